@@ -1,0 +1,1 @@
+"""Cameras and light sources: the contracts, the real drivers and their simulators."""

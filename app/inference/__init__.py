@@ -1,0 +1,1 @@
+"""Networks on frames: cards, pre-processing, running, decoding into nuclei, measuring."""

@@ -1,0 +1,110 @@
+"""What the operator chose: frozen, validated settings with units in the names. Unknown keys are refused."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Channel(_Settings):
+    """One colour of light: which LED of the box, and how it is used."""
+
+    name: str
+    wavelength_nm: Annotated[float, Field(gt=200, lt=2000)]
+    line: Annotated[int, Field(ge=0)]
+    """Index of the LED in the light source, from 0."""
+    color: str
+    """Screen colour, ``#rrggbb``."""
+    stain: str = ""
+    counts_nuclei: bool = False
+    """True for the channel whose frames are segmented."""
+
+
+DEFAULT_CHANNELS: tuple[Channel, ...] = (
+    Channel(name="405", wavelength_nm=405, line=0, color="#8c6bff", stain="DAPI", counts_nuclei=True),
+    Channel(name="488", wavelength_nm=488, line=1, color="#2bd4ff", stain=""),
+    Channel(name="532", wavelength_nm=532, line=2, color="#5fe36b", stain=""),
+    Channel(name="633", wavelength_nm=633, line=3, color="#ff5a4d", stain=""),
+)
+
+
+class CameraSettings(_Settings):
+    """How the camera is run. Values outside its range are refused by the camera, never clipped."""
+
+    exposure_ms: Annotated[float, Field(gt=0, le=10_000)] = 15.0
+    gain_db: Annotated[float, Field(ge=0, le=48)] = 0.0
+    pixel_format: Literal["Mono8", "Mono12", "Mono12p"] = "Mono8"
+    fps: Annotated[float, Field(gt=0, le=1000)] | None = 44.9
+    """Frames per second asked for; None runs free."""
+    roi: tuple[int, int, int, int] | None = None
+    """(x, y, width, height) in sensor pixels; None is the whole sensor's default 3840×2160."""
+    binning: Literal[1, 2, 4] = 1
+    throughput_limit: bool = False
+    """True keeps the camera's own USB bandwidth limit (18.7 fps); the remedy when buffers fail."""
+    trigger: Literal["free", "software"] = "free"
+
+
+class OpticsSettings(_Settings):
+    """What turns sensor pixels into µm."""
+
+    sensor_pixel_um: Annotated[float, Field(gt=0)] = 2.0
+    magnification: Annotated[float, Field(gt=0)] = 20.0
+    tube_factor: Annotated[float, Field(gt=0)] = 1.0
+    numerical_aperture: Annotated[float, Field(gt=0, lt=2)] = 0.4
+
+    def pixel_size_um(self, binning: int = 1) -> float:
+        """Return µm per image pixel in the sample."""
+        return self.sensor_pixel_um * binning / (self.magnification * self.tube_factor)
+
+
+class LightSettings(_Settings):
+    """Which light, how strong, and how long to wait for it."""
+
+    channel: str = "405"
+    intensity: Annotated[float, Field(ge=0, le=1)] = 0.25
+    settle_ms: Annotated[float, Field(ge=0, le=5000)] = 5.0
+    """Wait after a confirmed switch before an exposure may start."""
+    watchdog_ms: Annotated[int, Field(ge=0, le=60_000)] = 2000
+    """The box goes dark by itself after this silence; 0 leaves its watchdog off."""
+    skip_after_light: Annotated[int, Field(ge=0)] = 2
+    """Free-running frames to mark after a light change (measured on this camera); likewise below."""
+    skip_after_gain: Annotated[int, Field(ge=0)] = 3
+    skip_after_exposure: Annotated[int, Field(ge=0)] = 2
+
+
+class SegmentationSettings(_Settings):
+    """How frames are turned into counts."""
+
+    model: str = "fast"
+    pixel_size_um: Annotated[float, Field(gt=0)] | Literal["auto"] | None = None
+    """µm per pixel; None takes the frame's own, ``"auto"`` estimates it from the size of the nuclei."""
+
+
+class SampleSettings(_Settings):
+    """Who and what, for the files."""
+
+    sample: str = ""
+    operator: str = ""
+
+
+class Settings(_Settings):
+    """Everything one session needs. `camera_id` and `light_id` choose the parts by name; nothing is implied."""
+
+    camera_id: str = "sim"
+    """``sim``, ``pylon`` or ``pylon:SERIAL``."""
+    camera_images: Path | None = None
+    """A folder that pylon's own emulator plays, one image a trigger."""
+    light_id: str = "sim"
+    """``sim``, a port (``/dev/ttyACM0``, ``COM3``) or a pyserial URL (``socket://…``)."""
+    seed: int = 1
+    """Of the simulated sample."""
+    channels: tuple[Channel, ...] = DEFAULT_CHANNELS
+    camera: CameraSettings = CameraSettings()
+    optics: OpticsSettings = OpticsSettings()
+    light: LightSettings = LightSettings()
+    segmentation: SegmentationSettings = SegmentationSettings()
+    sample: SampleSettings = SampleSettings()

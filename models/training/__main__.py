@@ -1,0 +1,48 @@
+"""The command line of the training: ``python -m models.training COMMAND``."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False)
+
+HERE = Path(__file__).resolve().parent
+Data = Annotated[Path, typer.Option(envvar="DAPISCOPE_DATA", help="Folder that holds the data sets.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps")]
+
+
+def _settings(path: Path, **changes: object) -> dict[str, Any]:
+    """Read a TOML configuration and lay the options given on the command line over it."""
+    settings = tomllib.loads(path.read_text(encoding="utf-8"))
+    return settings | {name: value for name, value in changes.items() if value is not None}
+
+
+@cli.callback()
+def _cli() -> None:
+    """Train, evaluate and export the networks of dapiscope."""
+
+
+@cli.command()
+def paper(
+    data: Data,
+    seed: Annotated[int | None, typer.Option(help="weights, order and dropout")] = None,
+    variant: Annotated[str | None, typer.Option(help="notebook or text")] = None,
+    epochs: Annotated[int | None, typer.Option()] = None,
+    config: Annotated[Path, typer.Option()] = HERE / "configs" / "paper.toml",
+    out: Annotated[Path | None, typer.Option(help="run folder; an interrupted run goes on")] = None,
+    device: Device = "auto",
+) -> None:
+    """Reproduce the paper: its network, recipe and split (DATA/aydin2022)."""
+    from models.training.paper import PaperConfig, train
+
+    settings = PaperConfig(**_settings(config, seed=seed, variant=variant, epochs=epochs))
+    folder = out or HERE / "runs" / f"paper-{settings.variant}-{settings.seed}"
+    train(settings, data / "aydin2022", folder, device)
+
+
+if __name__ == "__main__":
+    cli()

@@ -1,0 +1,252 @@
+"""The paper's network, recipe and split (Aydin et al. 2022, J. Phys.: Conf. Ser. 2191 012003).
+
+Nothing is chosen on the test images: they are touched once, after the checkpoint and the threshold have
+been fixed on the validation part.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any, Literal
+
+import cv2
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict
+from sklearn.model_selection import train_test_split
+from torch.nn import functional
+
+from app.inference.preprocess import match_histogram, median3
+from models.training.networks import PaperUNet
+from models.training.runs import (
+    RunLog,
+    choose_device,
+    console,
+    load_checkpoint,
+    random_state,
+    restore_random_state,
+    save_checkpoint,
+    seed_everything,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    UInt8 = npt.NDArray[np.uint8]
+    Bool = npt.NDArray[np.bool_]
+
+THRESHOLDS = np.round(np.arange(0.20, 0.801, 0.05), 2)
+
+
+class PaperConfig(BaseModel):
+    """The recipe; see ``configs/paper.toml`` for where each figure comes from."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    variant: Literal["notebook", "text"] = "notebook"
+    seed: int = 368
+    split_seed: int = 368
+    images: int = 670
+    test_fraction: float = 0.2
+    validation_fraction: float = 0.2
+    channels: int = 3
+    base_maps: int = 16
+    levels: int = 4
+    dropout: float = 0.2
+    learning_rate: float = 1e-3
+    batch: int = 4
+    epochs: int = 40
+    mask_level: int = 127
+    checkpoint_by: Literal["validation accuracy at 0.5", "validation loss"] = "validation accuracy at 0.5"
+
+
+def split(config: PaperConfig) -> dict[str, list[int]]:
+    """Return the image numbers of ``train``, ``validation`` and ``test``.
+
+    The test side is the paper's; the validation part is the last fifth of the shuffled train side, as
+    Keras's ``validation_split`` takes it.
+    """
+    train, test = train_test_split(
+        range(config.images), test_size=config.test_fraction, random_state=config.split_seed
+    )
+    cut = int(len(train) * (1 - config.validation_fraction))
+    return {"train": list(train[:cut]), "validation": list(train[cut:]), "test": list(test)}
+
+
+def read_images(folder: Path, numbers: list[int]) -> UInt8:
+    """Read ``im/N.png`` as ``(n, H, W, 3)`` RGB uint8."""
+    return np.stack([cv2.imread(str(folder / "im" / f"{n}.png"), cv2.IMREAD_COLOR)[..., ::-1] for n in numbers])
+
+
+def read_masks(folder: Path, numbers: list[int], level: int) -> Bool:
+    """Read ``label/N.png`` as ``(n, H, W)`` bool; resizing left grey rims, cut at ``level``."""
+    masks = [cv2.imread(str(folder / "label" / f"{n}.png"), cv2.IMREAD_GRAYSCALE) for n in numbers]
+    return np.stack(masks) > level
+
+
+def apply_variant(images: UInt8, variant: str, reference: UInt8 | None) -> UInt8:
+    """Return the images as the text's variant wants them; the notebook's leaves them alone."""
+    if variant == "notebook":
+        return images
+    if reference is None:
+        msg = "the variant 'text' needs the reference image: give the brightest of the train side"
+        raise ValueError(msg)
+    return np.stack([median3(match_histogram(image, reference)) for image in images])
+
+
+def to_batch(images: UInt8, device: torch.device) -> torch.Tensor:
+    """Return ``(n, H, W, 3)`` uint8 as the network's float32 NCHW input in 0…1."""
+    tensor = torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2))).to(device)
+    return (tensor.float() / 255).contiguous(memory_format=torch.channels_last)
+
+
+@torch.no_grad()
+def probabilities(network: PaperUNet, images: UInt8, batch: int = 8) -> torch.Tensor:
+    """Return ``(n, H, W)`` float32 nucleus probabilities."""
+    network.eval()
+    device = next(network.parameters()).device
+    parts = [
+        torch.sigmoid(network(to_batch(images[i : i + batch], device)))[:, 0].cpu()
+        for i in range(0, len(images), batch)
+    ]
+    return torch.cat(parts)
+
+
+def accuracy(probability: torch.Tensor, masks: Bool, threshold: float) -> float:
+    """Return the share of pixels on their right side, over all images together."""
+    return float(((probability > threshold).numpy() == masks).mean())
+
+
+def _validate(network: PaperUNet, images: UInt8, masks: Bool) -> dict[str, float]:
+    probability = probabilities(network, images)
+    truth = torch.from_numpy(masks).float()
+    return {
+        "validation_loss": float(functional.binary_cross_entropy(probability, truth)),
+        "validation_accuracy": accuracy(probability, masks, 0.5),
+    }
+
+
+def _train_epoch(
+    network: PaperUNet, optimiser: torch.optim.Optimizer, images: UInt8, masks: Bool, batch: int
+) -> float:
+    network.train()
+    device = next(network.parameters()).device
+    order = torch.randperm(len(images)).numpy()
+    total = 0.0
+    for start in range(0, len(order), batch):
+        index = order[start : start + batch]
+        truth = torch.from_numpy(masks[index]).float().unsqueeze(1).to(device)
+        loss = functional.binary_cross_entropy_with_logits(network(to_batch(images[index], device)), truth)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        optimiser.step()
+        total += float(loss.detach()) * len(index)
+    return total / len(order)
+
+
+def build(config: PaperConfig) -> PaperUNet:
+    """Return the untrained network of the recipe."""
+    network = PaperUNet(config.channels, config.base_maps, config.levels, config.dropout)
+    return network.to(memory_format=torch.channels_last)
+
+
+def reference_image(images: UInt8) -> UInt8:
+    """Return the image of highest mean intensity, ``(H, W, 3)``."""
+    return images[int(images.reshape(len(images), -1).mean(axis=1).argmax())]
+
+
+def train(config: PaperConfig, folder: Path, out: Path, device_name: str = "auto") -> dict[str, Any]:
+    """Train to the end (or go on with a run in ``out``), test once and return the report.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds ``im/`` and ``label/``.
+    out : Path
+        Run folder: ``last.pt``, ``best.pt``, ``log.jsonl``, ``report.json``.
+
+    Returns
+    -------
+    dict
+        Configuration, history, the chosen epoch and threshold, and the test accuracy.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    device = choose_device(device_name)
+    sides = split(config)
+    images = {side: read_images(folder, sides[side]) for side in ("train", "validation")}
+    masks = {side: read_masks(folder, sides[side], config.mask_level) for side in images}
+    reference = reference_image(images["train"])
+    images = {side: apply_variant(images[side], config.variant, reference) for side in images}
+
+    seed_everything(config.seed)
+    network = build(config).to(device)
+    # Keras's epsilon.
+    optimiser = torch.optim.Adam(network.parameters(), lr=config.learning_rate, eps=1e-7)
+    state = load_checkpoint(out / "last.pt")
+    done, best = 0, float("-inf")
+    if state is not None:
+        if state["config"] != config.model_dump():
+            msg = f"{out} holds a run of another configuration: choose another --out, or remove it"
+            raise ValueError(msg)
+        network.load_state_dict(state["network"])
+        optimiser.load_state_dict(state["optimiser"])
+        restore_random_state(state["random"])
+        done, best = state["done"], state["best"]
+    log = RunLog(out / "log.jsonl", config.epochs)
+    for epoch in range(done + 1, config.epochs + 1):
+        started = time.monotonic()
+        loss = _train_epoch(network, optimiser, images["train"], masks["train"], config.batch)
+        figures = _validate(network, images["validation"], masks["validation"])
+        log.write(epoch, loss=loss, seconds=time.monotonic() - started, **figures)
+        by_loss = config.checkpoint_by == "validation loss"
+        merit = -figures["validation_loss"] if by_loss else figures["validation_accuracy"]
+        state = {"config": config.model_dump(), "network": network.state_dict(), "done": epoch}
+        if merit > best:
+            best = merit
+            save_checkpoint(out / "best.pt", {**state, "reference": reference})
+        state |= {"optimiser": optimiser.state_dict(), "random": random_state(), "best": best}
+        save_checkpoint(out / "last.pt", state)
+    return finish(config, folder, out, log.history())
+
+
+def finish(config: PaperConfig, folder: Path, out: Path, history: list[dict[str, float]]) -> dict[str, Any]:
+    """Fix the threshold on the validation part, then test once; write and return the report."""
+    state = load_checkpoint(out / "best.pt")
+    if state is None:
+        msg = f"{out} holds no best.pt: train first"
+        raise ValueError(msg)
+    network = build(config)
+    network.load_state_dict(state["network"])
+    sides = split(config)
+
+    def load(side: str) -> tuple[torch.Tensor, Bool]:
+        images = apply_variant(read_images(folder, sides[side]), config.variant, state["reference"])
+        return probabilities(network, images), read_masks(folder, sides[side], config.mask_level)
+
+    probability, masks = load("validation")
+    scores = {float(t): accuracy(probability, masks, float(t)) for t in THRESHOLDS}
+    threshold = max(scores, key=scores.__getitem__)
+    probability, masks = load("test")
+    per_image = ((probability > threshold).numpy() == masks).mean(axis=(1, 2))
+    report = {
+        "config": config.model_dump(),
+        "images": {side: len(numbers) for side, numbers in sides.items()},
+        "history": history,
+        "chosen_epoch": state["done"],
+        "threshold": threshold,
+        "validation_accuracy_by_threshold": scores,
+        "test_pixel_accuracy": accuracy(probability, masks, threshold),
+        "test_pixel_accuracy_at_0.5": accuracy(probability, masks, 0.5),
+        "test_pixel_accuracy_standard_error": float(per_image.std(ddof=1) / np.sqrt(len(per_image))),
+        "empty_mask_accuracy": float((~masks).mean()),
+        "parameters": sum(p.numel() for p in network.parameters()),
+    }
+    (out / "report.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    console.print(
+        f"epoch {state['done']}, threshold {threshold}: "
+        f"test pixel accuracy {100 * report['test_pixel_accuracy']:.2f} %"
+    )
+    return report
