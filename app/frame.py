@@ -5,6 +5,7 @@ Image coordinates are (row, column) with the origin at the top left of the *stor
 in a file and in a table is the same way up.
 """
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
@@ -192,3 +193,33 @@ def read_only(pixels: NDArray[Any]) -> NDArray[Any]:
     view = pixels.view()
     view.flags.writeable = False
     return view
+
+
+class BufferPool:
+    """Image buffers used again and again.
+
+    A fresh full-frame array costs page faults worth more than the copy into it. A buffer is free again as soon as
+    nothing but the pool refers to it: no view, no frame, no library that borrowed its memory.
+
+    Parameters
+    ----------
+    shape : (int, int)
+    dtype : numpy dtype
+    limit : int
+        Buffers kept; when all are in use, `take` returns an unpooled array instead of waiting.
+    """
+
+    def __init__(self, shape: tuple[int, int], dtype: Any, limit: int = 12) -> None:
+        self.shape, self.dtype, self._limit = shape, np.dtype(dtype), limit
+        self._buffers: list[NDArray[Any]] = []
+
+    def take(self) -> NDArray[Any]:
+        """Return a writable array of unspecified content, shape `shape`, that nobody else holds."""
+        for index in range(len(self._buffers)):
+            # Two references: the list's and the argument's. Every view of a buffer holds one more.
+            if sys.getrefcount(self._buffers[index]) <= 2:
+                return self._buffers[index].view()
+        fresh = np.empty(self.shape, self.dtype)
+        if len(self._buffers) < self._limit:
+            self._buffers.append(fresh)
+        return fresh.view()
