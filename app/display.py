@@ -1,0 +1,136 @@
+"""From a sensor frame to the 8-bit picture of the size that somebody looks at; pure functions.
+
+Only the visible region is touched, and it is reduced before anything else is done to it, so that the cost follows the
+window and not the sensor.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from app.frame import Frame
+
+HISTOGRAM_BINS = 256
+_SAMPLE_STEP = 8
+"""The histogram looks at one pixel in 64; a 3840×2160 frame still gives 130,000 samples."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What the window shows: a region of the frame, and how many screen pixels it fills.
+
+    Attributes
+    ----------
+    region : (int, int, int, int) or None
+        (x, y, width, height) in frame pixels; None is the whole frame. Clipped to the frame.
+    size : (int, int)
+        (width, height) of the picture in screen pixels at most; the aspect ratio is kept, and nothing is enlarged.
+    """
+
+    region: tuple[int, int, int, int] | None = None
+    size: tuple[int, int] = (1280, 720)
+
+
+@dataclass(frozen=True, slots=True)
+class Contrast:
+    """Grey values shown as black and white; None leaves that end to the picture itself (auto-contrast)."""
+
+    low: float | None = None
+    high: float | None = None
+    gamma: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """What one frame looks like in one view.
+
+    Attributes
+    ----------
+    frame : Frame
+    pixels : ndarray of uint8, shape (h, w)
+    region : (int, int, int, int)
+        (x, y, width, height) of the frame that `pixels` covers.
+    levels : (float, float)
+        Grey values shown as black and white.
+    histogram : ndarray of int64, shape (256,)
+        Of a regular sample of the whole frame, over 0…white of the pixel format.
+    saturated_fraction, dark_fraction : float
+        Part of the sample at the format's white, and at 0.
+    """
+
+    frame: Frame
+    pixels: NDArray[np.uint8]
+    region: tuple[int, int, int, int]
+    levels: tuple[float, float]
+    histogram: NDArray[np.int64]
+    saturated_fraction: float
+    dark_fraction: float
+
+
+def render(frame: Frame, view: View, contrast: Contrast) -> Picture:
+    """Return `frame` as it looks in `view` under `contrast`."""
+    region = _clip(view.region, frame.shape)
+    x, y, width, height = region
+    shown = frame.pixels[y : y + height, x : x + width]
+    scale = min(view.size[0] / width, view.size[1] / height, 1.0)
+    if scale < 1.0:
+        size = (max(round(width * scale), 1), max(round(height * scale), 1))
+        shown = cv2.resize(shown, size, interpolation=cv2.INTER_AREA)
+    sample = frame.pixels[::_SAMPLE_STEP, ::_SAMPLE_STEP]
+    histogram = _histogram(sample, frame.white)
+    levels = _levels(histogram, frame.white, contrast)
+    return Picture(
+        frame=frame,
+        pixels=_to_8bit(shown, levels, contrast.gamma),
+        region=region,
+        levels=levels,
+        histogram=histogram,
+        saturated_fraction=float(np.count_nonzero(sample >= frame.white)) / sample.size,
+        dark_fraction=float(np.count_nonzero(sample == 0)) / sample.size,
+    )
+
+
+def _clip(region: tuple[int, int, int, int] | None, shape: tuple[int, int]) -> tuple[int, int, int, int]:
+    height, width = shape
+    if region is None:
+        return 0, 0, width, height
+    x = min(max(region[0], 0), width - 1)
+    y = min(max(region[1], 0), height - 1)
+    return x, y, min(max(region[2], 1), width - x), min(max(region[3], 1), height - y)
+
+
+def _histogram(sample: NDArray[Any], white: int) -> NDArray[np.int64]:
+    # 8-bit values are their own bins; deeper ones share 2^(bits-8) values a bin.
+    shift = max(white.bit_length() - 8, 0)
+    binned = (sample >> shift).astype(np.uint8) if shift else sample
+    return np.bincount(np.ascontiguousarray(binned).ravel(), minlength=HISTOGRAM_BINS)[:HISTOGRAM_BINS]
+
+
+def _levels(histogram: NDArray[np.int64], white: int, contrast: Contrast) -> tuple[float, float]:
+    """Take the 0.1 and 99.9 percentiles where the contrast leaves an end open."""
+    step = (white + 1) / HISTOGRAM_BINS
+    low, high = contrast.low, contrast.high
+    if low is None or high is None:
+        cumulative = np.cumsum(histogram)
+        total = cumulative[-1]
+        low = float(np.searchsorted(cumulative, total * 0.001)) * step if low is None else low
+        high = float(np.searchsorted(cumulative, total * 0.999) + 1) * step if high is None else high
+        # Never stretch pure noise over the whole screen: an empty field has to look empty.
+        high = max(high, low + 8 * step)
+    return low, max(high, low + 1)
+
+
+def _to_8bit(pixels: NDArray[Any], levels: tuple[float, float], gamma: float) -> NDArray[np.uint8]:
+    low, high = levels
+    if pixels.dtype == np.uint8:
+        ramp = np.clip((np.arange(256, dtype=np.float32) - low) / (high - low), 0, 1)
+        table = np.rint(255 * ramp**gamma).astype(np.uint8)
+        return np.asarray(cv2.LUT(np.ascontiguousarray(pixels), table))
+    scaled = cv2.convertScaleAbs(cv2.max(pixels, low), alpha=255.0 / (high - low), beta=-255.0 * low / (high - low))
+    if gamma == 1.0:
+        return np.asarray(scaled)
+    table = np.rint(255 * (np.arange(256) / 255.0) ** gamma).astype(np.uint8)
+    return np.asarray(cv2.LUT(scaled, table))

@@ -1,0 +1,178 @@
+"""What a session tells whoever listens: small frozen facts, one type each, in the order they happened.
+
+Listeners are called on the thread where the thing happened and must return quickly; the window's bridge turns each
+into one queued Qt signal.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from app.display import Picture
+from app.frame import Frame, Segmentation
+from app.hardware.base import CameraInfo, CameraLimits, LightInfo, LightReading
+from app.settings import CameraSettings
+
+
+class State(StrEnum):
+    """Where a session stands.
+
+    ::
+
+        IDLE ──► STARTING ──► LIVE ────► STOPPING ──► IDLE
+          │          │          │            │
+          │          └──────────┴─► FAILED ◄─┘   (light off, parts stopped; start again from here)
+          ├──► SNAPPING ──► IDLE (or back to LIVE)
+          ├──► REPLAYING ──► IDLE
+          └──► CLOSED
+    """
+
+    IDLE = "idle"
+    STARTING = "starting"
+    LIVE = "live"
+    SNAPPING = "snapping"
+    REPLAYING = "replaying"
+    STOPPING = "stopping"
+    FAILED = "failed"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class StateChanged:
+    """The session moved to `state`; `reason` is the operator's sentence when it FAILED."""
+
+    state: State
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A sentence for the operator. `level` is ``"info"``, ``"warning"`` or ``"error"``."""
+
+    level: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CameraReady:
+    """A camera is open, or its settings changed; all read back."""
+
+    info: CameraInfo
+    limits: CameraLimits
+    settings: CameraSettings
+    readout_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class LightReady:
+    """A light source is open and dark."""
+
+    info: LightInfo
+
+
+@dataclass(frozen=True, slots=True)
+class LightSeen:
+    """What the box says shines. `channel` is None when dark; `known` is False when it no longer answers."""
+
+    channel: str | None
+    level: float
+    known: bool
+    reading: LightReading | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PictureReady:
+    """A frame, ready to be shown."""
+
+    picture: Picture
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ResultReady:
+    """A frame was segmented. `latency_ms` runs from the end of its exposure to this moment."""
+
+    segmentation: Segmentation
+    latency_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """Rates over the last two seconds, and counters since the start of this run."""
+
+    grabbed: int = 0
+    lost_camera: int = 0
+    displayed: int = 0
+    skipped_display: int = 0
+    segmented: int = 0
+    skipped_segment: int = 0
+    not_counted: int = 0
+    """Frames whose light was not confirmed, or not the channel that shows nuclei."""
+    recorded: int = 0
+    fps_camera: float = 0.0
+    fps_display: float = 0.0
+    fps_segment: float = 0.0
+    latency_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class StatsReady:
+    """Comes about twice a second while frames flow."""
+
+    stats: Stats
+
+
+@dataclass(frozen=True, slots=True)
+class SnapTaken:
+    """A snapshot was taken and saved. `files` maps ``"image"``, ``"labels"``, ``"table"``, ``"overlay"`` to paths."""
+
+    frame: Frame
+    segmentation: Segmentation | None
+    files: Mapping[str, Path] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingChanged:
+    """Recording started, goes on, or ended. `fill` is the writer's queue, 0…1; `seconds_left` the disk's."""
+
+    active: bool
+    path: Path | None = None
+    frames: int = 0
+    fill: float = 0.0
+    seconds_left: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayMoved:
+    """The replay stands before frame `position` of `length`."""
+
+    path: Path
+    position: int
+    length: int
+    playing: bool
+    speed: float
+
+
+@dataclass(frozen=True, slots=True)
+class ModelReady:
+    """A model is loaded and warm."""
+
+    name: str
+    sha256: str
+    provider: str
+
+
+Event = (
+    StateChanged
+    | Notice
+    | CameraReady
+    | LightReady
+    | LightSeen
+    | PictureReady
+    | ResultReady
+    | StatsReady
+    | SnapTaken
+    | RecordingChanged
+    | ReplayMoved
+    | ModelReady
+)
