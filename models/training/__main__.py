@@ -44,5 +44,21 @@ def paper(
     train(settings, data / "aydin2022", folder, device)
 
 
+@cli.command()
+def fast(
+    data: Data,
+    steps: Annotated[int | None, typer.Option()] = None,
+    seed: Annotated[int | None, typer.Option(help="weights, split and crops")] = None,
+    config: Annotated[Path, typer.Option()] = HERE / "configs" / "fast.toml",
+    out: Annotated[Path | None, typer.Option(help="run folder; an interrupted run goes on")] = None,
+    device: Device = "auto",
+) -> None:
+    """Train the live model on DATA/dsb2018."""
+    from models.training.fast import FastConfig, train
+
+    settings = FastConfig(**_settings(config, seed=seed, steps=steps))
+    train(settings, data / "dsb2018", out or HERE / "runs" / f"{config.stem}-{settings.seed}", device)
+
+
 if __name__ == "__main__":
     cli()
