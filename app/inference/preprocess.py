@@ -67,8 +67,13 @@ def robust(image: Image) -> Float:
     least = QUANTUM_SD if image.dtype.kind in "ui" else 1e-6
     low, high = _range(values)
     span = max(high - low, NOISE_FLOOR * max(noise_sd(values), least))
-    scaled = cv2.max(cv2.addWeighted(values, 1.0 / span, values, 0.0, -low / span), 0.0)
-    return np.divide(scaled * (1 + COMPRESSION), 1 + COMPRESSION * scaled, dtype=np.float32)
+    scaled = values - np.float32(low)
+    scaled *= np.float32(1.0 / span)
+    np.maximum(scaled, 0.0, out=scaled)
+    bottom = scaled * np.float32(COMPRESSION)
+    bottom += 1.0
+    scaled *= np.float32(1.0 + COMPRESSION)
+    return np.divide(scaled, bottom, out=scaled)
 
 
 def _range(values: Float) -> tuple[float, float]:

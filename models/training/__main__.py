@@ -60,5 +60,35 @@ def fast(
     train(settings, data / "dsb2018", out or HERE / "runs" / f"{config.stem}-{settings.seed}", device)
 
 
+@cli.command()
+def publish(
+    run: Annotated[Path, typer.Argument(help="run folder of `fast` or `paper`")],
+    data: Data,
+    name: Annotated[str, typer.Option(help="fast, or paper for a run of `paper`")] = "fast",
+    version: Annotated[str, typer.Option()] = "1",
+    target: Annotated[Path, typer.Option(help="folder for the model and its card")] = HERE.parent,
+) -> None:
+    """Export a run to ONNX, choose its thresholds on validation images, write its card and report."""
+    from models.training.publish import copy_log, publish_fast, publish_paper
+
+    if name == "paper":
+        publish_paper(run, target, HERE / "reports", version)
+        return
+    publish_fast(run, data / "dsb2018", target, name, version)
+    copy_log(run, HERE / "reports", name)
+
+
+@cli.command()
+def evaluate(
+    data: Data,
+    models: Annotated[Path, typer.Option(help="folder of the cards")] = HERE.parent,
+    out: Annotated[Path | None, typer.Option(help="writes OUT.md and OUT.json")] = None,
+) -> None:
+    """Score every model and Otsu + watershed on DATA/dsb2018_stage1_test, never trained on."""
+    from models.training.compare import compare
+
+    compare(models, data / "dsb2018_stage1_test", out)
+
+
 if __name__ == "__main__":
     cli()

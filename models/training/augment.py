@@ -35,9 +35,7 @@ def rescale(item: Item, factor: float) -> tuple[Float, Labels]:
     return image, cv2.resize(item.labels, size, interpolation=cv2.INTER_NEAREST_EXACT)
 
 
-def crop_at_scale(
-    rng: np.random.Generator, item: Item, factor: float, size: int
-) -> tuple[Float, Labels, Float]:
+def crop_at_scale(rng: np.random.Generator, item: Item, factor: float, size: int) -> tuple[Float, Labels, Float]:
     """Cut a random square of ``size`` model pixels; what lies beyond the image is mirrored and has weight 0.
 
     Returns

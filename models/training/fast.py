@@ -147,9 +147,7 @@ class _Trainer:
         config = self.config
         rng = np.random.default_rng((config.seed, self.done))
         drawn = [self.crops.draw(rng) for _ in range(config.batch)]
-        x, target, weight = (
-            torch.from_numpy(np.stack([d[i] for d in drawn])).to(self.device) for i in range(3)
-        )
+        x, target, weight = (torch.from_numpy(np.stack([d[i] for d in drawn])).to(self.device) for i in range(3))
         x = x.contiguous(memory_format=torch.channels_last)
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(config, self.done)

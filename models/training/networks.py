@@ -50,14 +50,11 @@ class PaperUNet(nn.Module):
     Input ``(N, channels, H, W)`` with H and W multiples of ``2 ** levels``; output ``(N, 1, H, W)`` logits.
     """
 
-    def __init__(
-        self, channels: int = 3, base_maps: int = 16, levels: int = 4, dropout: float = 0.2
-    ) -> None:
+    def __init__(self, channels: int = 3, base_maps: int = 16, levels: int = 4, dropout: float = 0.2) -> None:
         super().__init__()
         maps = [base_maps * 2**level for level in range(levels + 1)]
         self.down = nn.ModuleList(
-            _PaperBlock(inputs, outputs, dropout)
-            for inputs, outputs in zip([channels, *maps[:-1]], maps, strict=True)
+            _PaperBlock(inputs, outputs, dropout) for inputs, outputs in zip([channels, *maps[:-1]], maps, strict=True)
         )
         self.up = nn.ModuleList(nn.ConvTranspose2d(maps[i + 1], maps[i], 2, stride=2) for i in range(levels))
         self.merge = nn.ModuleList(_PaperBlock(maps[i + 1], maps[i], dropout) for i in range(levels))
@@ -65,6 +62,7 @@ class PaperUNet(nn.Module):
         _keras_like_init(self)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return the logits of a batch."""
         skips: list[Tensor] = []
         for level, block in enumerate(self.down):
             if level:
@@ -112,6 +110,7 @@ class FastUNet(nn.Module):
     ) -> None:
         super().__init__()
         self.multiple_of = 2 ** len(maps)
+        self.folded = False  # the exporter merges the stem into the first convolution
         down: list[nn.Module] = []
         before = 4
         for width, depth in zip(maps, depths, strict=True):
@@ -123,7 +122,9 @@ class FastUNet(nn.Module):
         self.head = nn.Conv2d(maps[0], 4 * outputs, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = functional.pixel_unshuffle(x, 2)
+        """Return the logits of a batch."""
+        if not self.folded:
+            x = functional.pixel_unshuffle(x, 2)
         skips: list[Tensor] = []
         for level, block in enumerate(self.down):
             if level:
@@ -144,4 +145,5 @@ class WithSigmoid(nn.Module):
         self.network = network
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return the probabilities of a batch."""
         return torch.sigmoid(self.network(x))

@@ -69,9 +69,7 @@ def split(config: PaperConfig) -> dict[str, list[int]]:
     The test side is the paper's; the validation part is the last fifth of the shuffled train side, as
     Keras's ``validation_split`` takes it.
     """
-    train, test = train_test_split(
-        range(config.images), test_size=config.test_fraction, random_state=config.split_seed
-    )
+    train, test = train_test_split(range(config.images), test_size=config.test_fraction, random_state=config.split_seed)
     cut = int(len(train) * (1 - config.validation_fraction))
     return {"train": list(train[:cut]), "validation": list(train[cut:]), "test": list(test)}
 
@@ -129,9 +127,7 @@ def _validate(network: PaperUNet, images: UInt8, masks: Bool) -> dict[str, float
     }
 
 
-def _train_epoch(
-    network: PaperUNet, optimiser: torch.optim.Optimizer, images: UInt8, masks: Bool, batch: int
-) -> float:
+def _train_epoch(network: PaperUNet, optimiser: torch.optim.Optimizer, images: UInt8, masks: Bool, batch: int) -> float:
     network.train()
     device = next(network.parameters()).device
     order = torch.randperm(len(images)).numpy()
@@ -246,7 +242,60 @@ def finish(config: PaperConfig, folder: Path, out: Path, history: list[dict[str,
     }
     (out / "report.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     console.print(
-        f"epoch {state['done']}, threshold {threshold}: "
-        f"test pixel accuracy {100 * report['test_pixel_accuracy']:.2f} %"
+        f"epoch {state['done']}, threshold {threshold}: test pixel accuracy {100 * report['test_pixel_accuracy']:.2f} %"
     )
     return report
+
+
+def read_report(out: Path) -> dict[str, Any]:
+    """Return the report of a finished run."""
+    report: dict[str, Any] = json.loads((out / "report.json").read_text(encoding="utf-8"))
+    return report
+
+
+def write_report(report: dict[str, Any], folder: Path) -> None:
+    """Write ``paper-VARIANT-SEED.json``, ``.md`` and ``.svg`` (the curve) into ``folder``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    config, history = report["config"], report["history"]
+    stem = f"paper-{config['variant']}-{config['seed']}"
+    (folder / f"{stem}.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    last = [line["validation_accuracy"] for line in history[-6:]]
+    lines = [
+        f"# The paper's network, variant {config['variant']}, seed {config['seed']}",
+        "",
+        f"Pixel accuracy on the paper's own {report['images']['test']} test images: "
+        f"**{100 * report['test_pixel_accuracy']:.2f} %** at threshold {report['threshold']} "
+        f"(± {100 * report['test_pixel_accuracy_standard_error']:.2f} % standard error over images; "
+        f"{100 * report['test_pixel_accuracy_at_0.5']:.2f} % at 0.5). The paper: 97.3 %. "
+        f"An empty mask: {100 * report['empty_mask_accuracy']:.1f} %.",
+        "",
+        f"Checkpoint: epoch {report['chosen_epoch']} of {len(history)}, chosen by {config['checkpoint_by']} on "
+        f"{report['images']['validation']} validation images, as was the threshold; the test images were run "
+        f"once. {report['images']['train']} images to train on, {report['parameters']:,} parameters. Validation "
+        f"accuracy over the last six epochs: {100 * min(last):.2f}–{100 * max(last):.2f} %.",
+        "",
+        f"![accuracy and loss by epoch]({stem}.svg)",
+    ]
+    (folder / f"{stem}.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    _draw(history, folder / f"{stem}.svg", report["chosen_epoch"])
+
+
+def _draw(history: list[dict[str, float]], path: Path, chosen: int) -> None:
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    epochs = [line["done"] for line in history]
+    figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3), layout="constrained")
+    left.plot(epochs, [100 * line["validation_accuracy"] for line in history], label="validation")
+    left.axhline(97.3, color="0.5", ls="--", lw=1, label="the paper, test")
+    left.axvline(chosen, color="tab:green", lw=1, label="chosen")
+    left.set(xlabel="epoch", ylabel="pixel accuracy / %", ylim=(93, 98.5))
+    left.legend()
+    right.plot(epochs, [line["loss"] for line in history], label="training")
+    right.plot(epochs, [line["validation_loss"] for line in history], label="validation")
+    right.set(xlabel="epoch", ylabel="cross-entropy", yscale="log")
+    right.legend()
+    figure.savefig(path, metadata={"Date": None})
+    plt.close(figure)

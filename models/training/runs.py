@@ -31,7 +31,7 @@ def choose_device(name: str) -> torch.device:
 def seed_everything(seed: int) -> None:
     """Fix the seeds of Python, NumPy and PyTorch."""
     random.seed(seed)
-    np.random.seed(seed)  # noqa: NPY002 - libraries underneath draw from the global state
+    np.random.seed(seed)
     torch.manual_seed(seed)
 
 
@@ -52,13 +52,13 @@ def load_checkpoint(path: Path) -> dict[str, Any] | None:
 
 def random_state() -> dict[str, Any]:
     """Return the state of the generators, so that a resumed run goes on where it stopped."""
-    return {"torch": torch.get_rng_state(), "numpy": np.random.get_state(), "python": random.getstate()}  # noqa: NPY002
+    return {"torch": torch.get_rng_state(), "numpy": np.random.get_state(), "python": random.getstate()}
 
 
 def restore_random_state(state: dict[str, Any]) -> None:
     """Undo :func:`random_state`."""
     torch.set_rng_state(state["torch"])
-    np.random.set_state(state["numpy"])  # noqa: NPY002
+    np.random.set_state(state["numpy"])
     random.setstate(state["python"])
 
 

@@ -25,9 +25,7 @@ def _smooth(rng: np.random.Generator, size: int, grain: float) -> Float:
 def _outline(rng: np.random.Generator, radius: float) -> npt.NDArray[np.float64]:
     """Return a closed outline around (0, 0): an ellipse with two or three gentle dents."""
     angle = np.linspace(0, 2 * np.pi, 48, endpoint=False)
-    bend = sum(
-        rng.normal(0, 0.05) * np.cos(k * angle + rng.uniform(0, 2 * np.pi)) for k in (2, 3, 4)
-    )
+    bend = sum(rng.normal(0, 0.05) * np.cos(k * angle + rng.uniform(0, 2 * np.pi)) for k in (2, 3, 4))
     aspect = np.exp(abs(rng.normal(0, 0.22)) / 2)
     x = radius * aspect * (1 + bend) * np.cos(angle)
     y = radius / aspect * (1 + bend) * np.sin(angle)
@@ -118,8 +116,6 @@ def empty_field(rng: np.random.Generator, size: int) -> Float:
         image = cv2.GaussianBlur(image, (0, 0), float(rng.uniform(0.5, 1.5)))
     if kind == 6:  # bright bar or corner: the rim of a well, a scratch
         points = rng.uniform(-size, 2 * size, (2, 2))
-        cv2.line(
-            image, points[0].astype(int).tolist(), points[1].astype(int).tolist(), 1.0, int(rng.integers(2, 90))
-        )
+        cv2.line(image, points[0].astype(int).tolist(), points[1].astype(int).tolist(), 1.0, int(rng.integers(2, 90)))
         image = cv2.GaussianBlur(image, (0, 0), float(rng.uniform(1, 20)))
     return image

@@ -1,0 +1,162 @@
+"""Putting a finished run into ``models/``: the ONNX file, its card with the thresholds chosen, the report."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from models.training import export, fast, paper
+from models.training.calibrate import calibrate
+from models.training.data import read_folder, split_by_group
+from models.training.evaluation import outputs
+from models.training.runs import console, load_checkpoint
+
+LICENCE = "BSD-3-Clause (weights); the training images are CC0 1.0"
+
+FAST_FAILURES = [
+    "Nuclei smaller than about 8 pixels at the model's scale are missed or joined.",
+    "Nuclei several layers deep (tissue, spheroids) are cut where their outlines cross.",
+    "Fragmented apoptotic nuclei may be counted as several.",
+    "A wrong pixel size shifts the scale: beyond half or twice the nominal size the counts are not to be trusted.",
+    "Trained on widefield DAPI and Hoechst images only: not for histology stains, phase contrast or membranes.",
+]
+PAPER_FAILURES = [
+    "A binary mask: nuclei that touch are one object and are counted once.",
+    "Expects the brightness of its training images (RGB / 255): dim 12- and 16-bit frames come out empty.",
+    "Trained on images resized blindly to 256x256, histology among them: its nucleus size is only nominal.",
+]
+
+
+def _checkpoint(run: Path) -> dict[str, Any]:
+    state = load_checkpoint(run / "best.pt")
+    if state is None:
+        msg = f"{run} holds no best.pt: train first"
+        raise ValueError(msg)
+    return state
+
+
+def publish_fast(run: Path, data: Path, target: Path, name: str, version: str) -> dict[str, Any]:
+    """Export the best checkpoint of an instance model, calibrate its decoding, write the card.
+
+    Parameters
+    ----------
+    run : Path
+        Run folder of :func:`models.training.fast.train`.
+    data : Path
+        Folder of the training set; its internal validation part sets the thresholds.
+    target : Path
+        Folder for ``name.onnx`` and ``name.toml``.
+
+    Returns
+    -------
+    dict
+        The card.
+    """
+    state = _checkpoint(run)
+    config = fast.FastConfig(**state["config"])
+    network = fast.build(config)
+    network.load_state_dict(state["average"])
+    multiple = network.multiple_of
+    digest = export.to_onnx(network, target / f"{name}.onnx", 1, multiple)
+    _, validation, group = split_by_group(read_folder(data), config.validation_fraction, config.seed)
+    results = outputs(
+        export.session(target / f"{name}.onnx", 1), validation, config.nominal_diameter, multiple=multiple
+    )
+    params, score = calibrate(validation, results, fast.DECODE)
+    console.print(score.summary())
+    pixel = 0.65
+    card = {
+        "name": name,
+        "version": version,
+        "file": f"{name}.onnx",
+        "sha256": digest,
+        "description": (
+            "Nuclei in widefield DAPI or Hoechst images, for live counting on two CPU cores: "
+            "a small U-Net on a 2x2 space-to-depth stem."
+        ),
+        "licence": LICENCE,
+        "input": {
+            "channels": 1,
+            "multiple_of": multiple,
+            "normalisation": "robust",
+            "pixel_size_um": pixel,
+            "nucleus_diameter_px": config.nominal_diameter,
+            "nucleus_diameter_um": config.nominal_diameter * pixel,
+        },
+        "output": {"channels": ["foreground", "distance", "contact"]},
+        "decode": params,
+        "training": {
+            "data": "BBBC038 (Data Science Bowl 2018 stage 1), fluorescence subset: 498 images, 18,116 nuclei",
+            "data_licence": "CC0 1.0",
+            "split": f"{group.max() + 1} groups of neighbouring crops; {len(validation)} images held out",
+            "recipe": "models/training/configs/fast.toml",
+            "seed": config.seed,
+            "steps": state["done"],
+            "planned_steps": config.steps,
+            "crops_per_step": config.batch,
+            "parameters": sum(p.numel() for p in network.parameters()),
+            "command": "python -m models.training fast --data DATA",
+        },
+        "scores": {"internal_validation": {k: round(v, 4) for k, v in score.summary().items()}},
+        "failures": {"known": FAST_FAILURES},
+    }
+    export.write_card(target / f"{name}.toml", card)
+    return card
+
+
+def publish_paper(run: Path, target: Path, reports: Path, version: str) -> dict[str, Any]:
+    """Export the paper's network from a finished run, write its card and its report."""
+    state = _checkpoint(run)
+    config = paper.PaperConfig(**state["config"])
+    network = paper.build(config)
+    network.load_state_dict(state["network"])
+    report = paper.read_report(run)
+    digest = export.to_onnx(network, target / "paper.onnx", config.channels, 2**config.levels)
+    nominal = 16.5
+    card = {
+        "name": "paper",
+        "version": version,
+        "file": "paper.onnx",
+        "sha256": digest,
+        "description": "The U-Net of Aydin et al. 2022, reproduced: a binary nucleus mask, for comparison only.",
+        "licence": LICENCE,
+        "input": {
+            "channels": config.channels,
+            "multiple_of": 2**config.levels,
+            "normalisation": "unit",
+            "pixel_size_um": round(13.0 / nominal, 4),
+            "nucleus_diameter_px": nominal,
+            "nucleus_diameter_um": 13.0,
+        },
+        "output": {"channels": ["foreground"]},
+        "decode": {"method": "components", "foreground": report["threshold"], "min_area": 10},
+        "training": {
+            "data": "the 670 images of Aydin et al. 2022 (BBBC038 at 256x256), their own split",
+            "data_licence": "CC0 1.0",
+            "recipe": f"models/training/configs/paper.toml, variant {config.variant}",
+            "seed": config.seed,
+            "epochs": config.epochs,
+            "chosen_epoch": report["chosen_epoch"],
+            "parameters": report["parameters"],
+            "command": f"python -m models.training paper --data DATA --seed {config.seed} --variant {config.variant}",
+        },
+        "scores": {
+            "test_134": {
+                "pixel_accuracy": round(report["test_pixel_accuracy"], 4),
+                "pixel_accuracy_at_0.5": round(report["test_pixel_accuracy_at_0.5"], 4),
+                "pixel_accuracy_in_the_paper": 0.973,
+                "empty_mask": round(report["empty_mask_accuracy"], 4),
+            }
+        },
+        "failures": {"known": PAPER_FAILURES},
+    }
+    export.write_card(target / "paper.toml", card)
+    paper.write_report(report, reports)
+    return card
+
+
+def copy_log(run: Path, reports: Path, name: str) -> None:
+    """Keep the training log beside the reports."""
+    reports.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(run / "log.jsonl", reports / f"{name}-log.jsonl")
