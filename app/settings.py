@@ -84,6 +84,14 @@ class SegmentationSettings(_Settings):
     """µm per pixel; None takes the frame's own, ``"auto"`` estimates it from the size of the nuclei."""
 
 
+class SnapSettings(_Settings):
+    """How a snapshot differs from live imaging."""
+
+    pixel_format: Literal["Mono8", "Mono12", "Mono12p"] = "Mono12"
+    model: str = "accurate"
+    """Taken if it is installed; the session says when another one is used."""
+
+
 class SampleSettings(_Settings):
     """Who and what, for the files."""
 
@@ -107,4 +115,5 @@ class Settings(_Settings):
     optics: OpticsSettings = OpticsSettings()
     light: LightSettings = LightSettings()
     segmentation: SegmentationSettings = SegmentationSettings()
+    snap: SnapSettings = SnapSettings()
     sample: SampleSettings = SampleSettings()

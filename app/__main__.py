@@ -1,0 +1,466 @@
+"""The command line. Errors become one clear line and an exit code: 0 done, 1 failed, 2 usage, 3 refused."""
+
+import logging
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal, NoReturn
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from app.errors import DapiscopeError, RefusedError, UsageError
+from app.settings import Settings
+
+EXPOSURE_MS = 15.0
+
+out, err = Console(), Console(stderr=True)
+cli = typer.Typer(
+    name="dapiscope",
+    help="Run a fluorescence microscope and count the nuclei in view, live.",
+    no_args_is_help=False,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+CameraId = Annotated[str, typer.Option("--camera", help="sim, pylon or pylon:SERIAL.")]
+CameraImages = Annotated[
+    Path | None, typer.Option("--camera-images", help="Folder of images that pylon's emulator plays, one a trigger.")
+]
+LightId = Annotated[str, typer.Option("--light", help="sim, a serial port, or a URL such as socket://host:port.")]
+ChannelName = Annotated[str, typer.Option("--channel", help="Light channel: 405, 488, 532 or 633.")]
+ExposureMs = Annotated[float, typer.Option("--exposure-ms", help="Exposure, milliseconds.")]
+GainDb = Annotated[float, typer.Option("--gain-db", help="Gain, decibels.")]
+Intensity = Annotated[float, typer.Option("--intensity", help="Light intensity, 0 to 1.")]
+PixelFormat = Annotated[str, typer.Option("--pixel-format", help="Mono8, Mono12 or Mono12p.")]
+Fps = Annotated[float, typer.Option("--fps", help="Frames per second asked of the camera; 0 runs free.")]
+ThroughputLimit = Annotated[
+    bool, typer.Option("--throughput-limit/--no-throughput-limit", help="Keep the camera's USB bandwidth limit.")
+]
+PixelSize = Annotated[
+    str | None, typer.Option("--pixel-size-um", metavar="UM|auto", help="µm per pixel; auto: from the nuclei's size.")
+]
+ModelName = Annotated[str, typer.Option("--model", help="Model that counts.")]
+Headless = Annotated[bool, typer.Option("--headless", help="Without a window.")]
+JsonFile = Annotated[Path | None, typer.Option("--json", help="Write the account of the run here.")]
+Sample = Annotated[str, typer.Option("--sample", help="Name of the sample, for the files.")]
+Operator = Annotated[str, typer.Option("--operator", help="Name of the operator, for the files.")]
+Seed = Annotated[int, typer.Option("--seed", help="Seed of the simulated sample.")]
+
+
+def pixel_size(text: str | None) -> float | Literal["auto"] | None:
+    """Return what ``--pixel-size-um`` means."""
+    if text is None:
+        return None
+    if text == "auto":
+        return "auto"
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0.001 <= value <= 100:
+        raise UsageError(f"--pixel-size-um takes a number of µm between 0.001 and 100, or auto; not {text!r}.")
+    return value
+
+
+def settings_of(
+    *,
+    camera: str,
+    camera_images: Path | None,
+    light: str,
+    channel: str,
+    exposure_ms: float,
+    gain_db: float,
+    intensity: float,
+    pixel_format: str,
+    fps: float | None,
+    pixel_size_um: str | None,
+    model: str,
+    throughput_limit: bool = False,
+    sample: str = "",
+    operator: str = "",
+    seed: int = 1,
+) -> Settings:
+    """Return validated settings; UsageError names the option that is wrong."""
+    try:
+        settings = Settings.model_validate(
+            {
+                "camera_id": camera,
+                "camera_images": camera_images,
+                "light_id": light,
+                "seed": seed,
+                "camera": {
+                    "exposure_ms": exposure_ms,
+                    "gain_db": gain_db,
+                    "pixel_format": pixel_format,
+                    "fps": fps or None,
+                    "throughput_limit": throughput_limit,
+                },
+                "light": {"channel": channel, "intensity": intensity},
+                "segmentation": {"model": model, "pixel_size_um": pixel_size(pixel_size_um)},
+                "snap": {"pixel_format": pixel_format, "model": model},
+                "sample": {"sample": sample, "operator": operator},
+            }
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "--" + str(first["loc"][-1]).replace("_", "-")
+        raise UsageError(f"{name}: {first['msg']}.") from error
+    names = [each.name for each in settings.channels]
+    if channel not in names:
+        raise UsageError(f"--channel takes one of {', '.join(names)}; not {channel!r}.")
+    return settings
+
+
+@cli.callback(invoke_without_command=True)
+def main_window(
+    context: typer.Context,
+    camera: CameraId = "sim",
+    light: LightId = "sim",
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Log to the terminal.")] = False,
+) -> None:
+    """Open the window when no command is given."""
+    logging.basicConfig(
+        level=logging.INFO if verbose else logging.CRITICAL, format="%(asctime)s %(threadName)s %(name)s %(message)s"
+    )
+    if version:
+        from app import __version__
+
+        out.print(f"dapiscope {__version__}", highlight=False)
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        raise typer.Exit(_window(Settings(camera_id=camera, light_id=light)))
+
+
+@cli.command()
+def live(
+    camera: CameraId = "sim",
+    camera_images: CameraImages = None,
+    light: LightId = "sim",
+    headless: Headless = False,
+    seconds: Annotated[float | None, typer.Option("--seconds", min=0.0, help="Stop after this time.")] = None,
+    out_dir: Annotated[Path | None, typer.Option("--out", help="Record every frame and the counts here.")] = None,
+    json_file: JsonFile = None,
+    channel: ChannelName = "405",
+    exposure_ms: ExposureMs = EXPOSURE_MS,
+    gain_db: GainDb = 0.0,
+    intensity: Intensity = 0.25,
+    pixel_format: PixelFormat = "Mono8",
+    fps: Fps = 44.9,
+    throughput_limit: ThroughputLimit = False,
+    pixel_size_um: PixelSize = None,
+    model: ModelName = "fast",
+    sample: Sample = "",
+    operator: Operator = "",
+    seed: Seed = 1,
+) -> None:
+    """Live imaging: every frame on the screen, nuclei counted as they come."""
+    settings = settings_of(
+        camera=camera,
+        camera_images=camera_images,
+        light=light,
+        channel=channel,
+        exposure_ms=exposure_ms,
+        gain_db=gain_db,
+        intensity=intensity,
+        pixel_format=pixel_format,
+        fps=fps,
+        pixel_size_um=pixel_size_um,
+        model=model,
+        throughput_limit=throughput_limit,
+        sample=sample,
+        operator=operator,
+        seed=seed,
+    )
+    from app.build import make_session
+
+    session = make_session(settings)
+    if headless:
+        from app.headless import run_live
+
+        account = run_live(session, seconds=seconds, out=out_dir)
+    else:
+        account = _live_in_window(session, seconds, out_dir)
+    _finish(account, json_file)
+
+
+@cli.command()
+def snap(
+    out_dir: Annotated[Path, typer.Option("--out", help="Folder for the image and what was found in it.")],
+    camera: CameraId = "sim",
+    camera_images: CameraImages = None,
+    light: LightId = "sim",
+    segment: Annotated[bool, typer.Option("--segment/--no-segment", help="Count the nuclei.")] = True,
+    json_file: JsonFile = None,
+    channel: ChannelName = "405",
+    exposure_ms: ExposureMs = EXPOSURE_MS,
+    gain_db: GainDb = 0.0,
+    intensity: Intensity = 0.25,
+    pixel_format: PixelFormat = "Mono12",
+    fps: Fps = 44.9,
+    pixel_size_um: PixelSize = None,
+    model: ModelName = "accurate",
+    sample: Sample = "",
+    operator: Operator = "",
+    seed: Seed = 1,
+) -> None:
+    """One frame at the least dose: light on, settle, trigger, light off; saved with what was found in it."""
+    settings = settings_of(
+        camera=camera,
+        camera_images=camera_images,
+        light=light,
+        channel=channel,
+        exposure_ms=exposure_ms,
+        gain_db=gain_db,
+        intensity=intensity,
+        pixel_format=pixel_format,
+        fps=fps,
+        pixel_size_um=pixel_size_um,
+        model=model,
+        sample=sample,
+        operator=operator,
+        seed=seed,
+    )
+    from app.build import make_session
+    from app.headless import run_snap
+
+    _finish(run_snap(make_session(settings), segment=segment, out=out_dir), json_file)
+
+
+@cli.command()
+def replay(
+    path: Annotated[Path, typer.Argument(help="A recording, an image, or a folder of images.")],
+    headless: Headless = False,
+    out_dir: Annotated[Path | None, typer.Option("--out", help="Folder for counts.csv.")] = None,
+    json_file: JsonFile = None,
+    pixel_size_um: PixelSize = None,
+    model: ModelName = "fast",
+) -> None:
+    """Play a recording through the live path; the same recording and model give the same counts."""
+    size = pixel_size(pixel_size_um)
+    from app.build import make_session
+
+    settings = Settings.model_validate({"segmentation": {"model": model, "pixel_size_um": size}})
+    session = make_session(settings)
+    if headless:
+        from app.headless import run_replay
+
+        account = run_replay(session, path, out=out_dir)
+        _finish(account, json_file)
+        return
+    raise typer.Exit(_window(settings, replay=path))
+
+
+@cli.command()
+def segment(
+    paths: Annotated[list[Path], typer.Argument(help="Images, or folders of images.")],
+    out_dir: Annotated[Path, typer.Option("--out", help="Folder for labels and tables.")],
+    pixel_size_um: PixelSize = None,
+    model: ModelName = "accurate",
+) -> None:
+    """Count the nuclei in image files: labels, nuclei.csv and counts.csv."""
+    size = pixel_size(pixel_size_um)
+    from app.batch import segment_files
+    from app.build import make_counter
+
+    counter = make_counter(model)
+    if counter.name != model:
+        err.print(f"The model {model!r} is not installed; {counter.name!r} is used.", highlight=False)
+    done = bad = nuclei = 0
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=err, disable=not err.is_terminal) as bar:
+        task = bar.add_task("Segmenting", total=None)
+        for step in segment_files(paths, out_dir, counter, size):
+            bar.update(task, completed=step.done, total=step.total)
+            if step.error:
+                bad += 1
+                bar.console.print(step.error, style="red", highlight=False, soft_wrap=True)
+            else:
+                done += 1
+                nuclei += step.count or 0
+    out.print(f"{done} images, {nuclei} nuclei, {bad} files could not be used; results in {out_dir}", highlight=False)
+    if bad or not done:
+        raise typer.Exit(1)
+
+
+@cli.command()
+def evaluate(
+    predictions: Annotated[Path, typer.Argument(help="Folder of label images that were predicted.")],
+    labels: Annotated[Path, typer.Option("--labels", help="Folder of true label images, same stems.")],
+    json_file: JsonFile = None,
+    per_image: Annotated[bool, typer.Option("--per-image/--overall", help="Print a row for every image.")] = False,
+) -> None:
+    """Compare predicted labels with the truth: F1, average precision, Dice and the error of the count."""
+    from app.headless import write_json
+    from app.inference.evaluation import evaluate_folders
+
+    report = evaluate_folders(labels, predictions)
+    header, rows = report.as_table()
+    table = Table(*header)
+    for row in rows if per_image else rows[-1:]:
+        table.add_row(*row)
+    out.print(table)
+    if report.missing:
+        err.print(
+            f"{len(report.missing)} images have no prediction, the first is {report.missing[0]}.", highlight=False
+        )
+    if json_file is not None:
+        write_json(json_file, report.as_dict())
+
+
+@cli.command()
+def devices() -> None:
+    """List cameras and light sources, found by their identification; nothing is switched on."""
+    from app.hardware.basler import list_cameras
+    from app.hardware.light_discovery import identify_lights
+
+    table = Table("option", "device")
+    for found in list_cameras():
+        table.add_row(f"--camera {found.id}", found.title)
+    for box in identify_lights():
+        table.add_row(f"--light {box.url}", box.title)
+    table.add_row("--camera sim", "simulated camera over a simulated U2OS sample")
+    table.add_row("--light sim", "simulated LED box")
+    out.print(table)
+
+
+@cli.command()
+def doctor(
+    folder: Annotated[Path | None, typer.Option("--out", help="Where recordings would go.")] = None,
+) -> None:
+    """Check window, camera driver, ports, models, provider and disk; say the remedy."""
+    from app.doctor import examine
+
+    marks = {"ok": "[green]ok  [/]", "note": "[yellow]note[/]", "bad": "[red]bad [/]"}
+    bad = 0
+    for check in examine(folder):
+        bad += check.state == "bad"
+        out.print(f"{marks[check.state]} {check.name:<9}", end=" ")
+        out.print(check.text, highlight=False, markup=False, soft_wrap=True)
+    if bad:
+        raise typer.Exit(1)
+
+
+@cli.command("led-simulator")
+def led_simulator(
+    model: Annotated[
+        str, typer.Option("--model", help='What the box says it is, e.g. "Spectra III".')
+    ] = "dapiscope LED4",
+    tcp: Annotated[int | None, typer.Option("--tcp", help="Serve socket://127.0.0.1:PORT instead of a pty.")] = None,
+    log: Annotated[Path | None, typer.Option("--log", help="Write a JSON line for every change of the light.")] = None,
+) -> None:
+    """Serve a simulated LED box; its port is the first line printed. Runs until interrupted."""
+    from app.hardware.serial_simulator import run_simulator
+
+    run_simulator(model, tcp, log)
+
+
+@cli.command()
+def demo(
+    folder: Annotated[Path, typer.Option("--out", help="Where a headless demo leaves its files.")] = Path(
+        "dapiscope-demo"
+    ),
+) -> None:
+    """Live on simulators: the window, or ten headless seconds where there is no display."""
+    from app.doctor import has_display
+
+    if has_display():
+        raise typer.Exit(_window(Settings(), start_live=True))
+    out.print("There is no display here: running ten seconds of live imaging on the simulators without a window.")
+    from app.demo import run_demo
+
+    raise typer.Exit(run_demo(folder, out))
+
+
+def _window(settings: Settings, *, start_live: bool = False, replay: Path | None = None) -> int:
+    _need_display()
+    from app.build import make_session
+    from app.gui.application import run_window
+
+    session = make_session(settings)
+    if replay is not None:
+        session.open_replay(replay)
+    elif start_live:
+        session.start_live()
+    else:
+        session.connect()
+    return run_window(session)
+
+
+def _live_in_window(session: Any, seconds: float | None, out_dir: Path | None) -> dict[str, Any]:
+    _need_display()
+    from app.gui.application import run_window
+    from app.headless import RunLog
+
+    log = RunLog(session, out_dir, draw=False)
+    started = session.start_live(record_to=out_dir)
+    run_window(session, demo_seconds=seconds)
+    account = log.summary(confirmed_off=session.close())
+    log.close()
+    error = started.exception() if started.done() and not started.cancelled() else None
+    if isinstance(error, RefusedError):
+        account.update(refused=error.reason, error=str(error))
+    return account
+
+
+def _need_display() -> None:
+    from app.doctor import has_display
+
+    if not has_display():
+        raise DapiscopeError("There is no display to open a window on; add --headless.")
+
+
+def _finish(account: dict[str, Any], json_file: Path | None) -> None:
+    """Write the account, print its short form, and leave with the right exit code."""
+    if json_file is not None:
+        from app.headless import write_json
+
+        write_json(json_file, account)
+    _print_account(account)
+    if account.get("refused"):
+        raise typer.Exit(3)
+    if account.get("error") or not account["light"]["confirmed_off"]:
+        raise typer.Exit(1)
+
+
+def _print_account(account: dict[str, Any]) -> None:
+    frames, fps, count = account["frames"], account["fps"], account["count"]
+    plain: Callable[..., None] = lambda text, **more: out.print(text, highlight=False, soft_wrap=True, **more)  # noqa: E731
+    if account.get("error"):
+        err.print(account["error"], style="red", highlight=False, soft_wrap=True, markup=False)
+        if not frames["grabbed"]:
+            return
+    plain(
+        f"frames   {frames['grabbed']} grabbed, {frames['lost_camera']} lost, {frames['displayed']} shown, "
+        f"{frames['segmented']} counted, {frames['recorded']} recorded"
+    )
+    plain(
+        f"rates    camera {fps['camera']:.1f}, display {fps['display']:.1f}, counting {fps['segment']:.1f} per second"
+    )
+    if count["last"] is not None:
+        truth = f", really in view {account['truth']}" if account["truth"] is not None else ""
+        plain(f"nuclei   {count['last']} in the last frame, {count['mean']:.1f} on average{truth}")
+    for name, path in (account.get("files") or {}).items():
+        plain(f"{name:<8} {path}")
+    if account.get("recording"):
+        plain(f"recorded {account['recording']}")
+    if not account["light"]["confirmed_off"]:
+        err.print("The light could not be confirmed off: check the LED box now.", style="bold red")
+
+
+def main() -> NoReturn:
+    """Run the command line."""
+    try:
+        cli(standalone_mode=True)
+    except DapiscopeError as error:
+        err.print(str(error), style="red", highlight=False, soft_wrap=True, markup=False)
+        sys.exit(error.exit_code)
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,235 @@
+"""The one thread that talks to the light source while a session lasts.
+
+Every command and every reading goes through it, so that a slow camera never delays the light. "All off" jumps the
+queue and cancels the switches asked for before it. Between commands it reads the box back a few times a second: that
+keeps the picture on screen true, feeds the box's watchdog, and notices a pulled cable.
+"""
+
+import itertools
+import logging
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+from app.clock import Clock
+from app.errors import DapiscopeError, LightError, LightGoneError, LightRangeError
+from app.events import LightSeen
+from app.hardware.base import LightInfo, LightReading, LightSource
+from app.hardware.light_truth import LightTimeline
+from app.settings import Channel
+
+log = logging.getLogger(__name__)
+
+_URGENT, _NORMAL = 0, 1
+
+
+@dataclass(order=True)
+class _Job:
+    priority: int
+    number: int
+    work: Callable[[], LightReading] = field(compare=False)
+    future: "Future[LightReading]" = field(compare=False)
+    is_switch: bool = field(compare=False, default=False)
+
+
+class LightKeeper:
+    """Keeps one light source: switches it, reads it back, and never leaves it on.
+
+    Parameters
+    ----------
+    light : LightSource
+        Closed; `open` opens it.
+    channels : sequence of Channel
+        Names and lines.
+    timeline : LightTimeline
+        Told of every transition before its first byte leaves, and of every reading.
+    clock : Clock
+    seen : callable
+        Gets a `LightSeen` after every reading; called on the keeper's thread.
+    failed : callable
+        Gets the error when the light source stops answering or refuses outside a command.
+    poll_s : float
+        Seconds between readings when nothing is asked.
+    """
+
+    def __init__(
+        self,
+        light: LightSource,
+        channels: Sequence[Channel],
+        timeline: LightTimeline,
+        clock: Clock,
+        seen: Callable[[LightSeen], None],
+        failed: Callable[[BaseException], None],
+        poll_s: float = 0.4,
+    ) -> None:
+        self._light = light
+        self._channels = {channel.name: channel for channel in channels}
+        self._timeline = timeline
+        self._clock = clock
+        self._seen = seen
+        self._failed = failed
+        self._poll_s = poll_s
+        self._jobs: queue.PriorityQueue[_Job] = queue.PriorityQueue()
+        self._numbers = itertools.count()
+        self._cancel_before = -1
+        self._closing = threading.Event()
+        self._dark_confirmed = False
+        self._wants_dark = True
+        self._lost: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="app-light", daemon=True)
+        self._opened: Future[LightInfo] = Future()
+
+    def open(self, watchdog_ms: int = 0, timeout_s: float = 15.0) -> LightInfo:
+        """Open the light source, dark and read back, with its watchdog set where it has one."""
+        self._watchdog_ms = watchdog_ms
+        self._thread.start()
+        return self._opened.result(timeout_s)
+
+    def switch(self, channel: str | None, level: float = 0.0) -> "Future[LightReading]":
+        """Ask for `channel` alone at `level`; None is dark. The future holds what was read back."""
+        if channel is not None and channel not in self._channels:
+            known = ", ".join(self._channels)
+            return _refused(LightRangeError(f"There is no channel {channel!r}; choose one of {known}."))
+        line = None if channel is None or level == 0 else self._channels[channel].line
+        return self._put(_NORMAL, lambda: self._switch(line, level), is_switch=True)
+
+    def off(self) -> "Future[LightReading]":
+        """Make everything dark before anything else; switches asked for earlier are cancelled."""
+        self._cancel_before = next(self._numbers)
+        return self._put(_URGENT, lambda: self._switch(None, 0.0))
+
+    def read(self) -> "Future[LightReading]":
+        """Ask the box what shines now."""
+        return self._put(_NORMAL, self._read)
+
+    @property
+    def dark_confirmed(self) -> bool:
+        """True when the last thing the box said is that everything is off."""
+        return self._dark_confirmed
+
+    def close(self, timeout_s: float = 5.0) -> bool:
+        """Switch off, confirm, release the port; idempotent. True when the box confirmed that it is dark."""
+        if not self._closing.is_set():
+            self._closing.set()
+            self.off()
+        if self._thread.is_alive() and threading.current_thread() is not self._thread:
+            self._thread.join(timeout_s)
+        return self._dark_confirmed
+
+    def _put(self, priority: int, work: Callable[[], LightReading], is_switch: bool = False) -> "Future[LightReading]":
+        future: Future[LightReading] = Future()
+        if self._opened.done() and not self._thread.is_alive():
+            return _refused(LightGoneError("The light source is closed; connect it again."))
+        self._jobs.put(_Job(priority, next(self._numbers), work, future, is_switch))
+        return future
+
+    def _run(self) -> None:
+        if not self._open():
+            return
+        try:
+            while not (self._closing.is_set() and self._jobs.empty()):
+                self._step()
+        finally:
+            self._light.close()
+
+    def _open(self) -> bool:
+        try:
+            self._light.open()
+            if self._watchdog_ms:
+                self._light.set_watchdog(self._watchdog_ms)
+            info = self._light.info
+            self._read()
+        except BaseException as error:  # noqa: BLE001 - handed to whoever waits in `open`
+            self._light.close()
+            self._opened.set_exception(error)
+            return False
+        self._opened.set_result(info)
+        return True
+
+    def _step(self) -> None:
+        try:
+            job = self._jobs.get(timeout=self._poll_s)
+        except queue.Empty:
+            self._poll()
+            return
+        if job.is_switch and job.number < self._cancel_before:
+            job.future.cancel()
+            return
+        if not job.future.set_running_or_notify_cancel():
+            return
+        try:
+            job.future.set_result(job.work())
+        except BaseException as error:  # noqa: BLE001 - handed to whoever asked
+            self._note_error(error)
+            job.future.set_exception(error)
+
+    def _poll(self) -> None:
+        """Read the box back; while "off" is owed and not confirmed, keep trying to switch off."""
+        try:
+            if isinstance(self._lost, LightGoneError):
+                self._reopen()
+            elif self._wants_dark and not self._dark_confirmed:
+                self._switch(None, 0.0)
+            else:
+                self._read()
+        except DapiscopeError as error:
+            first = self._lost is None
+            self._note_error(error)
+            if first:
+                self._failed(error)
+
+    def _reopen(self) -> None:
+        """Try a replugged cable: opening switches everything off and confirms it."""
+        self._light.close()
+        self._light.open()
+        if self._watchdog_ms:
+            self._light.set_watchdog(self._watchdog_ms)
+        self._wants_dark = True
+        self._read()
+
+    def _switch(self, line: int | None, level: float) -> LightReading:
+        self._wants_dark = line is None
+        self._dark_confirmed = False
+        self._timeline.begin_change(self._clock.monotonic())
+        reading = self._light.off() if line is None else self._light.set(line, level)
+        return self._take(reading)
+
+    def _read(self) -> LightReading:
+        reading = self._light.read()
+        taken = self._take(reading)
+        if reading.faults:
+            raise LightError(f"The light source reports: {', '.join(reading.faults)}. Mend that, then start again.")
+        return taken
+
+    def _take(self, reading: LightReading) -> LightReading:
+        self._lost = None
+        self._dark_confirmed = reading.dark
+        self._timeline.record(reading)
+        self._seen(self._describe(reading))
+        return reading
+
+    def _describe(self, reading: LightReading) -> LightSeen:
+        lit = [(line, level) for line, level in enumerate(reading.levels) if level > 0]
+        if not lit:
+            return LightSeen(None, 0.0, True, reading)
+        line, level = max(lit, key=lambda pair: pair[1])
+        name = next((c.name for c in self._channels.values() if c.line == line), f"line {line}")
+        return LightSeen(name, level, True, reading)
+
+    def _note_error(self, error: BaseException) -> None:
+        if isinstance(error, LightRangeError):
+            return
+        self._lost = error
+        self._dark_confirmed = False
+        self._wants_dark = True  # after any fault the only thing owed is darkness, tried again at every poll
+        self._timeline.lost(self._clock.monotonic(), str(error))
+        self._seen(LightSeen(None, 0.0, False))
+        log.error("light: %s", error)
+
+
+def _refused(error: DapiscopeError) -> "Future[LightReading]":
+    future: Future[LightReading] = Future()
+    future.set_exception(error)
+    return future

@@ -1,0 +1,184 @@
+"""Where frames go: to the screen, to the segmenter and to the recorder, each on its own thread.
+
+One path serves live imaging and replay; it does not know which. The screen and the segmenter take the latest frame
+and count what they skip, unless the path is *lossless*: then the source waits, and every frame is shown and counted.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+
+from app.clock import Clock
+from app.display import Contrast, Picture, View, render
+from app.events import Event, PictureReady, ResultReady, Stats
+from app.frame import UNKNOWN_LIGHT, Frame, Segmentation
+from app.pipeline import Stage
+from app.settings import Channel
+
+
+class RateMeter:
+    """Events per second over the last two seconds, and over the whole run."""
+
+    def __init__(self, window_s: float = 2.0) -> None:
+        self._window_s = window_s
+        self._moments: deque[float] = deque()
+        self._lock = threading.Lock()
+        self.total = 0
+        self._first_s = 0.0
+        self._last_s = 0.0
+
+    def tick(self, now_s: float) -> None:
+        """Count one event."""
+        with self._lock:
+            if self.total == 0:
+                self._first_s = now_s
+            self.total += 1
+            self._last_s = now_s
+            self._moments.append(now_s)
+            while self._moments and self._moments[0] < now_s - self._window_s:
+                self._moments.popleft()
+
+    def recent(self, now_s: float) -> float:
+        """Return events per second over the window that ends at `now_s`."""
+        with self._lock:
+            inside = [moment for moment in self._moments if moment >= now_s - self._window_s]
+            if len(inside) < 2:
+                return 0.0
+            return (len(inside) - 1) / max(now_s - inside[0], 1e-9)
+
+    def overall(self) -> float:
+        """Return events per second between the first and the last one."""
+        with self._lock:
+            return (self.total - 1) / (self._last_s - self._first_s) if self.total > 1 else 0.0
+
+
+def countable(frame: Frame, counting: frozenset[str]) -> bool:
+    """Tell whether `frame` may be counted: its light was confirmed and shows nuclei.
+
+    A file that says nothing about its light is counted: the operator chose it. A frame whose light was watched and
+    not confirmed never is.
+    """
+    if frame.light == UNKNOWN_LIGHT:
+        return True
+    return frame.light.confirmed and frame.light.channel in counting
+
+
+class LivePath:
+    """The stages behind one source of frames.
+
+    Parameters
+    ----------
+    publish : callable
+        Gets the events; called on the stages' threads.
+    segment : callable or None
+        Frame to Segmentation; None shows without counting.
+    channels : tuple of Channel
+        To know whose frames show nuclei.
+    clock : Clock
+    failed : callable
+        Gets the exception that ended a stage.
+    lossless : bool
+        The source waits for the screen and the segmenter.
+    """
+
+    def __init__(
+        self,
+        publish: Callable[[Event], None],
+        segment: Callable[[Frame], Segmentation] | None,
+        channels: tuple[Channel, ...],
+        clock: Clock,
+        failed: Callable[[BaseException], None],
+        *,
+        lossless: bool = False,
+    ) -> None:
+        self._publish = publish
+        self.segment = segment
+        self._counting = frozenset(channel.name for channel in channels if channel.counts_nuclei)
+        self._clock = clock
+        self._lossless = lossless
+        self.view = View()
+        self.contrast = Contrast()
+        self.camera_rate, self.display_rate, self.segment_rate = RateMeter(), RateMeter(), RateMeter()
+        self._display: Stage[Frame] = Stage("app-display", self._show, failed)
+        self._segmenting: Stage[Frame] = Stage("app-segment", self._count, failed)
+        self.record: Callable[[Frame], object] | None = None
+        self.record_limit: int | None = None
+        self.record_full: Callable[[], None] = lambda: None
+        self.not_counted = 0
+        self.recorded = 0
+        self.latency_ms = 0.0
+        self.last_frame: Frame | None = None
+        self.last_result: Segmentation | None = None
+
+    def start(self) -> None:
+        """Start the threads."""
+        self._display.start()
+        self._segmenting.start()
+
+    def feed(self, frame: Frame) -> None:
+        """Take `frame`, on the source's thread. Recording comes first: it is the one that may not skip."""
+        self.camera_rate.tick(self._clock.monotonic())
+        self.last_frame = frame
+        self._record(frame)
+        self._hand(self._display, frame)
+        if self.segment is None or not countable(frame, self._counting):
+            self.not_counted += 1
+        else:
+            self._hand(self._segmenting, frame)
+
+    def stop(self) -> None:
+        """Let the stages finish what they hold, and end them; idempotent."""
+        self._display.stop()
+        self._segmenting.stop()
+
+    def stats(self, grabbed: int | None = None, lost: int = 0) -> Stats:
+        """Return the counters; `grabbed` and `lost` are the camera's own where there is one."""
+        now_s = self._clock.monotonic()
+        return Stats(
+            grabbed=self.camera_rate.total if grabbed is None else grabbed,
+            lost_camera=lost,
+            displayed=self._display.done,
+            skipped_display=self._display.slot.skipped,
+            segmented=self._segmenting.done,
+            skipped_segment=self._segmenting.slot.skipped,
+            not_counted=self.not_counted,
+            recorded=self.recorded,
+            fps_camera=self.camera_rate.recent(now_s),
+            fps_display=self.display_rate.recent(now_s),
+            fps_segment=self.segment_rate.recent(now_s),
+            latency_ms=self.latency_ms,
+        )
+
+    def picture(self, frame: Frame) -> Picture:
+        """Return `frame` as the present view and contrast show it."""
+        return render(frame, self.view, self.contrast)
+
+    def _record(self, frame: Frame) -> None:
+        record = self.record
+        if record is None or (self.record_limit is not None and self.recorded >= self.record_limit):
+            return
+        record(frame)
+        self.recorded += 1
+        if self.recorded == self.record_limit:
+            self.record_full()
+
+    def _hand(self, stage: Stage[Frame], frame: Frame) -> None:
+        if self._lossless:
+            stage.slot.put_blocking(frame)
+        else:
+            stage.slot.put(frame)
+
+    def _show(self, frame: Frame) -> None:
+        self._publish(PictureReady(self.picture(frame)))
+        self.display_rate.tick(self._clock.monotonic())
+
+    def _count(self, frame: Frame) -> None:
+        segment = self.segment
+        if segment is None:
+            return
+        result = segment(frame)
+        now_s = self._clock.monotonic()
+        self.latency_ms = (now_s - frame.exposure_end_s) * 1000
+        self.last_result = result
+        self._publish(ResultReady(result, self.latency_ms))
+        self.segment_rate.tick(self._clock.monotonic())

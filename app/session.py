@@ -1,0 +1,832 @@
+"""One sitting at the microscope, as an explicit state machine.
+
+Start order: light source (dark, confirmed), camera, model; then light on, camera running. Stop order is the reverse,
+and the light goes off first of all. Any failure on any thread ends in FAILED: light off, parts stopped, what was
+recorded closed and valid, one sentence for the operator. Starting again from there opens the devices anew.
+
+Threads: device commands run on one worker (``app-devices``), the light on its keeper's thread (``app-light``), models
+load on ``app-model``; frames arrive on the camera's thread. No method here waits, except `close`.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, Protocol, TypeVar
+
+from app.acquisition import acquire
+from app.clock import Clock, SystemClock
+from app.display import Contrast, View
+from app.errors import CameraError, DapiscopeError, LightError, RecordingError, RefusedError, UsageError
+from app.events import (
+    CameraReady,
+    Event,
+    LightReady,
+    LightSeen,
+    ModelReady,
+    Notice,
+    PictureReady,
+    RecordingChanged,
+    ReplayMoved,
+    ResultReady,
+    SnapTaken,
+    State,
+    StateChanged,
+    Stats,
+    StatsReady,
+)
+from app.frame import Frame, Segmentation
+from app.hardware.base import Camera, CameraStats, LightInfo, LightReading, LightSource
+from app.hardware.light_truth import FrameLabeller, LightTimeline
+from app.inference.overlay import render_overlay, to_8bit, upscale_labels
+from app.light_keeper import LightKeeper
+from app.live_path import LivePath
+from app.recording import Recorder, RecordingSummary, Replay, RunMetadata, check_disk, open_replay, save_snapshot
+from app.settings import CameraSettings, Channel, Settings
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+RECORDER_QUEUE_BYTES = 512 << 20
+PixelSize = float | Literal["auto"] | None
+
+
+class Counter(Protocol):
+    """What turns frames into counts; `app.inference.segmenter.Segmenter` is one."""
+
+    name: str
+    sha256: str
+    provider_used: str
+
+    def segment(
+        self, frame: Frame, pixel_size_um: PixelSize = None, *, tracker: Any = None, exact: bool = False
+    ) -> Segmentation:
+        """Find the nuclei in `frame`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """How to make the parts; each is called on a worker, and again after a failure."""
+
+    camera: Callable[[], Camera]
+    light: Callable[[], LightSource]
+    counter: Callable[[str], Counter]
+    tracker: Callable[[], Any]
+    """A fresh memory of the nuclei's size, one a stream."""
+
+
+class Session:
+    """Camera, light, model and files under one roof; see the module's text and `app.events.State`."""
+
+    def __init__(self, settings: Settings, parts: Parts, clock: Clock | None = None) -> None:
+        self._settings = settings
+        self._parts = parts
+        self._clock = clock or SystemClock()
+        self._listeners: list[Callable[[Event], None]] = []
+        self._devices = ThreadPoolExecutor(1, "app-devices")
+        self._models = ThreadPoolExecutor(1, "app-model")
+        self._state = State.IDLE
+        self._state_lock = threading.RLock()
+        self._camera: Camera | None = None
+        self._keeper: LightKeeper | None = None
+        self._light_info: LightInfo | None = None
+        self._counters: dict[str, Counter] = {}
+        self._counter: Counter | None = None
+        self._path: LivePath | None = None
+        self._labeller: FrameLabeller | None = None
+        self._recorder: Recorder | None = None
+        self._replay: Replay | None = None
+        self._segmenting = True
+        self._lit = True
+        self._snap_cancelled = threading.Event()
+        self._earlier_runs = CameraStats()
+        self._view, self._contrast = View(), Contrast()
+        self._ticker: _Ticker | None = None
+        self._light_was_dark = True
+        self._tracker: Any = None
+        self.last_frame: Frame | None = None
+        self.last_result: Segmentation | None = None
+        self.finished = threading.Event()
+        """Set when a run ended by itself: the source's natural end, or a failure."""
+
+    # ------------------------------------------------------------------ what others may read
+
+    @property
+    def state(self) -> State:
+        """Where the session stands."""
+        return self._state
+
+    @property
+    def settings(self) -> Settings:
+        """What is in force."""
+        return self._settings
+
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        """The configured channels."""
+        return self._settings.channels
+
+    @property
+    def selected_channel(self) -> str:
+        """The channel that live and snapshots use."""
+        return self._settings.light.channel
+
+    @property
+    def simulated(self) -> tuple[str, ...]:
+        """Which parts are simulations, for the badge on the screen: ``"camera"``, ``"light"``."""
+        parts = []
+        if self._camera is not None and self._camera.info.simulated:
+            parts.append("camera")
+        if self._light_info is not None and self._light_info.simulated:
+            parts.append("light")
+        return tuple(parts)
+
+    def stats(self) -> Stats:
+        """Rates and counters of the present or last run."""
+        path, camera = self._path, self._camera
+        if path is None:
+            return Stats()
+        if camera is None or self._replay is not None:
+            return path.stats()
+        now, before = camera.stats(), self._earlier_runs
+        return path.stats(before.grabbed + now.grabbed, before.lost + now.lost)
+
+    @property
+    def path(self) -> LivePath | None:
+        """The stages of the present or last run, for their overall rates."""
+        return self._path
+
+    @property
+    def counter(self) -> Counter | None:
+        """The model that counts, once it is loaded."""
+        return self._counter
+
+    def subscribe(self, listener: Callable[[Event], None]) -> Callable[[], None]:
+        """Have `listener` called with every event, on foreign threads; returns how to stop that."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener) if listener in self._listeners else None
+
+    # ------------------------------------------------------------------ commands
+
+    def connect(self) -> "Future[None]":
+        """Open light, camera and model."""
+        return self._command(self._connect, fatal=True)
+
+    def start_live(self, record_to: Path | None = None, record_frames: int | None = None) -> "Future[None]":
+        """Shine the selected channel and run the camera.
+
+        With `record_to`, every frame is recorded from the first on, or as many as `record_frames` says.
+        """
+        self.finished.clear()
+        return self._command(lambda: self._start_live(record_to, record_frames), fatal=True)
+
+    def stop_live(self) -> "Future[None]":
+        """Light off, camera off, recording closed."""
+        return self._command(self._stop_live, fatal=True)
+
+    def set_channel(self, name: str | None) -> "Future[None]":
+        """Select a channel; while live it shines at once. None: live goes on in the dark."""
+        return self._command(lambda: self._set_channel(name))
+
+    def set_intensity(self, level: float) -> "Future[None]":
+        """Set the level, 0…1, of the selected channel; while live it applies at once."""
+        return self._command(lambda: self._set_intensity(level))
+
+    def all_off(self) -> "Future[LightReading] | None":
+        """Make everything dark now, before anything else that was asked; live goes on in the dark."""
+        self._snap_cancelled.set()
+        self._lit = False
+        return self._keeper.off() if self._keeper is not None else None
+
+    def set_camera(self, settings: CameraSettings) -> "Future[None]":
+        """Apply camera settings; what cannot change while running restarts live by itself."""
+        return self._command(lambda: self._set_camera(settings))
+
+    def set_view(self, view: View) -> None:
+        """Show another region or size, from the next picture on."""
+        self._view = view
+        self._redraw()
+
+    def set_contrast(self, contrast: Contrast) -> None:
+        """Show other grey values as black and white, from the next picture on."""
+        self._contrast = contrast
+        self._redraw()
+
+    def set_segmenting(self, on: bool) -> None:
+        """Count, or only show."""
+        self._segmenting = on
+        if self._path is not None:
+            self._path.segment = self._segment if on else None
+
+    def set_model(self, name: str) -> "Future[None]":
+        """Load another model and count with it from then on."""
+        self._update("segmentation", model=name)
+        return self._command(lambda: self._use_model(name), worker=self._models)
+
+    def set_pixel_size(self, pixel_size_um: PixelSize) -> None:
+        """Say how large a pixel is, have it estimated ("auto"), or take the frame's own (None)."""
+        self._update("segmentation", pixel_size_um=pixel_size_um)
+        self._tracker = self._parts.tracker()
+
+    def set_sample(self, sample: str, operator: str) -> None:
+        """Name the sample and the operator in every file from now on."""
+        self._update("sample", sample=sample, operator=operator)
+
+    def snap(self, segment: bool, folder: Path) -> "Future[SnapTaken]":
+        """Take one frame at the least dose, save it, and count its nuclei if `segment`."""
+        self._snap_cancelled.clear()
+        return self._command(lambda: self._snap(segment, folder))
+
+    def start_recording(self, folder: Path) -> "Future[None]":
+        """Record every frame from now on; starts live when idle."""
+        if self._state is State.LIVE:
+            return self._command(lambda: self._start_recording(folder))
+        return self.start_live(record_to=folder)
+
+    def stop_recording(self) -> "Future[None]":
+        """Finish the recording; live goes on."""
+        return self._command(self._stop_recording)
+
+    def open_replay(self, path: Path, *, hold: bool = True, speed: float | None = 1.0) -> "Future[None]":
+        """Play a recording, file or folder through the same path; every frame is shown and counted."""
+        self.finished.clear()
+        return self._command(lambda: self._open_replay(path, hold, speed))
+
+    def close_replay(self) -> "Future[None]":
+        """Leave the replay."""
+        return self._command(self._close_replay)
+
+    def replay_play(self) -> None:
+        """Play on."""
+        self._with_replay(lambda replay: replay.play())
+
+    def replay_pause(self) -> None:
+        """Pause."""
+        self._with_replay(lambda replay: replay.pause())
+
+    def replay_step(self, delta: int) -> None:
+        """Show the frame `delta` further."""
+        self._with_replay(lambda replay: replay.step(delta))
+
+    def replay_seek(self, index: int) -> None:
+        """Show frame `index`."""
+        self._with_replay(lambda replay: replay.seek(index))
+
+    def replay_speed(self, speed: float | None) -> None:
+        """Play at `speed` times the recorded rate; None is as fast as the counting goes."""
+        self._with_replay(lambda replay: replay.set_speed(speed))
+
+    def replay_loop(self, on: bool) -> None:
+        """Begin again at the end, or not."""
+        self._with_replay(lambda replay: replay.set_loop(on))
+
+    def fail(self, error: BaseException) -> None:
+        """End everything because of `error`; from any thread. The light goes off first."""
+        with self._state_lock:
+            if self._state in (State.FAILED, State.CLOSED):
+                return
+            self._state = State.FAILED
+        if self._keeper is not None:
+            self._keeper.off()
+        reason = sentence(error)
+        if not isinstance(error, DapiscopeError):
+            log.error("unexpected failure", exc_info=error)
+        self._publish(StateChanged(State.FAILED, reason))
+        self._publish(Notice("error", reason))
+        self._devices.submit(self._teardown)
+        self.finished.set()
+
+    def close(self) -> bool:
+        """Light off, everything stopped and released; idempotent; waits. True when the box confirmed it is dark."""
+        with self._state_lock:
+            first, self._state = self._state is not State.CLOSED, State.CLOSED
+        if first:
+            if self._keeper is not None:
+                self._keeper.off()
+            self._snap_cancelled.set()
+            self._devices.submit(self._teardown)
+            self._devices.shutdown(wait=True)
+            if self._keeper is not None:
+                self._light_was_dark = self._keeper.close()
+            self._models.shutdown(wait=True)
+            self._publish(StateChanged(State.CLOSED))
+        return self._light_was_dark
+
+    # ------------------------------------------------------------------ on the device worker
+
+    def _connect(self) -> None:
+        if self._counter is None:
+            self._models.submit(self._report, lambda: self._use_model(self._settings.segmentation.model))
+        if self._keeper is None:
+            self._open_light()
+        if self._camera is None:
+            camera = self._parts.camera()
+            camera.open()
+            self._camera = camera
+            self._publish_camera(camera.configure(self._settings.camera))
+
+    def _open_light(self) -> None:
+        timeline = LightTimeline(self._settings.channels)
+        keeper = LightKeeper(
+            self._parts.light(), self._settings.channels, timeline, self._clock, self._light_seen, self._light_failed
+        )
+        info = keeper.open(self._settings.light.watchdog_ms)
+        self._keeper, self._light_info = keeper, info
+        self._labeller = FrameLabeller(timeline, self._settings.light, free_run=self._settings.camera_images is None)
+        self._publish(LightReady(info))
+
+    def _start_live(self, record_to: Path | None = None, record_frames: int | None = None) -> None:
+        if self._state in (State.LIVE, State.CLOSED):
+            return
+        self._close_replay()
+        self._move(State.STARTING)
+        self._connect()
+        camera = self._need_camera()
+        self._publish_camera(camera.configure(self._settings.camera.model_copy(update={"trigger": "free"})))
+        if self._counter is None:
+            # Nothing shines yet: better to wait for the model here than to bleach uncounted.
+            self._models.submit(lambda: None).result()
+        self._earlier_runs = CameraStats()
+        self._path = self._new_path(lossless=self._settings.camera_images is not None)
+        self._path.start()
+        if record_to is not None:
+            self._start_recording(record_to, record_frames)
+        self._lit = True
+        self._run_camera()
+        self._ticker = _Ticker(self._tick)
+        if self._state is State.STARTING:
+            self._move(State.LIVE)
+
+    def _run_camera(self) -> None:
+        """Light on and confirmed, settled, camera running: every frame from the first has its light."""
+        if self._lit and self._settings.light.intensity > 0:
+            self._switch(self._settings.light.channel, self._settings.light.intensity)
+            self._clock.sleep(self._settings.light.settle_ms / 1000)
+        self._need_camera().start(self._frame_arrived, self._camera_ended)
+
+    def _stop_live(self) -> None:
+        if self._state not in (State.LIVE, State.STARTING):
+            return
+        self._move(State.STOPPING)
+        self._stop_parts()
+        self._move(State.IDLE)
+        self.finished.set()
+
+    def _stop_parts(self) -> None:
+        """Stop everything that runs: light, camera, stages, recording. Each step is tried whatever the others did."""
+        off = self._keeper.off() if self._keeper is not None else None
+        if self._ticker is not None:
+            self._ticker.stop()
+            self._ticker = None
+        if self._camera is not None:
+            self._camera.stop()
+        if self._path is not None:
+            self._path.stop()
+            self._publish(StatsReady(self.stats()))
+        if off is not None:
+            off.result(5.0)
+        self._stop_recording()
+
+    def _teardown(self) -> None:
+        """After a failure or at the end: stop everything, close the camera; the keeper goes on until it is dark."""
+        for step in (self._leave_replay, self._stop_parts, self._release_camera):
+            try:
+                step()
+            except Exception as error:
+                log.exception("while stopping")
+                self._publish(Notice("error", sentence(error)))
+
+    def _release_camera(self) -> None:
+        if self._camera is not None:
+            self._camera.close()
+            self._camera = None
+
+    def _set_channel(self, name: str | None) -> None:
+        if name is not None and name not in {channel.name for channel in self._settings.channels}:
+            raise UsageError(f"There is no channel {name!r}.")
+        if name is not None:
+            self._update("light", channel=name)
+        self._lit = name is not None
+        if self._state is State.LIVE:
+            self._switch(name, self._settings.light.intensity)
+
+    def _set_intensity(self, level: float) -> None:
+        self._update("light", intensity=level)
+        if self._state is State.LIVE and self._lit:
+            self._switch(self._settings.light.channel, level)
+
+    def _switch(self, channel: str | None, level: float) -> LightReading:
+        if self._keeper is None:
+            raise LightError("No light source is connected; connect it first.")
+        return self._keeper.switch(channel, level).result(10.0)
+
+    def _set_camera(self, wanted: CameraSettings) -> None:
+        if self._camera is None:
+            self._settings = self._settings.model_copy(update={"camera": wanted})
+            return
+        present = self._settings.camera
+        hot = {"exposure_ms", "gain_db", "fps"}
+        cold = wanted.model_dump(exclude=hot) != present.model_dump(exclude=hot)
+        if self._state is not State.LIVE or not cold:
+            self._note_change(present, wanted)
+            actual = self._camera.configure(wanted)
+        elif self._recorder is not None:
+            raise CameraError("Stop the recording before changing the pixel format, the region or the binning.")
+        else:
+            actual = self._restart_with(wanted)
+        self._settings = self._settings.model_copy(update={"camera": actual})
+        self._publish_camera(actual)
+
+    def _note_change(self, present: CameraSettings, wanted: CameraSettings) -> None:
+        if self._labeller is None or self._state is not State.LIVE:
+            return
+        if wanted.gain_db != present.gain_db:
+            self._labeller.changed_gain(self._clock.monotonic())
+        if wanted.exposure_ms != present.exposure_ms:
+            self._labeller.changed_exposure(self._clock.monotonic())
+
+    def _restart_with(self, wanted: CameraSettings) -> CameraSettings:
+        camera = self._need_camera()
+        self._switch(None, 0.0)
+        self._pause_camera()
+        try:
+            actual = camera.configure(wanted)
+        finally:
+            self._run_camera()
+        return actual
+
+    def _pause_camera(self) -> None:
+        camera = self._need_camera()
+        camera.stop()
+        now, before = camera.stats(), self._earlier_runs
+        self._earlier_runs = CameraStats(
+            before.grabbed + now.grabbed, before.lost + now.lost, before.failed + now.failed
+        )
+
+    def _snap(self, segment: bool, folder: Path) -> SnapTaken:
+        if self._recorder is not None:
+            raise CameraError("A recording runs; stop it before taking a snapshot, so that no frame is lost.")
+        was_live = self._state is State.LIVE
+        self._close_replay()
+        self._move(State.SNAPPING)
+        try:
+            self._connect()
+            if was_live:
+                self._switch(None, 0.0)
+                self._pause_camera()
+            taken = self._take_snapshot(segment, folder)
+        finally:
+            # A failure meanwhile has moved the state on, and then nothing may be started again.
+            if self._state is State.SNAPPING:
+                if was_live:
+                    camera = self._need_camera()
+                    camera.configure(self._settings.camera)
+                    self._run_camera()
+                self._move(State.LIVE if was_live else State.IDLE)
+        return taken
+
+    def _take_snapshot(self, segment: bool, folder: Path) -> SnapTaken:
+        camera, light = self._need_camera(), self._settings.light
+        wanted = self._settings.camera.model_copy(update={"pixel_format": self._settings.snap.pixel_format})
+        lamp = _KeeperLamp(self._switch, self._read_light)
+        frame = acquire(
+            camera,
+            lamp,
+            wanted,
+            light.channel,
+            light.intensity,
+            light.settle_ms,
+            self._clock,
+            self._snap_cancelled.is_set,
+        )
+        frame = replace(frame, pixel_size_um=self._pixel_size(frame))
+        self._show(frame)
+        result = None
+        counter = None
+        if segment:
+            counter = self._models.submit(self._counter_named, self._settings.snap.model).result()
+            result = counter.segment(frame, self._settings.segmentation.pixel_size_um, exact=True)
+            self.last_result = result
+            self._publish(ResultReady(result, (self._clock.monotonic() - frame.exposure_end_s) * 1000))
+        overlay = render_overlay(to_8bit(frame.pixels), upscale_labels(result.labels, frame.shape)) if result else None
+        files = save_snapshot(folder, frame, result, self._metadata(counter), overlay=overlay)
+        named = {"image": files.image, "labels": files.labels, "table": files.nuclei, "overlay": files.overlay}
+        taken = SnapTaken(frame, result, {name: path for name, path in named.items() if path is not None})
+        self._publish(taken)
+        return taken
+
+    def _read_light(self) -> LightReading:
+        if self._keeper is None:
+            raise LightError("No light source is connected; connect it first.")
+        return self._keeper.read().result(10.0)
+
+    def _start_recording(self, folder: Path, frames: int | None = None) -> None:
+        path = self._path
+        if path is None or self._recorder is not None:
+            return
+        self._check_disk(folder, frames)
+        recorder = Recorder(
+            folder / "recording.ome.tif",
+            self._metadata(self._counter),
+            failed=self.fail,
+            queue_bytes=RECORDER_QUEUE_BYTES,
+        )
+        recorder.start()
+        self._recorder = recorder
+        path.recorded, path.record_limit = 0, frames
+        path.record_full = self._recording_full
+        path.record = recorder.put
+        self._publish(RecordingChanged(True, recorder.path))
+
+    def _recording_full(self) -> None:
+        self._devices.submit(self._report, self._stop_recording)
+
+    def _check_disk(self, folder: Path, frames: int | None) -> None:
+        """Refuse a recording that this disk cannot carry, before the first frame."""
+        camera = self._need_camera()
+        settings = camera.settings
+        if self._settings.camera_images is not None:
+            return  # a folder is played as fast as it is counted; nothing has to keep up with it
+        width, height = settings.roi[2:] if settings.roi else (camera.limits.width[1], camera.limits.height[1])
+        frame_bytes = width * height * (1 if settings.pixel_format == "Mono8" else 2) / settings.binning**2
+        if frames is not None and frames * frame_bytes <= RECORDER_QUEUE_BYTES:
+            return  # it fits into memory, however slow the disk
+        check_disk(folder, frame_bytes * (settings.fps or camera.limits.fps[1]))
+
+    def _stop_recording(self) -> None:
+        recorder, self._recorder = self._recorder, None
+        if recorder is None:
+            return
+        if self._path is not None:
+            self._path.record = None
+        stats = self.stats()
+        notes = {"lost_camera": stats.lost_camera, "grabbed": stats.grabbed, "not_counted": stats.not_counted}
+        summary: RecordingSummary = recorder.close(notes)
+        self._publish(RecordingChanged(False, summary.path, summary.frames))
+        if summary.error is not None and self._state is not State.FAILED:
+            raise summary.error
+
+    # ------------------------------------------------------------------ replay
+
+    def _open_replay(self, path: Path, hold: bool, speed: float | None) -> None:
+        if self._state is State.LIVE:
+            self._stop_live()
+            self.finished.clear()
+        self._leave_replay()
+        given = self._settings.segmentation.pixel_size_um
+        replay = open_replay(
+            path,
+            pixel_size_um=given if isinstance(given, float) else None,
+            hold=hold,
+            clock=self._clock,
+            bad_file=lambda name, error: self._publish(Notice("warning", str(error))),
+        )
+        replay.set_speed(speed)
+        if self._counter is None:
+            self._use_model(self._settings.segmentation.model)
+        self._replay = replay
+        self._path = self._new_path(lossless=True)
+        self._path.start()
+        self._move(State.REPLAYING)
+        self._ticker = _Ticker(self._tick)
+        replay.start(self._replay_frame, self._replay_ended)
+
+    def _replay_frame(self, frame: Frame) -> None:
+        path, replay = self._path, self._replay
+        if path is None:
+            return
+        self.last_frame = frame
+        path.feed(frame)
+        if replay is not None:
+            self._publish_replay(replay)
+
+    def _replay_ended(self, error: BaseException | None) -> None:
+        if error is not None:
+            self.fail(error)
+        self.finished.set()
+
+    def _with_replay(self, command: Callable[[Replay], None]) -> None:
+        replay = self._replay
+        if replay is not None:
+            command(replay)
+            self._publish_replay(replay)
+
+    def _publish_replay(self, replay: Replay) -> None:
+        moved = ReplayMoved(replay.info.path, replay.position, replay.length, replay.playing, replay.speed or 0.0)
+        self._publish(moved)
+
+    def _close_replay(self) -> None:
+        if self._replay is None:
+            return
+        self._leave_replay()
+        if self._state is State.REPLAYING:
+            self._move(State.IDLE)
+
+    def _leave_replay(self) -> None:
+        replay, self._replay = self._replay, None
+        if replay is None:
+            return
+        if self._ticker is not None:
+            self._ticker.stop()
+            self._ticker = None
+        if self._path is not None:
+            self._path.stop()  # first: a replay waits for the stages
+        replay.close()
+
+    # ------------------------------------------------------------------ frames, on the source's thread
+
+    def _frame_arrived(self, frame: Frame) -> None:
+        path, labeller = self._path, self._labeller
+        if path is None or labeller is None:
+            return
+        labelled = replace(labeller.label(frame), pixel_size_um=self._pixel_size(frame))
+        self.last_frame = labelled
+        path.feed(labelled)
+
+    def _pixel_size(self, frame: Frame) -> float | None:
+        given = self._settings.segmentation.pixel_size_um
+        if isinstance(given, float):
+            return given
+        if frame.name:  # an image file that the emulator played: its scale is its own
+            return frame.pixel_size_um
+        camera = self._camera
+        return self._settings.optics.pixel_size_um(camera.settings.binning if camera is not None else 1)
+
+    def _camera_ended(self, error: BaseException | None) -> None:
+        if error is not None:
+            self.fail(error)
+        elif self._state is State.LIVE or self._state is State.STARTING:
+            self._devices.submit(self._ended_by_itself)
+
+    def _ended_by_itself(self) -> None:
+        if self._camera is not None and self._settings.camera_images is not None:
+            self._stop_live()
+
+    def _segment(self, frame: Frame) -> Segmentation:
+        counter = self._counter
+        if counter is None:
+            raise DapiscopeError("No model is loaded; choose one in the segmentation panel.")
+        tracker = None if frame.name else self._tracker
+        result = counter.segment(frame, self._settings.segmentation.pixel_size_um, tracker=tracker)
+        self.last_result = result
+        return result
+
+    # ------------------------------------------------------------------ helpers
+
+    def _new_path(self, *, lossless: bool) -> LivePath:
+        self._tracker = self._parts.tracker()
+        segment = self._segment if self._segmenting and self._counter is not None else None
+        path = LivePath(self._publish, segment, self._settings.channels, self._clock, self.fail, lossless=lossless)
+        path.view, path.contrast = self._view, self._contrast
+        return path
+
+    def _counter_named(self, name: str) -> Counter:
+        if name not in self._counters:
+            self._counters[name] = self._parts.counter(name)
+        return self._counters[name]
+
+    def _use_model(self, name: str) -> None:
+        counter = self._counter_named(name)
+        self._counter = counter
+        if self._path is not None and self._segmenting:
+            self._path.segment = self._segment
+        self._publish(ModelReady(counter.name, counter.sha256, counter.provider_used))
+
+    def _metadata(self, counter: Counter | None) -> RunMetadata:
+        camera, light = self._camera, self._light_info
+        return RunMetadata.from_settings(
+            self._settings,
+            camera=camera.info.title if camera is not None else "",
+            light=light.title if light is not None else "",
+            model_name=counter.name if counter is not None else "",
+            model_sha256=counter.sha256 if counter is not None else "",
+        )
+
+    def _publish_camera(self, actual: CameraSettings) -> None:
+        camera = self._need_camera()
+        self._publish(CameraReady(camera.info, camera.limits, actual, camera.readout_ms))
+
+    def _need_camera(self) -> Camera:
+        if self._camera is None:
+            raise CameraError("No camera is connected; connect it and start again.")
+        return self._camera
+
+    def _light_seen(self, seen: LightSeen) -> None:
+        self._publish(seen)
+
+    def _light_failed(self, error: BaseException) -> None:
+        if self._state in (State.LIVE, State.STARTING, State.SNAPPING):
+            self.fail(error)
+        else:
+            self._publish(Notice("error", sentence(error)))
+
+    def _show(self, frame: Frame) -> None:
+        self.last_frame = frame
+        path = self._path or self._new_path(lossless=False)
+        path.view, path.contrast = self._view, self._contrast
+        self._publish(PictureReady(path.picture(frame)))
+
+    def _redraw(self) -> None:
+        path = self._path
+        if path is not None:
+            path.view, path.contrast = self._view, self._contrast
+        frame = self.last_frame
+        if frame is not None and self._state not in (State.LIVE, State.CLOSED):
+            self._models.submit(self._report, lambda: self._show(frame))
+
+    def _tick(self) -> None:
+        self._publish(StatsReady(self.stats()))
+        recorder = self._recorder
+        if recorder is not None:
+            status = recorder.status
+            self._publish(RecordingChanged(True, recorder.path, status.written, status.fill, status.seconds_left))
+
+    def _update(self, section: str, **changes: Any) -> None:
+        present = getattr(self._settings, section)
+        changed = type(present).model_validate({**present.model_dump(), **changes})
+        self._settings = self._settings.model_copy(update={section: changed})
+
+    def _move(self, state: State) -> None:
+        with self._state_lock:
+            if self._state is State.CLOSED or self._state is state:
+                return
+            self._state = state
+        self._publish(StateChanged(state))
+
+    def _publish(self, event: Event) -> None:
+        for listener in tuple(self._listeners):
+            listener(event)
+
+    def _command(
+        self, work: Callable[[], T], *, fatal: bool = False, worker: ThreadPoolExecutor | None = None
+    ) -> "Future[T]":
+        if self._state is State.CLOSED:
+            refused: Future[T] = Future()
+            refused.set_exception(DapiscopeError("dapiscope is closing; start it again."))
+            return refused
+        return (worker or self._devices).submit(self._report, work, fatal)
+
+    def _report(self, work: Callable[[], T], fatal: bool = False) -> T:
+        """Run `work`; tell the operator what went wrong, and end the session if that is called for."""
+        try:
+            return work()
+        except RefusedError as error:
+            self._publish(Notice("error", sentence(error)))
+            self._teardown()
+            self._move(State.IDLE)
+            raise
+        except (LightError, RecordingError) as error:
+            self.fail(error)
+            raise
+        except Exception as error:
+            if fatal or not isinstance(error, DapiscopeError):
+                self.fail(error)
+            else:
+                self._publish(Notice("error", sentence(error)))
+            raise
+
+
+@dataclass(frozen=True, slots=True)
+class _KeeperLamp:
+    """The keeper as an acquisition sees it."""
+
+    switch: Callable[[str | None, float], LightReading]
+    reading: Callable[[], LightReading]
+
+    def on(self, channel: str, level: float) -> LightReading:
+        return self.switch(channel, level)
+
+    def off(self) -> LightReading:
+        return self.switch(None, 0.0)
+
+    def read(self) -> LightReading:
+        return self.reading()
+
+
+class _Ticker:
+    """Calls `work` twice a second on its own thread until stopped."""
+
+    def __init__(self, work: Callable[[], None], period_s: float = 0.5) -> None:
+        self._work, self._period_s = work, period_s
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="app-stats", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while not self._stopped.wait(self._period_s):
+            self._work()
+
+    def stop(self) -> None:
+        self._stopped.set()
+        if threading.current_thread() is not self._thread:
+            self._thread.join(5.0)
+
+
+def sentence(error: BaseException) -> str:
+    """Return what the operator reads: our own sentence, or what an unexpected error is called."""
+    if isinstance(error, DapiscopeError):
+        return str(error)
+    what = f"{type(error).__name__}: {error}"
+    return f"Something unexpected went wrong ({what}). The light is being switched off; see the log."
