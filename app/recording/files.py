@@ -1,0 +1,216 @@
+"""The disk: names that never overwrite, files that are whole or absent, and how fast and how full it is."""
+
+import errno
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.errors import RecordingError, RefusedError
+
+KEEP_FREE_BYTES = 64 << 20
+"""A recording ends before the disk is fuller than this, so that its last pages still fit."""
+
+
+@dataclass(frozen=True, slots=True)
+class DiskReport:
+    """What a disk can take: measured bytes/s, free bytes, and the seconds they last at the asked rate."""
+
+    bytes_per_s: float
+    free_bytes: int
+    seconds_left: float
+
+
+def split_name(name: str) -> tuple[str, str]:
+    """Return (stem, suffix) with ``.ome.tif``, ``.ome.tiff`` and ``.ome.zarr`` taken as one suffix."""
+    for suffix in (".ome.tif", ".ome.tiff", ".ome.zarr"):
+        if name.lower().endswith(suffix):
+            return name[: -len(suffix)], name[-len(suffix) :]
+    path = Path(name)
+    return path.stem, path.suffix
+
+
+def numbered(name: str, number: int) -> str:
+    """Return `name` for the first try, ``stem-2.suffix`` for the second, and so on."""
+    stem, suffix = split_name(name)
+    return name if number == 1 else f"{stem}-{number}{suffix}"
+
+
+def free_path(folder: Path, name: str) -> Path:
+    """Return ``folder/name``, or with -2, -3… before the suffix if that exists already."""
+    number = 1
+    while (folder / numbered(name, number)).exists():
+        number += 1
+    return folder / numbered(name, number)
+
+
+def disk_error(error: OSError, path: Path) -> RecordingError:
+    """Return the operator's sentence for a failed write to `path`."""
+    if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+        return RecordingError(f"The disk of {path.parent} is full: make room or choose another folder.")
+    if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
+        return RecordingError(f"{path.parent} cannot be written to: choose another folder.")
+    if error.errno in {errno.ENOENT, errno.ENOTDIR, errno.EEXIST, errno.ESTALE}:
+        return RecordingError(f"{path.parent} is not there or no folder: choose another folder.")
+    return RecordingError(f"{path} could not be written ({error.strerror or error}): check the disk.")
+
+
+def make_folder(folder: Path) -> None:
+    """Make `folder` and its parents. Raises RecordingError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise disk_error(error, folder / "x") from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Make names created or removed in `folder` survive a power cut, where the system can."""
+    with suppress(OSError):
+        fd = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+
+def publish(temporary: Path, path: Path) -> None:
+    """Give a finished temporary file its name, unless that name exists: then FileExistsError, and nothing changes."""
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        raise
+    except OSError:
+        # A file system without hard links (FAT, some network shares): claim the name first, then take it.
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+        os.replace(temporary, path)
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside `path` that takes its place at the end: the file is whole or unchanged.
+
+    Raises
+    ------
+    RecordingError
+        The write failed; nothing is left behind.
+    """
+    make_folder(path.parent)
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        yield temporary
+        sync_file(temporary)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise disk_error(error, path) from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def sync_file(path: Path) -> None:
+    """Make the content of a closed file survive a power cut."""
+    fd = os.open(path, os.O_RDWR)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def free_bytes(folder: Path) -> int:
+    """Return what an ordinary user may still write to the disk of `folder`. Raises RecordingError."""
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError as error:
+        raise disk_error(error, folder / "x") from error
+
+
+def disk_speed(folder: Path, megabytes: int = 256) -> float:
+    """Measure the sequential write speed of the disk of `folder`, the last fsync included.
+
+    Writes `megabytes` the way the recorder does (past the page cache where the system can), then removes them.
+
+    Returns
+    -------
+    float
+        Bytes per second.
+
+    Raises
+    ------
+    RecordingError
+        Not even that could be written.
+    """
+    from app.recording.store import FrameStore
+
+    make_folder(folder)
+    block = bytearray(os.urandom(1 << 20)) * 8
+    try:
+        handle, name = tempfile.mkstemp(prefix=".dapiscope-speed-", dir=folder)
+        os.close(handle)
+        path = Path(name)
+        try:
+            store = FrameStore.reopen(path)
+            try:
+                start = time.perf_counter()
+                for _ in range(max(1, megabytes // 8)):
+                    store.append(memoryview(block))
+                store.sync()
+                return max(1, megabytes // 8) * len(block) / (time.perf_counter() - start)
+            finally:
+                store.close()
+        finally:
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        raise disk_error(error, folder / "x") from error
+
+
+def check_disk(
+    folder: Path,
+    bytes_per_s: float,
+    *,
+    seconds: float = 60.0,
+    margin: float = 1.2,
+    speed: Callable[[Path], float] = disk_speed,
+) -> DiskReport:
+    """Refuse a recording that the disk of `folder` cannot take.
+
+    Parameters
+    ----------
+    folder : Path
+        Made if absent.
+    bytes_per_s : float
+        What the recording will write.
+    seconds : float
+        For at least how long there must be room.
+    margin : float
+        The disk must be this many times faster than `bytes_per_s`.
+    speed : callable
+        Measures bytes/s of a folder.
+
+    Raises
+    ------
+    RefusedError
+        ``reason="disk"``: no room, too slow, or not writable.
+    """
+    try:
+        make_folder(folder)
+        free = free_bytes(folder)
+        if free < bytes_per_s * seconds + KEEP_FREE_BYTES:
+            raise RefusedError(
+                f"The disk of {folder} has {free / 1e9:.1f} GB free and {seconds:.0f} s of recording need "
+                f"{bytes_per_s * seconds / 1e9:.1f} GB: make room or choose another folder.",
+                "disk",
+            )
+        measured = speed(folder)
+    except RecordingError as error:
+        raise RefusedError(str(error), "disk") from error
+    if measured < bytes_per_s * margin:
+        raise RefusedError(
+            f"The disk of {folder} takes {measured / 1e6:.0f} MB/s and the recording needs {bytes_per_s / 1e6:.0f} "
+            f"MB/s with a margin of {margin:g}: choose a faster disk, fewer frames per second or a smaller region.",
+            "disk",
+        )
+    return DiskReport(measured, free, (free - KEEP_FREE_BYTES) / max(bytes_per_s, 1.0))

@@ -1,0 +1,81 @@
+"""Who and what stood behind a run, for every file it leaves."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from importlib import metadata
+from typing import Any, Self
+
+from app.settings import Channel, Settings
+
+
+def software_version() -> str:
+    """Return ``"dapiscope 1.2.3"``; without the number when the package is not installed."""
+    try:
+        return f"dapiscope {metadata.version('dapiscope')}"
+    except metadata.PackageNotFoundError:
+        return "dapiscope"
+
+
+@dataclass(frozen=True, slots=True)
+class RunMetadata:
+    """What the files say of a run besides its frames. What is unknown stays empty and is left out of files.
+
+    Attributes
+    ----------
+    camera, light : str
+        Titles of the devices; a simulation says so in its own.
+    channels : tuple of Channel
+        Wavelength, colour and stain by channel name.
+    magnification, numerical_aperture : float or None
+        Of the objective.
+    sample, operator : str
+    model_name, model_sha256 : str
+        The model that counted, if any.
+    settings : mapping
+        JSON-able dump of the settings in force.
+    software : str
+    """
+
+    camera: str = ""
+    light: str = ""
+    channels: tuple[Channel, ...] = ()
+    magnification: float | None = None
+    numerical_aperture: float | None = None
+    sample: str = ""
+    operator: str = ""
+    model_name: str = ""
+    model_sha256: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    software: str = field(default_factory=software_version)
+
+    @classmethod
+    def from_settings(
+        cls, settings: Settings, *, camera: str = "", light: str = "", model_name: str = "", model_sha256: str = ""
+    ) -> Self:
+        """Return the metadata of a run under `settings`, with the titles of the devices really in use."""
+        return cls(
+            camera=camera,
+            light=light,
+            channels=settings.channels,
+            magnification=settings.optics.magnification,
+            numerical_aperture=settings.optics.numerical_aperture,
+            sample=settings.sample.sample,
+            operator=settings.sample.operator,
+            model_name=model_name,
+            model_sha256=model_sha256,
+            settings=settings.model_dump(mode="json"),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON types; `from_json` takes them back."""
+        plain = asdict(self)
+        plain["channels"] = [channel.model_dump(mode="json") for channel in self.channels]
+        plain["settings"] = dict(self.settings)
+        return plain
+
+    @classmethod
+    def from_json(cls, plain: Mapping[str, Any]) -> Self:
+        """Rebuild from `to_json`'s answer. Raises TypeError or ValueError where it is none."""
+        values = dict(plain)
+        values["channels"] = tuple(Channel.model_validate(channel) for channel in values.get("channels", ()))
+        return cls(**values)

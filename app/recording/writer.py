@@ -1,0 +1,350 @@
+"""The recorder: every frame of a run into one OME-TIFF, or a loud end.
+
+Frames wait in a bounded queue for the writer's own thread. What is *acknowledged* survives whatever comes: its pixels
+were synced before its line in the journal was, and `app.recording.recover` finishes the file from there.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from app.clock import Clock, SystemClock
+from app.errors import RecordingError
+from app.frame import Frame
+from app.recording.files import KEEP_FREE_BYTES, disk_error, free_bytes, make_folder, numbered, sync_folder
+from app.recording.finish import RecordingSummary, finish
+from app.recording.journal import Journal, PlaneRecord, journal_path
+from app.recording.metadata import RunMetadata
+from app.recording.store import FrameStore
+from app.recording.tiff import UNFINISHED_HEADER
+
+Failed = Callable[[RecordingError], None]
+
+
+@dataclass(frozen=True, slots=True)
+class RecorderStatus:
+    """Where a recording stands.
+
+    Attributes
+    ----------
+    written : int
+        Frames handed to the disk.
+    acknowledged : int
+        Frames that survive a crash or a power cut.
+    queued : int
+        Frames that wait.
+    bytes_written : int
+    fill, peak_fill : float
+        Of the queue now, and at its worst so far, 0…1; at 1 the recording fails.
+    free_bytes : int
+        On the disk, as of the last sync.
+    seconds_left : float or None
+        Until the disk is full at the rate so far; None before that is known.
+    error : RecordingError or None
+        What ended the recording, if it did not end well.
+    """
+
+    written: int
+    acknowledged: int
+    queued: int
+    bytes_written: int
+    fill: float
+    peak_fill: float
+    free_bytes: int
+    seconds_left: float | None
+    error: RecordingError | None
+
+
+class Recorder:
+    """Writes frames to an OME-TIFF that grows without a limit, losslessly and in order.
+
+    Parameters
+    ----------
+    path : Path
+        Wished name, e.g. ``folder/recording.ome.tif``; an existing file is never touched: -2, -3… is appended.
+    meta : RunMetadata
+    failed : callable, optional
+        Called once, on the thread ``app-writer``, when the recording ends by itself: queue full, write failed.
+    queue_bytes : int
+        Bound of the queue. One frame is always accepted.
+    sync_every_s : float
+        At most this long after it came in (and the disk being fast enough) a frame is acknowledged.
+    clock : Clock, optional
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        meta: RunMetadata,
+        *,
+        failed: Failed | None = None,
+        queue_bytes: int = 512 << 20,
+        sync_every_s: float = 0.25,
+        clock: Clock | None = None,
+    ) -> None:
+        self.path = path
+        self._wish, self._meta, self._failed = path, meta, failed
+        self._limit, self._sync_every_s = queue_bytes, sync_every_s
+        self._clock: Clock = clock or SystemClock()
+        self._changed = threading.Condition()
+        self._queue: deque[tuple[Frame, tuple[int, int] | None]] = deque()
+        self._queued_bytes = 0
+        self._peak = 0.0
+        self._accepting = False
+        self._closing = False
+        self._error: RecordingError | None = None
+        self._records: list[PlaneRecord] = []
+        self._pending: list[bytes] = []
+        self._acknowledged = 0
+        self._bytes = 0
+        self._free = 0
+        self._started_s = self._synced_s = 0.0
+        self._notes: dict[str, Any] = {}
+        self._summary: RecordingSummary | None = None
+        self._thread: threading.Thread | None = None
+        self._store: FrameStore
+        self._journal: Journal
+
+    def start(self) -> None:
+        """Create the files and begin to accept frames.
+
+        Raises
+        ------
+        RecordingError
+            The folder cannot be written to; nothing is left there.
+        """
+        make_folder(self._wish.parent)
+        self._free = free_bytes(self._wish.parent)
+        try:
+            self._create()
+        except OSError as error:
+            raise disk_error(error, self._wish) from error
+        self._started_s = self._synced_s = self._clock.monotonic()
+        self._accepting = True
+        self._thread = threading.Thread(target=self._run, name="app-writer", daemon=True)
+        self._thread.start()
+
+    def _create(self) -> None:
+        number = 1
+        while True:
+            path = self._wish.with_name(numbered(self._wish.name, number))
+            number += 1
+            if journal_path(path).exists():
+                continue
+            with suppress(FileExistsError):
+                self._store = FrameStore.create(path)
+                break
+        self.path = path
+        try:
+            self._journal = Journal(journal_path(path), self._meta, self._clock.unix())
+            self._store.write_header(UNFINISHED_HEADER)
+            self._store.sync()
+        except OSError:
+            self._store.close()
+            with suppress(OSError):
+                path.unlink()
+                journal_path(path).unlink()
+            raise
+        sync_folder(path.parent)
+
+    def put(self, frame: Frame, place: tuple[int, int] | None = None) -> bool:
+        """Accept a frame to be written. Never blocks, never raises.
+
+        Parameters
+        ----------
+        frame : Frame
+        place : (int, int), optional
+            (t, c) of a planned acquisition; without it planes follow one another in time.
+
+        Returns
+        -------
+        bool
+            False when the recording has ended, by `close` or by a failure that `failed` has told or will tell.
+        """
+        size = frame.pixels.nbytes
+        with self._changed:
+            if not self._accepting:
+                return False
+            if self._queue and self._queued_bytes + size > self._limit:
+                self._accepting = False
+                self._error = RecordingError(
+                    f"The recording ended after {len(self._records) + len(self._queue)} frames because the disk could "
+                    "not keep up: record fewer frames per second, a smaller region, or to a faster disk."
+                )
+                self._peak = 1.0
+                self._changed.notify_all()
+                return False
+            self._queue.append((frame, place))
+            self._queued_bytes += size
+            self._peak = max(self._peak, min(1.0, self._queued_bytes / self._limit))
+            self._changed.notify_all()
+        return True
+
+    @property
+    def status(self) -> RecorderStatus:
+        """Where the recording stands; from any thread."""
+        with self._changed:
+            elapsed_s = self._clock.monotonic() - self._started_s
+            rate = self._bytes / elapsed_s if elapsed_s > 0 else 0.0
+            return RecorderStatus(
+                written=len(self._records),
+                acknowledged=self._acknowledged,
+                queued=len(self._queue),
+                bytes_written=self._bytes,
+                fill=min(1.0, self._queued_bytes / self._limit),
+                peak_fill=self._peak,
+                free_bytes=self._free,
+                seconds_left=max(0.0, self._free - KEEP_FREE_BYTES) / rate if rate > 0 else None,
+                error=self._error,
+            )
+
+    def close(self, notes: Mapping[str, Any] | None = None) -> RecordingSummary:
+        """Write what is queued, finish the file and return what became of it. Idempotent; never raises.
+
+        Parameters
+        ----------
+        notes : mapping, optional
+            JSON-able values to be stored with the data, e.g. ``{"losses": {"camera": 3}}``.
+        """
+        with self._changed:
+            self._notes.update(notes or {})
+            self._accepting = False
+            self._closing = True
+            self._changed.notify_all()
+        if self._thread is threading.current_thread():
+            # From within `failed`: the file is finished when it returns.
+            return RecordingSummary(self.path, self._acknowledged, self._bytes, self._error)
+        if self._thread is not None:
+            self._thread.join()
+        if self._summary is None:
+            self._summary = RecordingSummary(self.path, 0, 0, RecordingError("The recording was never started."))
+        return self._summary
+
+    def __enter__(self) -> Self:
+        """Start."""
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close."""
+        self.close()
+
+    # ------------------------------------------------------------------ on the thread app-writer
+
+    def _run(self) -> None:
+        try:
+            self._write_all()
+        except BaseException as error:  # noqa: BLE001 - any failure here ends the recording, loudly
+            self._fail(error)
+            # The last frames may be on the disk all the same.
+            with suppress(OSError, RecordingError):
+                self._sync()
+        told = self._tell()
+        with self._changed:
+            while not self._closing:
+                self._changed.wait()
+        self._finish()
+        if not told:
+            self._tell()
+
+    def _write_all(self) -> None:
+        while True:
+            with self._changed:
+                if not self._queue and self._accepting:
+                    self._changed.wait(self._sync_every_s if self._pending else None)
+                item = self._queue.popleft() if self._queue else None
+                ended = item is None and not self._accepting
+            if item is not None:
+                self._write(*item)
+                with self._changed:
+                    self._queued_bytes -= item[0].pixels.nbytes
+                # Forget the frame before waiting for the next, or the camera's buffer stays taken.
+                item = None
+                if self._clock.monotonic() - self._synced_s >= self._sync_every_s:
+                    self._sync()
+            elif self._pending:
+                self._sync()
+            if ended:
+                return
+
+    def _write(self, frame: Frame, place: tuple[int, int] | None) -> None:
+        record = PlaneRecord.of(frame, self._store.end, place)
+        if record.size != frame.pixels.nbytes or not record.size:
+            raise RecordingError(
+                f"Frame {frame.index} says {frame.pixel_format} but has {frame.pixels.dtype} pixels of shape "
+                f"{frame.shape}: choose another pixel format."
+            )
+        line = record.to_line()
+        self._store.append(frame.pixels)
+        self._pending.append(line)
+        with self._changed:
+            self._records.append(record)
+            self._bytes += record.size
+
+    def _sync(self) -> None:
+        """Acknowledge what was written: pixels first, then their lines in the journal."""
+        if self._pending:
+            self._store.sync()
+            self._journal.append(self._pending)
+            acknowledged, self._pending = len(self._pending), []
+            with self._changed:
+                self._acknowledged += acknowledged
+        self._synced_s = self._clock.monotonic()
+        if self._store.deleted:
+            raise RecordingError(
+                f"The recording {self.path} was deleted while it was written: record to another folder."
+            )
+        free = self._store.free_bytes
+        with self._changed:
+            self._free = free
+        if free < KEEP_FREE_BYTES:
+            raise RecordingError(
+                f"The recording ended because the disk of {self.path.parent} is full: "
+                "make room or choose another folder."
+            )
+
+    def _fail(self, error: BaseException) -> None:
+        if isinstance(error, OSError):
+            error = disk_error(error, self.path)
+        elif not isinstance(error, RecordingError):
+            cause = error
+            error = RecordingError(f"The recording ended by a fault of the program ({cause!r}): please report it.")
+            error.__cause__ = cause
+        with self._changed:
+            self._accepting = False
+            self._queue.clear()
+            self._queued_bytes = 0
+            self._error = self._error or error
+
+    def _tell(self) -> bool:
+        """Report the failure, if there is one."""
+        error = self._error
+        if error is not None and self._failed is not None:
+            self._failed(error)
+        return error is not None
+
+    def _finish(self) -> None:
+        """Make the file whole with the frames that were acknowledged; on failure the journal stays for recovery."""
+        records = self._records[: self._acknowledged]
+        notes = {"complete": self._error is None} | self._notes
+        if self._error is not None:
+            notes["ended by"] = str(self._error)
+        try:
+            finish(self._store, self.path, records, self._meta, notes)
+            self._journal.close()
+            if not self._store.deleted:
+                journal_path(self.path).unlink(missing_ok=True)
+                sync_folder(self.path.parent)
+        except Exception as error:  # noqa: BLE001 - told as the end of the recording; the journal stays
+            self._fail(error)
+        finally:
+            self._journal.close()
+            self._store.close()
+        self._summary = RecordingSummary(self.path, len(records), sum(r.size for r in records), self._error)
