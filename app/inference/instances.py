@@ -15,7 +15,7 @@ Two ways of decoding, named by the model card:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import cv2
 import numpy as np
@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     Float = npt.NDArray[np.float32]
     Labels = npt.NDArray[np.int32]
     Bytes = npt.NDArray[np.uint8]
+    Growing = npt.NDArray[Any]  # uint16 or float32
 
-_KERNEL = np.ones((3, 3), np.uint8)
+_SQUARE = np.ones((3, 3), np.uint8)
 _CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
 
 
@@ -82,95 +83,96 @@ def nucleus_scores(output: Float, labels: Labels) -> Float:
     (N,) float32
         In 0…1, in the order of the labels.
     """
-    inside = np.flatnonzero(labels)
+    inside = np.flatnonzero(labels > 0)
     ids = labels.ravel()[inside]
-    size = np.bincount(ids)
-    total = np.bincount(ids, weights=output[0].ravel()[inside])
-    return (total[1:] / np.maximum(size[1:], 1)).astype(np.float32)
+    size = np.bincount(ids)[1:]
+    total = np.bincount(ids, weights=output[0].ravel()[inside])[1:]
+    return (total / np.maximum(size, 1)).astype(np.float32)
 
 
 def _above(values: Float, threshold: float) -> Bytes:
     """Return a 0/255 mask of the values above the threshold."""
     # cv2 compares in one vectorised pass and gives the 8-bit mask that its own routines want.
-    return cv2.compare(values, (float(threshold), 0.0, 0.0, 0.0), cv2.CMP_GT)  # type: ignore[return-value]
+    return cast("Bytes", cv2.compare(values, (float(threshold), 0.0, 0.0, 0.0), cv2.CMP_GT))
+
+
+def _free(labels: Growing) -> Bytes:
+    """Return 255 where no label stands yet."""
+    return cast("Bytes", cv2.compare(labels, (0.0, 0.0, 0.0, 0.0), cv2.CMP_EQ))
+
+
+def _connected(mask: Bytes, connectivity: int) -> tuple[int, Labels]:
+    """Return one more than the number of connected patches, and their labels."""
+    count, labels = cv2.connectedComponents(mask, connectivity=connectivity, ltype=cv2.CV_32S)
+    return count, cast("Labels", labels)
 
 
 def _components(probability: Float, params: Mapping[str, Any]) -> Labels:
-    mask = _above(np.ascontiguousarray(probability), params.get("foreground", 0.5))
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8, ltype=cv2.CV_32S)
-    return _keep(labels, stats[:, cv2.CC_STAT_AREA] >= params.get("min_area", 1), count)
+    count, labels = _connected(_above(np.ascontiguousarray(probability), params.get("foreground", 0.5)), 8)
+    return _select(labels, probability, count, params)
 
 
-def _keep(labels: npt.NDArray[Any], wanted: npt.NDArray[np.bool_], count: int) -> Labels:
-    """Return the labels that are wanted, numbered anew without gaps; ``wanted[0]`` (background) is ignored."""
-    table = np.zeros(count, np.int32)
-    wanted = wanted[:count].copy()
+def _select(labels: npt.NDArray[Any], foreground: Float, count: int, params: Mapping[str, Any]) -> Labels:
+    """Drop what is too small or too uncertain and number the rest anew, without gaps."""
+    # Only the pixels of nuclei are touched: most of a field is background.
+    inside = np.flatnonzero(labels > 0)
+    ids = labels.ravel()[inside].astype(np.int32, copy=False)
+    area = np.bincount(ids, minlength=count)
+    wanted = area >= max(1, int(params.get("min_area", 1)))
     wanted[0] = False
+    least = float(params.get("min_score", 0.0))
+    if least > 0:
+        wanted &= np.bincount(ids, weights=foreground.ravel()[inside], minlength=count) >= least * area
+    table = np.zeros(count, np.int32)
     table[wanted] = np.arange(1, int(wanted.sum()) + 1, dtype=np.int32)
-    return table[labels]
+    result = np.zeros(labels.shape, np.int32)
+    result.ravel()[inside] = table[ids]
+    return result
 
 
 def _cores(output: Float, params: Mapping[str, Any]) -> Labels:
-    distance = np.ascontiguousarray(output[1])
-    mask = _above(np.ascontiguousarray(output[0]), params.get("foreground", 0.5))
+    foreground = np.ascontiguousarray(output[0])
+    mask = _above(foreground, params.get("foreground", 0.5))
+    height = np.ascontiguousarray(output[1])
     threshold = float(params.get("core", 0.4))
     weight = float(params.get("contact_weight", 0.0))
-    height = distance
     if weight > 0 and output.shape[0] > 2:
-        height = cv2.addWeighted(distance, 1.0, np.ascontiguousarray(output[2]), -weight, 0.0)
-    core = cv2.bitwise_and(_above(height, threshold), mask)
-    count, cores, stats, _ = cv2.connectedComponentsWithStats(core, connectivity=4, ltype=cv2.CV_16U)
-    small = stats[:, cv2.CC_STAT_AREA] < params.get("min_core_area", 1)
-    small[0] = False
-    if small.any():
+        height = cast("Float", cv2.addWeighted(height, 1.0, np.ascontiguousarray(output[2]), -weight, 0.0))
+    count, cores = _connected(cast("Bytes", cv2.bitwise_and(_above(height, threshold), mask)), 4)
+    least = int(params.get("min_core_area", 1))
+    if least > 1:
+        inside = np.flatnonzero(cores > 0)
+        ids = cores.ravel()[inside]
         # A core this small is noise: the growth of its neighbours takes its pixels.
-        table = np.arange(count, dtype=np.uint16)
-        table[small] = 0
-        cores = table[cores]
-    labels = _grow(cores, height, mask, threshold, int(params.get("levels", 4)), int(params.get("steps", 3)))
-    min_area = int(params.get("min_area", 1))
-    labels, count = _add_coreless(labels, mask, count, int(params.get("coreless_area", 0)) or min_area)
-    area = np.bincount(labels.ravel(), minlength=count)
-    wanted = area >= max(1, min_area)
-    min_score = float(params.get("min_score", 0.0))
-    if min_score > 0:
-        total = np.bincount(labels.ravel(), weights=output[0].ravel(), minlength=count)
-        wanted &= total >= min_score * area
-    return _keep(labels, wanted, count)
+        small = np.bincount(ids, minlength=count) < least
+        cores.ravel()[inside[small[ids]]] = 0
+    # 16 bits hold the cores of any frame; a huge tile may need the (slower) float.
+    labels = cores.astype(np.uint16 if count <= np.iinfo(np.uint16).max else np.float32)
+    _grow(labels, height, mask, threshold, int(params.get("levels", 4)), int(params.get("steps", 3)))
+    coreless = int(params.get("coreless_area", params.get("min_area", 1)))
+    merged, count = _add_coreless(labels, mask, count, max(1, coreless))
+    return _select(merged, foreground, count, params)
 
 
-def _grow(
-    labels: npt.NDArray[np.uint16], height: Float, mask: Bytes, top: float, levels: int, steps: int
-) -> npt.NDArray[np.uint16]:
-    """Grow the labels over the mask, the higher ground first; ``steps`` pixels at each of ``levels``."""
-    labels = labels.copy()
+def _grow(labels: Growing, height: Float, mask: Bytes, top: float, levels: int, steps: int) -> None:
+    """Grow the labels over the mask in place, the higher ground first; ``steps`` pixels at each of ``levels``."""
     for level in range(1, levels + 1):
         ground = mask
         if level < levels:
-            ground = cv2.bitwise_and(mask, _above(height, top * (1 - level / levels)))
+            ground = cast("Bytes", cv2.bitwise_and(mask, _above(height, top * (1 - level / levels))))
         for step in range(steps):
-            free = cv2.bitwise_and(ground, _above_zero_free(labels))
             # Square and cross in turn grow an octagon, not a square.
-            grown = cv2.dilate(labels, _KERNEL if step % 2 else _CROSS)
-            cv2.copyTo(grown, free, labels)
-    return labels
+            grown = cv2.dilate(labels, _SQUARE if step % 2 else _CROSS)
+            cv2.copyTo(grown, cv2.bitwise_and(ground, _free(labels)), labels)
 
 
-def _above_zero_free(labels: npt.NDArray[np.uint16]) -> Bytes:
-    """Return 255 where no label stands yet."""
-    return cv2.compare(labels, (0.0, 0.0, 0.0, 0.0), cv2.CMP_EQ)  # type: ignore[return-value]
-
-
-def _add_coreless(
-    labels: npt.NDArray[np.uint16], mask: Bytes, count: int, min_area: int
-) -> tuple[npt.NDArray[Any], int]:
+def _add_coreless(labels: Growing, mask: Bytes, count: int, min_area: int) -> tuple[npt.NDArray[Any], int]:
     """Give foreground that no core reached a label of its own, where it is large enough for a nucleus."""
-    rest = cv2.bitwise_and(mask, _above_zero_free(labels))
-    if cv2.countNonZero(rest) < max(1, min_area):
+    rest = cast("Bytes", cv2.bitwise_and(mask, _free(labels)))
+    if cv2.countNonZero(rest) < min_area:
         return labels, count
-    extra, rest_labels, stats, _ = cv2.connectedComponentsWithStats(rest, connectivity=8, ltype=cv2.CV_32S)
-    new = _keep(rest_labels, stats[:, cv2.CC_STAT_AREA] >= max(1, min_area), extra)
-    added = int(new.max())
+    extra, rest_labels = _connected(rest, 8)
+    new = _select(rest_labels, np.ones_like(rest, np.float32), extra, {"min_area": min_area})
     merged = labels.astype(np.int32)
     np.copyto(merged, new + (count - 1), where=new > 0)
-    return merged, count + added
+    return merged, count + int(new.max())

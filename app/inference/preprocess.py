@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import cv2
 import numpy as np
@@ -50,9 +50,14 @@ def normalise(image: Image, how: str, *, full_scale: float | None = None) -> Flo
         return robust(image)
     if how == "unit":
         if full_scale is None:
-            full_scale = float(np.iinfo(image.dtype).max) if image.dtype.kind in "ui" else 1.0
+            full_scale = _white(image.dtype)
         return np.multiply(image, np.float32(1.0 / full_scale), dtype=np.float32)
     raise ModelError(f"The model card asks for the unknown normalisation {how!r}: update dapiscope.")
+
+
+def _white(dtype: np.dtype[Any]) -> float:
+    """Return the largest value of an integer dtype; 1 for floats."""
+    return float(np.iinfo(dtype).max) if dtype.kind in "ui" else 1.0
 
 
 def robust(image: Image) -> Float:
@@ -73,7 +78,7 @@ def robust(image: Image) -> Float:
     bottom = scaled * np.float32(COMPRESSION)
     bottom += 1.0
     scaled *= np.float32(1.0 + COMPRESSION)
-    return np.divide(scaled, bottom, out=scaled)
+    return cast("Float", np.divide(scaled, bottom, out=scaled))
 
 
 def _range(values: Float) -> tuple[float, float]:
@@ -103,7 +108,7 @@ def noise_sd(image: npt.NDArray[Any]) -> float:
 
 def median3(image: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Return the 3x3 median of ``(H, W)`` or ``(H, W, C)`` uint8, uint16 or float32, edges replicated."""
-    return cv2.medianBlur(np.ascontiguousarray(image), 3)
+    return cast("npt.NDArray[Any]", cv2.medianBlur(np.ascontiguousarray(image), 3))
 
 
 def match_histogram(image: npt.NDArray[Any], reference: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -122,9 +127,9 @@ def match_histogram(image: npt.NDArray[Any], reference: npt.NDArray[Any]) -> npt
     if image.ndim == 3:
         channels = [match_histogram(image[..., c], reference[..., c]) for c in range(image.shape[2])]
         return np.stack(channels, axis=-1)
-    levels, inverse, counts = np.unique(image, return_inverse=True, return_counts=True)
+    inverse, counts = np.unique(image, return_inverse=True, return_counts=True)[1:]
     wanted, wanted_counts = np.unique(reference, return_counts=True)
     rank = np.cumsum(counts) / image.size
     wanted_rank = np.cumsum(wanted_counts) / reference.size
     matched = np.rint(np.interp(rank, wanted_rank, wanted)).astype(reference.dtype)
-    return matched[inverse].reshape(image.shape)
+    return cast("npt.NDArray[Any]", matched[inverse].reshape(image.shape))
