@@ -125,7 +125,7 @@ def _fibres(rng: np.random.Generator, shape: tuple[int, int], width_px: float, l
         start, end = (round(middle - dx), round(middle - dy)), (round(middle + dx), round(middle + dy))
         cv2.line(kernel, start, end, 1.0, max(1, round(width_px)))
         along = cv2.filter2D(white, -1, kernel / np.sqrt(kernel.sum()))
-        domain = rng.standard_normal((shape[0] // 60 + 2, shape[1] // 60 + 2), dtype=np.float32)
+        domain = rng.standard_normal((shape[0] // 30 + 2, shape[1] // 30 + 2), dtype=np.float32)
         weight = cv2.resize(domain, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR)
         total += np.clip(along, 0, None) * np.clip(weight, 0, None)
     return np.asarray(np.clip(total / 3, 0, 1), np.float32)
@@ -139,10 +139,10 @@ def structure(name: str, rng: np.random.Generator, nuclei_mask: NDArray[np.uint8
     shape = nuclei_mask.shape[:2]
     body = cell_bodies(nuclei_mask, 1.6 * radius_px)
     if name == "actin":
-        return body * (0.15 + _fibres(rng, (shape[0], shape[1]), 1.0, 33))
+        return body * (0.15 + _fibres(rng, (shape[0], shape[1]), 1.0, 21))
     outside = np.where(nuclei_mask > 0, np.float32(0.12), np.float32(1))
     if name == "mitochondria":
-        threads = np.clip(1 - np.abs(band_noise(rng, (shape[0], shape[1]), 1.6, 5.0)) * 2.2, 0, 1)
+        threads = np.clip(1 - np.abs(band_noise(rng, (shape[0], shape[1]), 0.9, 2.6)) * 2.2, 0, 1)
         return np.asarray(body * outside * (0.06 + threads), np.float32)
-    grain = np.clip(0.55 + 0.16 * band_noise(rng, (shape[0], shape[1]), 1.2, 4.0), 0.1, 1.2)
+    grain = np.clip(0.55 + 0.16 * band_noise(rng, (shape[0], shape[1]), 0.8, 2.5), 0.1, 1.2)
     return np.asarray(body * outside * grain, np.float32)

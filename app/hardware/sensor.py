@@ -8,14 +8,14 @@ grey values make a frame; variance against mean follows the photon-transfer curv
 Figures follow a 2 µm-pixel CMOS sensor of the IMX334's class; see `FULL_WELL`, `READ_NOISE` and `OFFSET_DN`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from app.frame import BITS
-from app.hardware.scene import ROOT_SCALE
+from app.hardware.scene import ROOT_SCALE, Scene
 
 FULL_WELL = 10_000.0
 """Electrons that saturate a pixel; at 0 dB they give 4095."""
@@ -72,6 +72,39 @@ def to_grey(electrons: NDArray[np.float64], gain_db: float, bits: int) -> NDArra
     seen = np.minimum(electrons, FULL_WELL) * DN_PER_ELECTRON * 10 ** (gain_db / 20)
     grey = np.clip(np.floor(seen + OFFSET_DN + 0.5), 0, 4095)
     return np.floor(grey / 16) if bits == 8 else grey
+
+
+class Region(Mapping[int, NDArray[np.uint16]]):
+    """The part of a scene that the sensor sees, per light line, drawn when that light first shines.
+
+    Parameters
+    ----------
+    scene : Scene
+    roi : (int, int, int, int)
+        (x, y, width, height) in sensor pixels.
+    binning : int
+    """
+
+    def __init__(self, scene: Scene, roi: tuple[int, int, int, int], binning: int) -> None:
+        self._scene, self._roi, self._binning = scene, roi, binning
+        self._drawn: dict[int, NDArray[np.uint16]] = {}
+
+    def __getitem__(self, line: int) -> NDArray[np.uint16]:
+        if not 0 <= line < self._scene.lines:
+            raise KeyError(line)
+        if line not in self._drawn:
+            x, y, width, height = self._roi
+            self._drawn[line] = bin_root(self._scene.root(line)[y : y + height, x : x + width], self._binning)
+        return self._drawn[line]
+
+    def __contains__(self, line: object) -> bool:
+        return line in range(self._scene.lines)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(self._scene.lines))
+
+    def __len__(self) -> int:
+        return self._scene.lines
 
 
 class Sensor:
@@ -137,13 +170,10 @@ class Sensor:
             for line in lit:
                 root, light = self._roots[line][strip], part[: strip.stop - row]
                 cv2.multiply(root, root, dst=light, dtype=cv2.CV_32F)
-                light *= factors[line, strip, None]
+                np.multiply(light, factors[line, strip, None], out=light)
                 mean += light
             cv2.sqrt(mean, dst=mean)
-            np.subtract(mean, np.float32(_NOISE_MEAN), out=mean)
-            np.clip(mean, 0, 65535, out=mean)
-            np.rint(mean, out=mean)
-            np.copyto(self._base[strip], mean, casting="unsafe")
+            cv2.subtract(mean, _NOISE_MEAN, dst=self._base[strip], dtype=cv2.CV_16U)  # rounds, and saturates at white
         self._base_doses = doses.copy()
 
     def _table(self, gain_db: float, bits: int) -> NDArray[np.uint16] | NDArray[np.uint8]:
