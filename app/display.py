@@ -84,7 +84,7 @@ def render(frame: Frame, view: View, contrast: Contrast) -> Picture:
     levels = _levels(histogram, frame.white, contrast)
     return Picture(
         frame=frame,
-        pixels=_to_8bit(shown, levels, contrast.gamma),
+        pixels=_to_8bit(shown, frame.white, levels, contrast.gamma),
         region=region,
         levels=levels,
         histogram=histogram,
@@ -123,14 +123,11 @@ def _levels(histogram: NDArray[np.int64], white: int, contrast: Contrast) -> tup
     return low, max(high, low + 1)
 
 
-def _to_8bit(pixels: NDArray[Any], levels: tuple[float, float], gamma: float) -> NDArray[np.uint8]:
+def _to_8bit(pixels: NDArray[Any], white: int, levels: tuple[float, float], gamma: float) -> NDArray[np.uint8]:
+    """Look every grey value up: one pass, whatever the gamma, and nothing folds at the ends."""
     low, high = levels
+    ramp = np.clip((np.arange(white + 1, dtype=np.float32) - low) / (high - low), 0, 1)
+    table = np.rint(255 * ramp**gamma).astype(np.uint8)
     if pixels.dtype == np.uint8:
-        ramp = np.clip((np.arange(256, dtype=np.float32) - low) / (high - low), 0, 1)
-        table = np.rint(255 * ramp**gamma).astype(np.uint8)
         return np.asarray(cv2.LUT(np.ascontiguousarray(pixels), table))
-    scaled = cv2.convertScaleAbs(cv2.max(pixels, low), alpha=255.0 / (high - low), beta=-255.0 * low / (high - low))
-    if gamma == 1.0:
-        return np.asarray(scaled)
-    table = np.rint(255 * (np.arange(256) / 255.0) ** gamma).astype(np.uint8)
-    return np.asarray(cv2.LUT(scaled, table))
+    return np.take(table, pixels, mode="clip")
