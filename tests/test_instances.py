@@ -1,0 +1,129 @@
+"""Decoding of network outputs: hand-made maps with known answers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.errors import ModelError
+from app.inference.instances import decode, nucleus_scores
+
+CORES = {
+    "method": "cores",
+    "foreground": 0.5,
+    "core": 0.4,
+    "contact_weight": 0.3,
+    "min_core_area": 3,
+    "min_area": 20,
+    "min_score": 0.5,
+    "levels": 4,
+    "steps": 3,
+}
+
+
+def discs(shape: tuple[int, int], circles: list[tuple[float, float, float]]) -> np.ndarray:
+    """Return a perfect network's output (foreground, distance, contact) for discs (y, x, radius)."""
+    y, x = np.mgrid[: shape[0], : shape[1]]
+    depth = np.stack([1 - np.hypot(y - cy, x - cx) / r for cy, cx, r in circles])
+    distance = np.clip(depth.max(axis=0), 0, 1)
+    contact = (np.sort(depth, axis=0)[-2] > 0) if len(circles) > 1 else np.zeros(shape)
+    return np.stack([distance > 0, distance, contact]).astype(np.float32)
+
+
+def test_touching_discs_are_split_and_keep_their_areas() -> None:
+    output = discs((80, 120), [(40, 40, 15), (40, 69, 15)])
+    labels = decode(output, CORES)
+    assert labels.dtype == np.int32
+    assert labels.max() == 2
+    assert labels[40, 40] != labels[40, 69]
+    areas = np.bincount(labels.ravel())[1:]
+    np.testing.assert_allclose(areas, np.pi * 15**2, rtol=0.06)
+    assert ((labels > 0) == (output[0] > 0.5)).all()
+
+
+def test_a_small_nucleus_beside_a_large_one_keeps_its_own_pixels() -> None:
+    labels = decode(discs((100, 140), [(50, 50, 30), (50, 89, 9)]), CORES)
+    areas = np.sort(np.bincount(labels.ravel())[1:])
+    np.testing.assert_allclose(areas, [np.pi * 81, np.pi * 900], rtol=0.1)
+
+
+def test_a_bent_nucleus_stays_whole() -> None:
+    y, x = np.mgrid[:100, :100]
+    radius = np.hypot(y - 50, x - 50)
+    bend = (np.abs(radius - 25) < 7) & (x < 60)
+    distance = np.where(bend, 1 - np.abs(radius - 25) / 7, 0)
+    labels = decode(np.stack([bend, distance, np.zeros_like(distance)]).astype(np.float32), CORES)
+    assert labels.max() == 1
+    assert ((labels == 1) == bend).all()
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 40), (16, 16), (48, 64)])
+def test_nothing_in_nothing_out(shape: tuple[int, int]) -> None:
+    labels = decode(np.zeros((3, *shape), np.float32), CORES)
+    assert labels.shape == shape
+    assert labels.max() == 0
+    assert nucleus_scores(np.zeros((3, *shape), np.float32), labels).shape == (0,)
+
+
+def test_growth_does_not_cross_a_gap() -> None:
+    """Foreground that no core stands in is a nucleus of its own, never part of one across the background."""
+    output = discs((60, 100), [(30, 30, 12)])
+    output[0, 25:35, 46:60] = 1
+    output[1, 25:35, 46:60] = 0.2
+    labels = decode(output, CORES)
+    assert labels.max() == 2
+    assert labels[30, 30] != labels[30, 52]
+
+
+def test_small_and_uncertain_objects_are_left_out() -> None:
+    output = discs((60, 120), [(30, 20, 10), (30, 60, 2), (30, 95, 10)])
+    output[0, :, 80:] *= 0.6
+    assert decode(output, {**CORES, "min_score": 0.0}).max() == 2
+    labels = decode(output, {**CORES, "min_score": 0.7})
+    assert labels.max() == 1
+    assert labels[30, 20] == 1
+
+
+def test_score_is_the_mean_foreground_probability() -> None:
+    output = discs((40, 100), [(20, 25, 10), (20, 75, 10)])
+    output[0, :, 50:] *= 0.8
+    labels = decode(output, CORES)
+    scores = nucleus_scores(output, labels)
+    assert scores.dtype == np.float32
+    np.testing.assert_allclose(scores[[labels[20, 25] - 1, labels[20, 75] - 1]], [1.0, 0.8], rtol=1e-5)
+
+
+def test_components_join_what_touches() -> None:
+    """What the paper's binary mask can do, and what it cannot."""
+    output = discs((80, 140), [(40, 30, 15), (40, 59, 15), (40, 110, 15)])[:1]
+    labels = decode(output, {"method": "components", "foreground": 0.5, "min_area": 5})
+    assert labels.max() == 2
+    assert labels[40, 30] == labels[40, 59]
+
+
+def test_more_cores_than_16_bits_hold() -> None:
+    """A chequered field of a huge tile: every other pixel is a core of its own."""
+    y, x = np.mgrid[:400, :400]
+    spots = ((y + x) % 2 == 0).astype(np.float32)
+    params = {**CORES, "min_core_area": 1, "min_area": 1}
+    assert decode(np.stack([spots, spots]), params).max() == 80_000
+
+
+def test_unknown_method_and_missing_channel_are_refused() -> None:
+    with pytest.raises(ModelError, match="unknown decoding"):
+        decode(np.zeros((1, 4, 4), np.float32), {"method": "stars"})
+    with pytest.raises(ModelError, match="distance map"):
+        decode(np.zeros((1, 4, 4), np.float32), CORES)
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), height=st.integers(1, 40), width=st.integers(1, 40))
+def test_labels_of_any_output_are_gapless_and_inside_the_foreground(seed: int, height: int, width: int) -> None:
+    output = np.random.default_rng(seed).random((3, height, width), dtype=np.float32)
+    labels = decode(output, {**CORES, "min_area": 3})
+    present = np.unique(labels)
+    assert set(present[present > 0]) == set(range(1, int(labels.max()) + 1))
+    assert (output[0][labels > 0] > CORES["foreground"]).all()
+    assert (nucleus_scores(output, labels) >= 0.5).all()
