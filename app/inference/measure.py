@@ -1,0 +1,267 @@
+"""Labels to numbers: one row a nucleus, the density, and what speaks against using them.
+
+All of it works on whole arrays: each pixel of a nucleus is visited a fixed number of times, whatever their count.
+"""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from app.frame import NUCLEUS_DTYPE, UNKNOWN_LIGHT, Frame, Segmentation
+from app.inference.preprocess import noise_sd
+
+SATURATED_NUCLEUS = 0.02
+"""A nucleus is saturated when more of its pixels than this are white."""
+SATURATED_NUCLEI, SATURATED_FIELD = 0.2, 0.02
+"""A field is, when more of its nuclei, or of all its pixels, are."""
+WHITE = 0.995
+"""What counts as white, of full scale: averaging at the model's scale takes a little off single pixels."""
+DIM_CONTRAST = 5.0
+"""Least median contrast of the nuclei, in SDs of the pixel noise at the model's scale."""
+CROWDED_COVER = 0.6
+"""Most of the field that nuclei may cover."""
+BLURRED_EDGE = 0.055
+"""Least median steepness of the outlines: the step per pixel over the nucleus' contrast, times its diameter/20 px."""
+
+NUCLEI_COLUMNS = (
+    "label",
+    "y_px",
+    "x_px",
+    "y_um",
+    "x_um",
+    "area_px",
+    "area_um2",
+    "mean_intensity",
+    "eccentricity",
+    "score",
+    "touches_edge",
+    "counted",
+    "saturated",
+)
+"""Header of a table of nuclei; see `nucleus_rows`."""
+
+COUNT_COLUMNS = (
+    "count",
+    "density_per_mm2",
+    "pixel_size_um",
+    "scale_source",
+    "flags",
+    "interval_low",
+    "interval_high",
+)
+"""Header of a table of counts; see `count_row`."""
+
+
+def measure(
+    labels: NDArray[np.int32],
+    scores: NDArray[np.float32],
+    image: NDArray[Any],
+    *,
+    zoom: tuple[float, float] = (1.0, 1.0),
+    pixel_size_um: float | None = None,
+    white: int = 255,
+) -> NDArray[Any]:
+    """Measure every nucleus.
+
+    Parameters
+    ----------
+    labels : ndarray of int32, shape (h, w)
+        0 background, 1…N without gaps.
+    scores : ndarray of float32, shape (N,)
+    image : ndarray of uint8 or uint16, shape (h, w)
+        Grey values in the frame's own units.
+    zoom : (float, float)
+        Full-resolution pixels per pixel of `labels`, down and across; lengths and areas are given in the former.
+    pixel_size_um : float or None
+        µm per full-resolution pixel.
+    white : int
+        The largest grey value.
+
+    Returns
+    -------
+    structured ndarray of `NUCLEUS_DTYPE`, shape (N,)
+        A label without a pixel has area 0 and NaN for what an area is needed for.
+    """
+    count = len(scores)
+    table = np.zeros(count, NUCLEUS_DTYPE)
+    table["label"] = np.arange(1, count + 1)
+    table["score"] = scores
+    if count == 0:
+        return table
+    inside = np.flatnonzero(labels)
+    ids = labels.ravel()[inside]
+    area, total = _sums(ids, count, None), _sums(ids, count, image.ravel()[inside])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        y, x, eccentricity = _moments(ids, inside, labels.shape[1], area, zoom)
+        table["y_px"], table["x_px"] = (y + 0.5) * zoom[0] - 0.5, (x + 0.5) * zoom[1] - 0.5
+        table["mean_intensity"] = total / area
+        table["eccentricity"] = eccentricity
+        white_pixels = _sums(ids[image.ravel()[inside] >= white * WHITE], count, None)
+        table["saturated"] = white_pixels > SATURATED_NUCLEUS * area
+    table["area_px"] = area * (zoom[0] * zoom[1])
+    table["area_um2"] = np.nan if pixel_size_um is None else table["area_px"] * pixel_size_um**2
+    first, last = _present(labels[0], labels[:, 0], count), _present(labels[-1], labels[:, -1], count)
+    table["touches_edge"] = first | last
+    table["counted"] = ~first
+    return table
+
+
+def _sums(ids: NDArray[np.int32], count: int, weights: NDArray[Any] | None) -> NDArray[Any]:
+    return np.bincount(ids, weights=weights, minlength=count + 1)[1:]
+
+
+def _moments(
+    ids: NDArray[np.int32], inside: NDArray[np.intp], width: int, area: NDArray[Any], zoom: tuple[float, float]
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Return centroids (pixels of the labels) and the eccentricity of the ellipse with the same second moments."""
+    count = len(area)
+    rows, columns = np.divmod(inside, width)
+    y, x = _sums(ids, count, rows) / area, _sums(ids, count, columns) / area
+    # Relative to the centroid before squaring: squares of large coordinates would cancel.
+    dy, dx = (rows - y[ids - 1]) * zoom[0], (columns - x[ids - 1]) * zoom[1]
+    yy, xx = _sums(ids, count, dy * dy) / area, _sums(ids, count, dx * dx) / area
+    xy = _sums(ids, count, dy * dx) / area
+    middle, spread = (yy + xx) / 2, np.hypot((yy - xx) / 2, xy)
+    eccentricity = np.sqrt(np.clip(1 - (middle - spread) / (middle + spread), 0, 1))
+    return y, x, np.where(middle > 0, eccentricity, np.where(area > 0, 0.0, np.nan))
+
+
+def _present(row: NDArray[np.int32], column: NDArray[np.int32], count: int) -> NDArray[np.bool_]:
+    seen = np.zeros(count + 1, np.bool_)
+    seen[row] = True
+    seen[column] = True
+    return seen[1:]
+
+
+def density_per_mm2(nuclei: NDArray[Any], shape: tuple[int, int], pixel_size_um: float | None) -> float | None:
+    """Return nuclei per mm² by the unbiased edge rule: those touching the top or left border do not count.
+
+    Parameters
+    ----------
+    nuclei : structured ndarray of `NUCLEUS_DTYPE`
+    shape : (H, W)
+        Of the frame, full-resolution pixels.
+    pixel_size_um : float or None
+        µm per full-resolution pixel; None gives None.
+    """
+    if pixel_size_um is None:
+        return None
+    return float(np.count_nonzero(nuclei["counted"]) / (shape[0] * shape[1] * pixel_size_um**2) * 1e6)
+
+
+def light_flag(frame: Frame) -> tuple[str, ...]:
+    """Return ``("light not confirmed",)`` for a frame whose light was not; a file that says nothing of light passes."""
+    nothing_known = bool(frame.name) and frame.light == UNKNOWN_LIGHT
+    return () if frame.light.confirmed or nothing_known else ("light not confirmed",)
+
+
+def quality_flags(labels: NDArray[np.int32], nuclei: NDArray[Any], image: NDArray[Any], white: int) -> tuple[str, ...]:
+    """Return what in the image speaks against its count.
+
+    Parameters
+    ----------
+    labels : ndarray of int32, shape (h, w)
+    nuclei : structured ndarray of `NUCLEUS_DTYPE`, shape (N,)
+    image : ndarray of uint8 or uint16, shape (h, w)
+        At the scale of `labels`.
+    white : int
+        The largest grey value.
+
+    Returns
+    -------
+    tuple of str
+        Some of ``"too dim"``, ``"saturated"``, ``"out of focus"``, ``"too crowded"``. A field without any nucleus is
+        ``"too dim"`` unless it is saturated: nothing in it proves that there was light and focus to see one.
+    """
+    flags = []
+    saturated_field = cv2.countNonZero(cv2.compare(image, (white * WHITE, 0, 0, 0), cv2.CMP_GE)) / image.size
+    nuclei_saturated = float(nuclei["saturated"].mean()) if len(nuclei) else 0.0
+    saturated = saturated_field > SATURATED_FIELD or nuclei_saturated > SATURATED_NUCLEI
+    if not len(nuclei):
+        return ("saturated",) if saturated else ("too dim",)
+    outside = labels == 0
+    background = float(np.median(image[outside])) if outside.any() else 0.0
+    contrast = nuclei["mean_intensity"] - background
+    if float(np.nanmedian(contrast)) < DIM_CONTRAST * max(noise_sd(image), 0.3):
+        flags.append("too dim")
+    if saturated:
+        flags.append("saturated")
+    if edge_steepness(labels, nuclei, image, background) < BLURRED_EDGE:
+        flags.append("out of focus")
+    if 1 - np.count_nonzero(outside) / labels.size > CROWDED_COVER:
+        flags.append("too crowded")
+    return tuple(flags)
+
+
+def edge_steepness(labels: NDArray[np.int32], nuclei: NDArray[Any], image: NDArray[Any], background: float) -> float:
+    """Return how steep the outlines are: 1 would be a step within one pixel of a nucleus 20 pixels across.
+
+    The mean slope across each nucleus' outline over its contrast, times its diameter / 20 px; the median nucleus.
+    Only outlines towards the background count; without any, it is infinite: nothing to judge by.
+    """
+    grey = image.astype(np.float32)
+    slope = cv2.magnitude(
+        cv2.Sobel(grey, cv2.CV_32F, 1, 0, ksize=3, scale=1 / 8), cv2.Sobel(grey, cv2.CV_32F, 0, 1, ksize=3, scale=1 / 8)
+    )
+    free = (labels == 0).view(np.uint8)
+    rim = np.flatnonzero(cv2.dilate(free, np.ones((3, 3), np.uint8)).astype(bool) & (labels > 0))
+    if not rim.size:
+        return math.inf
+    ids = labels.ravel()[rim]
+    count = len(nuclei)
+    length = _sums(ids, count, None)
+    contrast = nuclei["mean_intensity"] - background
+    diameter = np.sqrt(np.bincount(labels.ravel(), minlength=count + 1)[1:] * (4 / np.pi))
+    usable = (length > 0) & (contrast > 0)
+    if not usable.any():
+        return math.inf
+    steepness = (
+        _sums(ids, count, slope.ravel()[rim])[usable] / length[usable] / contrast[usable] * diameter[usable] / 20
+    )
+    return float(np.median(steepness))
+
+
+def nucleus_rows(segmentation: Segmentation) -> Iterator[list[str]]:
+    """Yield the nuclei of a frame as text, in the order of `NUCLEI_COLUMNS`; what is unknown stays empty."""
+    size_um = known_pixel_size_um(segmentation)
+    for row in segmentation.nuclei:
+        um = ["", ""] if size_um is None else [f"{row[axis] * size_um:.3f}" for axis in ("y_px", "x_px")]
+        yield [
+            str(row["label"]),
+            f"{row['y_px']:.2f}",
+            f"{row['x_px']:.2f}",
+            *um,
+            f"{row['area_px']:.1f}",
+            _number(float(row["area_um2"]), 3),
+            _number(float(row["mean_intensity"]), 2),
+            _number(float(row["eccentricity"]), 4),
+            f"{row['score']:.4f}",
+            *(str(int(row[name])) for name in ("touches_edge", "counted", "saturated")),
+        ]
+
+
+def count_row(segmentation: Segmentation) -> list[str]:
+    """Return a frame's count as text, in the order of `COUNT_COLUMNS`; flags are joined by ``"; "``."""
+    low, high = segmentation.interval or ("", "")
+    return [
+        str(segmentation.count),
+        _number(segmentation.density_per_mm2, 2),
+        _number(segmentation.pixel_size_um, 5),
+        segmentation.scale_source,
+        "; ".join(segmentation.flags),
+        str(low),
+        str(high),
+    ]
+
+
+def known_pixel_size_um(segmentation: Segmentation) -> float | None:
+    """Return µm per pixel where it was given or the frame says so; an estimate by nucleus size is none."""
+    return segmentation.frame.pixel_size_um if segmentation.scale_source == "estimated" else segmentation.pixel_size_um
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "" if value is None or not math.isfinite(value) else f"{value:.{digits}f}"

@@ -1,0 +1,164 @@
+"""How large the nuclei of an image are, from the image alone; and one answer kept for a whole stream.
+
+Three independent estimates are taken and the middle one counts, because each fails in its own way:
+
+* blobs: the scale at which the Laplacian of Gaussians answers most strongly at each bright spot; fooled by texture;
+* areas: the equivalent diameter of the patches above Otsu's threshold; fooled by clumps;
+* depths: the largest inscribed circle of the same patches; fooled by holes and by a threshold that is too high.
+
+Constants were set on the DSB 2018 stage 1 training images only.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from app.frame import Frame
+from app.inference.preprocess import normalise
+
+SMALLEST_PX, LARGEST_PX = 5.0, 250.0
+"""Diameters looked for, in pixels of the image."""
+
+STEP = 1.25
+"""Ratio of neighbouring diameters in the blob search."""
+
+WORK_PIXELS = 1 << 19
+"""Images are reduced to about this many pixels first."""
+
+FAINTEST = 0.12
+"""Weakest blob answer that counts, on the 0…1 scale of the normalised image."""
+
+MASK_TO_NUCLEUS = 1.12
+"""Otsu's patches are this much wider than the nuclei: clumps count as one, and the rim is blurred."""
+
+
+def estimate_diameter_px(pixels: NDArray[Any]) -> float | None:
+    """Return the typical diameter of the nuclei in an image.
+
+    Parameters
+    ----------
+    pixels : ndarray of uint8 or uint16, shape (H, W)
+
+    Returns
+    -------
+    float or None
+        Pixels of `pixels`; None where there is nothing that could be a nucleus.
+    """
+    height, width = pixels.shape
+    if min(height, width) < 2 * SMALLEST_PX:
+        return None
+    reduction = max(1.0, (height * width / WORK_PIXELS) ** 0.5)
+    if reduction > 1:
+        size = (max(8, round(width / reduction)), max(8, round(height / reduction)))
+        small = cv2.resize(np.ascontiguousarray(pixels), size, interpolation=cv2.INTER_AREA)
+    else:
+        small = np.ascontiguousarray(pixels)
+    diameter = _estimate(small)
+    if diameter is None and reduction == 1:
+        return None
+    if reduction > 1 and (diameter is None or diameter < 2 * SMALLEST_PX):
+        # Too small to be judged after the reduction: look at the middle of the image as it is.
+        side = int(WORK_PIXELS**0.5)
+        top, left = max(0, (height - side) // 2), max(0, (width - side) // 2)
+        closer = _estimate(np.ascontiguousarray(pixels[top : top + side, left : left + side]))
+        if closer is not None:
+            return closer
+    return None if diameter is None else diameter * reduction
+
+
+def _estimate(pixels: NDArray[Any]) -> float | None:
+    image = normalise(pixels, "robust")
+    blobs = _blob_diameter(image)
+    if blobs is None:
+        return None
+    patches = _patch_diameters(image)
+    return blobs if patches is None else float(np.median([blobs, *patches]))
+
+
+def _blob_diameter(image: NDArray[np.float32]) -> float | None:
+    """Return the answer-weighted median diameter of bright blobs in a 0…1 image."""
+    largest = min(LARGEST_PX, 1.2 * min(image.shape))
+    steps = 1 + int(np.log(largest / SMALLEST_PX) / np.log(STEP))
+    diameters = SMALLEST_PX * STEP ** np.arange(steps)
+    answers = np.stack([_blob_answer(image, float(diameter)) for diameter in diameters])
+    strongest, which = answers.max(axis=0), answers.argmax(axis=0)
+    peaks = (strongest >= cv2.dilate(strongest, np.ones((5, 5), np.uint8))) & (strongest > FAINTEST)
+    ys, xs = np.nonzero(peaks)
+    if not ys.size:
+        return None
+    strength, found = strongest[ys, xs], diameters[which[ys, xs]]
+    # The strongest first; a weaker peak inside of a stronger one's circle is its texture.
+    taken = np.zeros(image.shape, np.uint8)
+    kept = []
+    for peak in np.argsort(-strength, kind="stable")[:600]:
+        if not taken[ys[peak], xs[peak]]:
+            kept.append(peak)
+            cv2.circle(taken, (int(xs[peak]), int(ys[peak])), int(found[peak] / 2), 1, -1)
+    return _weighted_median(found[kept], strength[kept])
+
+
+def _blob_answer(image: NDArray[np.float32], diameter: float) -> NDArray[np.float32]:
+    """Return the scale-normalised Laplacian of Gaussians for blobs of `diameter`, shape of `image`."""
+    height, width = image.shape
+    sigma = diameter / 2 / 2**0.5
+    reduction = max(1.0, sigma / 3)
+    size = (max(4, round(width / reduction)), max(4, round(height / reduction)))
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA) if reduction > 1 else image
+    sigma /= reduction
+    blurred = cv2.GaussianBlur(small, (0, 0), sigma, borderType=cv2.BORDER_REFLECT)
+    answer = cv2.Laplacian(blurred, cv2.CV_32F, ksize=1, scale=-sigma * sigma, borderType=cv2.BORDER_REFLECT)
+    return np.asarray(cv2.resize(answer, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
+
+
+def _patch_diameters(image: NDArray[np.float32]) -> tuple[float, float] | None:
+    """Return the median diameter by area and by inscribed circle of the patches above Otsu's threshold."""
+    grey = cv2.GaussianBlur((np.clip(image, 0, 1) * 255).astype(np.uint8), (0, 0), 1)
+    _, mask = cv2.threshold(grey, 0, 255, cv2.THRESH_OTSU)
+    mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask)
+    depth = np.zeros(count, np.float32)
+    np.maximum.at(depth, labels.ravel(), cv2.distanceTransform(mask, cv2.DIST_L2, 5).ravel())
+    areas = stats[1:, cv2.CC_STAT_AREA]
+    large = areas > 12
+    if not large.any():
+        return None
+    by_area = 2 * float(np.sqrt(np.median(areas[large]) / np.pi))
+    by_depth = 2 * 1.15 * float(np.median(depth[1:][large]))
+    return by_area / MASK_TO_NUCLEUS, by_depth / MASK_TO_NUCLEUS
+
+
+def _weighted_median(values: NDArray[Any], weights: NDArray[Any]) -> float:
+    order = np.argsort(values, kind="stable")
+    total = np.cumsum(weights[order])
+    return float(values[order][np.searchsorted(total, total[-1] / 2)])
+
+
+@dataclass(slots=True)
+class ScaleTracker:
+    """Keeps the nucleus size of a stream, so that it is estimated once and not frame by frame.
+
+    An estimate belongs to frames of one source, name and shape; another file or camera mode gets its own. A frame
+    in which nothing was found leaves no estimate behind: the next one is looked at anew.
+    """
+
+    _key: tuple[str, str, tuple[int, int]] | None = None
+    _diameter_px: float | None = field(default=None)
+
+    def get(self, frame: Frame) -> float | None:
+        """Return the diameter in pixels of `frame`, None when it has to be estimated."""
+        return self._diameter_px if self._key == self._key_of(frame) else None
+
+    def put(self, frame: Frame, diameter_px: float | None) -> None:
+        """Keep an estimate made from `frame`."""
+        self._key, self._diameter_px = self._key_of(frame), diameter_px
+
+    def reset(self) -> None:
+        """Forget the estimate: the optics or the sample changed."""
+        self._key = self._diameter_px = None
+
+    @staticmethod
+    def _key_of(frame: Frame) -> tuple[str, str, tuple[int, int]]:
+        return frame.source, frame.name, frame.shape

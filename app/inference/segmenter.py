@@ -1,0 +1,389 @@
+"""A frame in, its nuclei out: scale, normalise, network, decode, measure. The only importer of onnxruntime."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from app.errors import ModelError, UsageError
+from app.frame import Frame, Segmentation
+from app.inference.instances import decode, nucleus_scores
+from app.inference.measure import density_per_mm2, light_flag, measure, quality_flags
+from app.inference.model_card import Model
+from app.inference.overlay import upscale_labels
+from app.inference.preprocess import normalise
+from app.inference.refine import refine_labels
+from app.inference.scale import ScaleTracker, estimate_diameter_px
+from app.inference.tiles import Stitcher, tiles
+
+PROVIDERS = {"cpu": "CPUExecutionProvider", "openvino": "OpenVINOExecutionProvider", "cuda": "CUDAExecutionProvider"}
+"""Short names of the execution providers."""
+
+WHOLE_PIXELS = 1 << 20
+"""Larger images, at the model's scale, are run in tiles of `TILE_PX`."""
+TILE_PX = 1024
+
+FACTORS = (0.02, 8.0)
+"""Model pixels per image pixel that make sense."""
+
+BUFFERS_KEPT = 4
+"""Input and output buffers are kept for this many image sizes."""
+
+Scaling = Literal["auto"] | float | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Scale:
+    """How a frame gets to the model's scale."""
+
+    factor: float
+    pixel_size_um: float | None
+    source: str
+    unknown: bool = False
+
+
+@dataclass(slots=True)
+class _Stopwatch:
+    """Milliseconds a step."""
+
+    clock: Callable[[], float] = time.perf_counter
+    ms: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def time(self, step: str) -> Iterator[None]:
+        begin = self.clock()
+        yield
+        self.ms[step] = self.ms.get(step, 0.0) + (self.clock() - begin) * 1e3
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Found:
+    """Nuclei at the model's scale; `foreground` is the network's first channel as 0…255."""
+
+    labels: NDArray[np.int32]
+    scores: NDArray[np.float32]
+    foreground: NDArray[np.uint8] | None
+
+
+def available_providers() -> tuple[str, ...]:
+    """Return the execution providers of the installed onnxruntime, by its own names."""
+    return tuple(onnxruntime.get_available_providers())
+
+
+class Segmenter:
+    """Finds nuclei in frames with one model. Knows nothing of cameras; used by one thread at a time.
+
+    Parameters
+    ----------
+    model : Model
+        From `app.inference.model_card.load_model`.
+    provider : str
+        ``"auto"`` (the best one installed), ``"cpu"``, ``"openvino"`` or ``"cuda"``.
+    threads : int
+        Threads of the network; they do not spin while idle, so that the other stages get the cores.
+    warm_up : (int, int), optional
+        (h, w) at the model's scale to run once now, so that the first frame is not slow.
+
+    Raises
+    ------
+    ModelError
+        The file is no runnable model, does not fit its card, or the provider is not there.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        *,
+        provider: str = "auto",
+        threads: int = 2,
+        warm_up: tuple[int, int] | None = None,
+    ) -> None:
+        self.model = model
+        self._network = _Network(model, provider, threads)
+        self._input = model.card.input
+        if warm_up is not None:
+            self._network.run(np.zeros(warm_up, np.float32))
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self.model.name
+
+    @property
+    def sha256(self) -> str:
+        """The model file's hash."""
+        return self.model.sha256
+
+    @property
+    def provider_used(self) -> str:
+        """The execution provider that really runs the network, by onnxruntime's name."""
+        return self._network.provider
+
+    def segment(
+        self,
+        frame: Frame,
+        pixel_size_um: Scaling = None,
+        *,
+        tracker: ScaleTracker | None = None,
+        exact: bool = False,
+    ) -> Segmentation:
+        """Find and measure the nuclei of a frame.
+
+        Parameters
+        ----------
+        frame : Frame
+        pixel_size_um : float, "auto" or None
+            µm per pixel of the frame; ``"auto"`` estimates the scale from the size of the nuclei; None takes the
+            frame's own pixel size and, where it has none, estimates and flags the result ``"scale unknown"``.
+        tracker : ScaleTracker, optional
+            Keeps an estimate for the frames of one stream.
+        exact : bool
+            True gives labels at the frame's full resolution, outlines and measurements included; False leaves
+            both at the model's scale, which is what live imaging has time for.
+
+        Returns
+        -------
+        Segmentation
+            Under an estimated scale its `pixel_size_um` is the estimate, and area in µm² and density are given only
+            where the frame knows its own pixel size.
+
+        Raises
+        ------
+        UsageError
+            `pixel_size_um` is out of all range.
+        ModelError
+            The network failed.
+        """
+        watch = _Stopwatch()
+        with watch.time("estimate"):
+            scale = self._scale_of(frame, pixel_size_um, tracker)
+        with watch.time("scale"):
+            image = to_scale(frame.pixels, scale.factor)
+        found = self._find(image, frame.white, watch, keep_foreground=exact)
+        with watch.time("measure"):
+            return self._result(frame, image, found, scale, watch, exact)
+
+    def _result(
+        self, frame: Frame, image: NDArray[Any], found: _Found, scale: _Scale, watch: _Stopwatch, exact: bool
+    ) -> Segmentation:
+        (height, width), (h, w) = frame.shape, image.shape
+        zoom = (height / h, width / w)
+        size_um = frame.pixel_size_um if scale.source == "estimated" else scale.pixel_size_um
+        labels = found.labels
+        nuclei = measure(labels, found.scores, image, zoom=zoom, pixel_size_um=size_um, white=frame.white)
+        flags = quality_flags(labels, nuclei, image, frame.white)
+        if exact:
+            labels = self._full_resolution(found, frame.shape)
+            full = measure(labels, found.scores, frame.pixels, pixel_size_um=size_um, white=frame.white)
+            # A nucleus too small to show up at a lower resolution keeps what the model saw of it.
+            nuclei = np.where(full["area_px"] > 0, full, nuclei)
+            zoom = (1.0, 1.0)
+        if scale.unknown:
+            flags += ("scale unknown",)
+        return Segmentation(
+            frame=frame,
+            labels=labels,
+            zoom=zoom,
+            nuclei=nuclei,
+            density_per_mm2=density_per_mm2(nuclei, frame.shape, size_um),
+            pixel_size_um=scale.pixel_size_um,
+            scale_source=scale.source,
+            flags=flags + light_flag(frame),
+            timings_ms=watch.ms,
+        )
+
+    def _full_resolution(self, found: _Found, shape: tuple[int, int]) -> NDArray[np.int32]:
+        if found.foreground is None or found.labels.shape == shape:
+            return upscale_labels(found.labels, shape)
+        threshold = float(self.model.card.decode.get("foreground", 0.5))
+        return refine_labels(found.labels, found.foreground, shape, threshold)
+
+    # --- scale ---------------------------------------------------------------------------------------------------
+
+    def _scale_of(self, frame: Frame, wanted: Scaling, tracker: ScaleTracker | None) -> _Scale:
+        model_um = self._input.scale_um
+        if isinstance(wanted, int | float):
+            if not FACTORS[0] <= wanted / model_um <= FACTORS[1]:
+                least, most = (limit * model_um for limit in FACTORS)
+                raise UsageError(f"A pixel of {wanted:g} µm is out of range: give {least:.2g} to {most:.2g} µm.")
+            return _Scale(wanted / model_um, float(wanted), "given")
+        own = frame.pixel_size_um
+        if wanted is None and own is not None and FACTORS[0] <= own / model_um <= FACTORS[1]:
+            return _Scale(own / model_um, own, "metadata")
+        diameter = tracker.get(frame) if tracker else None
+        if diameter is None:
+            diameter = self.estimate_diameter_px(frame)
+            if tracker:
+                tracker.put(frame, diameter)
+        if diameter is None:
+            # Nothing to go by. Large frames are reduced: looking for what is not there must not take seconds.
+            factor = min(1.0, (WHOLE_PIXELS / frame.pixels.size) ** 0.5)
+            return _Scale(factor, None, "estimated", unknown=True)
+        factor = float(np.clip(self._input.nucleus_diameter_px / diameter, *FACTORS))
+        return _Scale(factor, model_um * factor, "estimated", unknown=wanted is None)
+
+    def estimate_diameter_px(self, frame: Frame) -> float | None:
+        """Return the typical nucleus diameter in pixels of the frame, None where there is none.
+
+        The image alone gives a first guess, at which the network looks; the size of the nuclei that it finds then
+        corrects the guess, twice at most.
+        """
+        guess = estimate_diameter_px(frame.pixels)
+        if guess is None:
+            return None
+        nominal = self._input.nucleus_diameter_px
+        for _ in range(2):
+            factor = float(np.clip(nominal / guess, *FACTORS))
+            image = to_scale(_middle(frame.pixels, factor), factor)
+            labels = self._find(image, frame.white, _Stopwatch(), keep_foreground=False).labels
+            areas = np.bincount(labels.ravel())[1:]
+            if not areas.size:
+                break
+            measured = 2 * float(np.sqrt(np.median(areas) / np.pi)) / factor
+            close = abs(np.log(measured / guess)) < np.log(1.1)
+            guess = measured
+            if close:
+                break
+        return guess
+
+    # --- network -------------------------------------------------------------------------------------------------
+
+    def _find(self, image: NDArray[Any], white: int, watch: _Stopwatch, *, keep_foreground: bool) -> _Found:
+        with watch.time("normalise"):
+            ready = normalise(image, self._input.normalisation, full_scale=white)
+        if ready.size <= WHOLE_PIXELS:
+            return self._find_in(ready, watch, keep_foreground)
+        stitcher = Stitcher(ready.shape)
+        foreground = np.zeros(ready.shape, np.uint8) if keep_foreground else None
+        multiple = self._input.multiple_of
+        overlap = -(-round(6 * self._input.nucleus_diameter_px) // multiple) * multiple
+        for tile in tiles(ready.shape, TILE_PX, overlap):
+            part = self._find_in(ready[tile.window], watch, keep_foreground)
+            stitcher.add(tile, part.labels, part.scores)
+            if foreground is not None and part.foreground is not None:
+                foreground[tile.window] = np.maximum(foreground[tile.window], part.foreground)
+        return _Found(stitcher.labels, stitcher.scores, foreground)
+
+    def _find_in(self, ready: NDArray[np.float32], watch: _Stopwatch, keep_foreground: bool) -> _Found:
+        with watch.time("network"):
+            output = self._network.run(ready)
+        with watch.time("decode"):
+            labels = decode(output, self.model.card.decode)
+            scores = nucleus_scores(output, labels)
+            foreground = cv2.convertScaleAbs(output[0], alpha=255) if keep_foreground else None
+        return _Found(labels, scores, foreground)
+
+
+def to_scale(pixels: NDArray[Any], factor: float) -> NDArray[Any]:
+    """Return an image with `factor` times as many pixels along each side, at least one; dtype unchanged.
+
+    One pass straight from the sensor's integers: areas are averaged on the way down, interpolated on the way up.
+    """
+    height, width = pixels.shape
+    size = (max(1, round(width * factor)), max(1, round(height * factor)))
+    if size == (width, height):
+        return pixels
+    how = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(pixels, size, interpolation=how))
+
+
+def _middle(pixels: NDArray[Any], factor: float) -> NDArray[Any]:
+    """Return the middle of an image, as much of it as one run of the network takes at `factor`."""
+    side = max(16, int(WHOLE_PIXELS**0.5 / factor))
+    height, width = pixels.shape
+    top, left = max(0, (height - side) // 2), max(0, (width - side) // 2)
+    return pixels[top : top + side, left : left + side]
+
+
+class _Network:
+    """One onnxruntime session with its buffers."""
+
+    def __init__(self, model: Model, provider: str, threads: int) -> None:
+        self._card = model.card
+        wanted = _choose(provider)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+        options.log_severity_level = 4
+        # Spinning threads would take the cores from camera, display and recording between two frames.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.add_session_config_entry("session.set_denormal_as_zero", "1")
+        try:
+            self._session = onnxruntime.InferenceSession(model.data, options, providers=wanted)
+        except Exception as error:
+            raise ModelError(
+                f"The model {model.path} cannot be run ({_first_line(error)}): install it again."
+            ) from error
+        self.provider = str(self._session.get_providers()[0])
+        # onnxruntime falls back to the CPU with no more than a log line; whoever asked by name is told.
+        if provider != "auto" and self.provider != PROVIDERS[provider]:
+            raise ModelError(f"The execution provider '{provider}' did not start: use --provider cpu.")
+        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
+        if len(inputs) != 1 or len(outputs) != 1 or len(inputs[0].shape) != 4 or inputs[0].type != "tensor(float)":
+            raise ModelError(f"The model {model.path} does not take and give one image: install it again.")
+        self._names = inputs[0].name, outputs[0].name
+        self._buffers: dict[tuple[int, int], tuple[NDArray[np.float32], NDArray[np.float32], Any]] = {}
+
+    def run(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the network's output (C, h, w) for a normalised image (h, w); valid until the next call."""
+        height, width = image.shape
+        multiple = self._card.input.multiple_of
+        padded = (-(-height // multiple) * multiple, -(-width // multiple) * multiple)
+        given, output, binding = self._buffer(padded)
+        down, right = padded[0] - height, padded[1] - width
+        cv2.copyMakeBorder(image, 0, down, 0, right, cv2.BORDER_REFLECT, dst=given[0, 0])
+        given[0, 1:] = given[0, 0]
+        try:
+            self._session.run_with_iobinding(binding)
+        except Exception as error:
+            raise ModelError(
+                f"The model failed ({_first_line(error)}): use a smaller image or --provider cpu."
+            ) from error
+        return output[0, :, :height, :width]
+
+    def _buffer(self, shape: tuple[int, int]) -> tuple[NDArray[np.float32], NDArray[np.float32], Any]:
+        kept = self._buffers.pop(shape, None)
+        if kept is None:
+            if len(self._buffers) >= BUFFERS_KEPT:
+                del self._buffers[next(iter(self._buffers))]
+            given = np.zeros((1, self._card.input.channels, *shape), np.float32)
+            output = np.zeros((1, len(self._card.output.channels), *shape), np.float32)
+            binding = self._session.io_binding()
+            for bind, name, array in zip(
+                (binding.bind_input, binding.bind_output), self._names, (given, output), strict=True
+            ):
+                bind(name, "cpu", 0, np.float32, array.shape, array.ctypes.data)
+            kept = given, output, binding
+        self._buffers[shape] = kept
+        return kept
+
+
+def _choose(provider: str) -> list[Any]:
+    """Return the providers to ask for, best first."""
+    there = available_providers()
+    cpu = PROVIDERS["cpu"]
+    if provider == "auto":
+        names = [name for name in (PROVIDERS["cuda"], PROVIDERS["openvino"]) if name in there]
+    elif provider in PROVIDERS:
+        names = [PROVIDERS[provider]]
+        if names[0] not in there:
+            raise ModelError(f"The execution provider '{provider}' is not installed: use --provider cpu.")
+    else:
+        raise ModelError(f"There is no execution provider '{provider}': choose auto, {', '.join(PROVIDERS)}.")
+    return [*((name, _options(name)) for name in names if name != cpu), cpu]
+
+
+def _options(name: str) -> dict[str, str]:
+    return {"device_type": "CPU"} if name == PROVIDERS["openvino"] else {}
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:160] if lines else type(error).__name__
