@@ -270,26 +270,71 @@ def _decode_tiff(path: Path) -> _Decoded:
     try:
         with tifffile.TiffFile(path) as tif:
             page = tif.pages[0]
-            samples = max(1, int(page.samplesperpixel))
-            item = max(1, int(page.bitspersample) // 8)
-            size = path.stat().st_size
-            _check_claim(path, int(page.imagelength), int(page.imagewidth), samples * item, size)
-            _check_segments(path, page, size)
-            pixels = np.asarray(page.asarray())
-            size_um, bits = _tiff_metadata(tif, page)
+            pixels = _raw_page(page, path)
+            size_um, bits = tiff_metadata(tif, page)
             planes = len(tif.pages)
-            photometric = int(page.photometric)
-            if photometric == 3 and page.colormap is not None:
-                pixels = _through_palette(pixels, np.asarray(page.colormap))
-            elif int(page.planarconfig) == 2 and pixels.ndim == 3:
-                pixels = np.moveaxis(pixels, 0, -1)
+            inverted = _is_inverted(page, pixels)
     except BadImageError:
         raise
     except MemoryError as error:
         raise BadImageError(f"{path} needs more memory than there is: crop it.") from error
     except Exception as error:
         raise _damaged(path) from error
-    return _Decoded(pixels, planes, size_um, bits, inverted=photometric == 0 and pixels.dtype.kind == "u")
+    return _Decoded(pixels, planes, size_um, bits, inverted=inverted)
+
+
+def read_page(page: Any, path: Path, bits: int | None = None) -> tuple[NDArray[Any], str]:
+    """Read one page of a TIFF file that is open, as `read_image` would.
+
+    Parameters
+    ----------
+    page : tifffile.TiffPage
+    path : Path
+        Of its file, for the message.
+    bits : int, optional
+        Significant bits, where the file says so elsewhere.
+
+    Returns
+    -------
+    ndarray of uint8 or uint16, shape (H, W)
+    str
+        The pixel format, one of `BITS`.
+
+    Raises
+    ------
+    BadImageError
+    """
+    try:
+        raw = _raw_page(page, path)
+    except BadImageError:
+        raise
+    except MemoryError as error:
+        raise BadImageError(f"{path} needs more memory than there is: crop it.") from error
+    except Exception as error:
+        raise _damaged(path) from error
+    pixels = _to_depth(_to_grey(raw, path)[0], path)
+    if _is_inverted(page, raw):
+        pixels = np.subtract(np.iinfo(pixels.dtype).max, pixels, dtype=pixels.dtype)
+    return read_only(np.ascontiguousarray(pixels)), _pixel_format(pixels, bits)
+
+
+def _raw_page(page: Any, path: Path) -> NDArray[Any]:
+    samples = max(1, int(page.samplesperpixel))
+    item = max(1, int(page.bitspersample) // 8)
+    size = path.stat().st_size
+    _check_claim(path, int(page.imagelength), int(page.imagewidth), samples * item, size)
+    _check_segments(path, page, size)
+    pixels = np.asarray(page.asarray())
+    if int(page.photometric) == 3 and page.colormap is not None:
+        return _through_palette(pixels, np.asarray(page.colormap))
+    if int(page.planarconfig) == 2 and pixels.ndim == 3:
+        return np.moveaxis(pixels, 0, -1)
+    return pixels
+
+
+def _is_inverted(page: Any, pixels: NDArray[Any]) -> bool:
+    """Return True where zero is white."""
+    return int(page.photometric) == 0 and pixels.dtype.kind == "u"
 
 
 def _check_segments(path: Path, page: Any, size: int) -> None:
@@ -316,7 +361,7 @@ def _through_palette(pixels: NDArray[Any], palette: NDArray[Any]) -> NDArray[Any
     return np.moveaxis(colours.astype(np.uint8)[:, np.minimum(pixels, colours.shape[1] - 1)], 0, -1)
 
 
-def _tiff_metadata(tif: Any, page: Any) -> tuple[float | None, int | None]:
+def tiff_metadata(tif: Any, page: Any) -> tuple[float | None, int | None]:
     """Return the pixel size in µm and the significant bits, each None where the file does not say."""
     size_um: float | None = None
     bits: int | None = None
