@@ -18,6 +18,7 @@ from typing import Any, Literal, Protocol, TypeVar
 
 from app.acquisition import acquire
 from app.clock import Clock, SystemClock
+from app.desks import RecordingDesk, ReplayDesk, check_rate
 from app.display import Contrast, View
 from app.errors import CameraError, DapiscopeError, LightError, RecordingError, RefusedError, UsageError
 from app.events import (
@@ -28,8 +29,6 @@ from app.events import (
     ModelReady,
     Notice,
     PictureReady,
-    RecordingChanged,
-    ReplayMoved,
     ResultReady,
     SnapTaken,
     State,
@@ -43,12 +42,11 @@ from app.hardware.light_truth import FrameLabeller, LightTimeline
 from app.inference.overlay import render_overlay, to_8bit, upscale_labels
 from app.light_keeper import LightKeeper
 from app.live_path import LivePath
-from app.recording import Recorder, RecordingSummary, Replay, RunMetadata, check_disk, open_replay, save_snapshot
+from app.recording import RunMetadata, save_snapshot
 from app.settings import CameraSettings, Channel, Settings
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-RECORDER_QUEUE_BYTES = 512 << 20
 PixelSize = float | Literal["auto"] | None
 
 
@@ -96,8 +94,8 @@ class Session:
         self._counter: Counter | None = None
         self._path: LivePath | None = None
         self._labeller: FrameLabeller | None = None
-        self._recorder: Recorder | None = None
-        self._replay: Replay | None = None
+        self._recording = RecordingDesk(self._publish, self.fail, self._recording_full)
+        self._replay = ReplayDesk(self._publish, self._clock)
         self._segmenting = True
         self._lit = True
         self._snap_cancelled = threading.Event()
@@ -148,7 +146,7 @@ class Session:
         path, camera = self._path, self._camera
         if path is None:
             return Stats()
-        if camera is None or self._replay is not None:
+        if camera is None or self._replay.active:
             return path.stats()
         now, before = camera.stats(), self._earlier_runs
         return path.stats(before.grabbed + now.grabbed, before.lost + now.lost)
@@ -260,27 +258,27 @@ class Session:
 
     def replay_play(self) -> None:
         """Play on."""
-        self._with_replay(lambda replay: replay.play())
+        self._replay.command(lambda replay: replay.play())
 
     def replay_pause(self) -> None:
         """Pause."""
-        self._with_replay(lambda replay: replay.pause())
+        self._replay.command(lambda replay: replay.pause())
 
     def replay_step(self, delta: int) -> None:
         """Show the frame `delta` further."""
-        self._with_replay(lambda replay: replay.step(delta))
+        self._replay.command(lambda replay: replay.step(delta))
 
     def replay_seek(self, index: int) -> None:
         """Show frame `index`."""
-        self._with_replay(lambda replay: replay.seek(index))
+        self._replay.command(lambda replay: replay.seek(index))
 
     def replay_speed(self, speed: float | None) -> None:
         """Play at `speed` times the recorded rate; None is as fast as the counting goes."""
-        self._with_replay(lambda replay: replay.set_speed(speed))
+        self._replay.command(lambda replay: replay.set_speed(speed))
 
     def replay_loop(self, on: bool) -> None:
         """Begin again at the end, or not."""
-        self._with_replay(lambda replay: replay.set_loop(on))
+        self._replay.command(lambda replay: replay.set_loop(on))
 
     def fail(self, error: BaseException) -> None:
         """End everything because of `error`; from any thread. The light goes off first."""
@@ -377,9 +375,7 @@ class Session:
     def _stop_parts(self) -> None:
         """Stop everything that runs: light, camera, stages, recording. Each step is tried whatever the others did."""
         off = self._keeper.off() if self._keeper is not None else None
-        if self._ticker is not None:
-            self._ticker.stop()
-            self._ticker = None
+        self._stop_ticker()
         if self._camera is not None:
             self._camera.stop()
         if self._path is not None:
@@ -432,7 +428,7 @@ class Session:
         if self._state is not State.LIVE or not cold:
             self._note_change(present, wanted)
             actual = self._camera.configure(wanted)
-        elif self._recorder is not None:
+        elif self._recording.active:
             raise CameraError("Stop the recording before changing the pixel format, the region or the binning.")
         else:
             actual = self._restart_with(wanted)
@@ -466,7 +462,7 @@ class Session:
         )
 
     def _snap(self, segment: bool, folder: Path) -> SnapTaken:
-        if self._recorder is not None:
+        if self._recording.active:
             raise CameraError("A recording runs; stop it before taking a snapshot, so that no frame is lost.")
         was_live = self._state is State.LIVE
         self._close_replay()
@@ -523,50 +519,21 @@ class Session:
         return self._keeper.read().result(10.0)
 
     def _start_recording(self, folder: Path, frames: int | None = None) -> None:
-        path = self._path
-        if path is None or self._recorder is not None:
+        if self._path is None or self._recording.active:
             return
-        self._check_disk(folder, frames)
-        recorder = Recorder(
-            folder / "recording.ome.tif",
-            self._metadata(self._counter),
-            failed=self.fail,
-            queue_bytes=RECORDER_QUEUE_BYTES,
-        )
-        recorder.start()
-        self._recorder = recorder
-        path.recorded, path.record_limit = 0, frames
-        path.record_full = self._recording_full
-        path.record = recorder.put
-        self._publish(RecordingChanged(True, recorder.path))
+        if self._settings.camera_images is None:  # a folder is played only as fast as it is counted and written
+            check_rate(folder, self._need_camera(), frames)
+        self._recording.start(folder, self._path, self._metadata(self._counter), frames)
 
     def _recording_full(self) -> None:
         self._devices.submit(self._report, self._stop_recording)
 
-    def _check_disk(self, folder: Path, frames: int | None) -> None:
-        """Refuse a recording that this disk cannot carry, before the first frame."""
-        camera = self._need_camera()
-        settings = camera.settings
-        if self._settings.camera_images is not None:
-            return  # a folder is played as fast as it is counted; nothing has to keep up with it
-        width, height = settings.roi[2:] if settings.roi else (camera.limits.width[1], camera.limits.height[1])
-        frame_bytes = width * height * (1 if settings.pixel_format == "Mono8" else 2) / settings.binning**2
-        if frames is not None and frames * frame_bytes <= RECORDER_QUEUE_BYTES:
-            return  # it fits into memory, however slow the disk
-        check_disk(folder, frame_bytes * (settings.fps or camera.limits.fps[1]))
-
     def _stop_recording(self) -> None:
-        recorder, self._recorder = self._recorder, None
-        if recorder is None:
-            return
-        if self._path is not None:
-            self._path.record = None
         stats = self.stats()
         notes = {"lost_camera": stats.lost_camera, "grabbed": stats.grabbed, "not_counted": stats.not_counted}
-        summary: RecordingSummary = recorder.close(notes)
-        self._publish(RecordingChanged(False, summary.path, summary.frames))
-        if summary.error is not None and self._state is not State.FAILED:
-            raise summary.error
+        error = self._recording.stop(notes)
+        if error is not None and self._state is not State.FAILED:
+            raise error
 
     # ------------------------------------------------------------------ replay
 
@@ -576,64 +543,38 @@ class Session:
             self.finished.clear()
         self._leave_replay()
         given = self._settings.segmentation.pixel_size_um
-        replay = open_replay(
-            path,
-            pixel_size_um=given if isinstance(given, float) else None,
-            hold=hold,
-            clock=self._clock,
-            bad_file=lambda name, error: self._publish(Notice("warning", str(error))),
-        )
-        replay.set_speed(speed)
+        size = given if isinstance(given, float) else None
+        self._replay.open(path, pixel_size_um=size, hold=hold, speed=speed)
         if self._counter is None:
             self._use_model(self._settings.segmentation.model)
-        self._replay = replay
         self._path = self._new_path(lossless=True)
         self._path.start()
         self._move(State.REPLAYING)
         self._ticker = _Ticker(self._tick)
-        replay.start(self._replay_frame, self._replay_ended)
+        self._replay.play_into(self._path, self._replayed, self._replay_ended)
 
-    def _replay_frame(self, frame: Frame) -> None:
-        path, replay = self._path, self._replay
-        if path is None:
-            return
+    def _replayed(self, frame: Frame) -> None:
         self.last_frame = frame
-        path.feed(frame)
-        if replay is not None:
-            self._publish_replay(replay)
 
     def _replay_ended(self, error: BaseException | None) -> None:
         if error is not None:
             self.fail(error)
         self.finished.set()
 
-    def _with_replay(self, command: Callable[[Replay], None]) -> None:
-        replay = self._replay
-        if replay is not None:
-            command(replay)
-            self._publish_replay(replay)
-
-    def _publish_replay(self, replay: Replay) -> None:
-        moved = ReplayMoved(replay.info.path, replay.position, replay.length, replay.playing, replay.speed or 0.0)
-        self._publish(moved)
-
     def _close_replay(self) -> None:
-        if self._replay is None:
-            return
-        self._leave_replay()
-        if self._state is State.REPLAYING:
+        if self._leave_replay() and self._state is State.REPLAYING:
             self._move(State.IDLE)
 
-    def _leave_replay(self) -> None:
-        replay, self._replay = self._replay, None
-        if replay is None:
-            return
+    def _leave_replay(self) -> bool:
+        if not self._replay.active:
+            return False
+        self._stop_ticker()
+        return self._replay.close()
+
+    def _stop_ticker(self) -> None:
         if self._ticker is not None:
             self._ticker.stop()
             self._ticker = None
-        if self._path is not None:
-            self._path.stop()  # first: a replay waits for the stages
-        replay.close()
 
     # ------------------------------------------------------------------ frames, on the source's thread
 
@@ -738,10 +679,7 @@ class Session:
 
     def _tick(self) -> None:
         self._publish(StatsReady(self.stats()))
-        recorder = self._recorder
-        if recorder is not None:
-            status = recorder.status
-            self._publish(RecordingChanged(True, recorder.path, status.written, status.fill, status.seconds_left))
+        self._recording.tell()
 
     def _update(self, section: str, **changes: Any) -> None:
         present = getattr(self._settings, section)

@@ -1,0 +1,144 @@
+"""Two corners of a session that stand on their own: what is being recorded, and what is being replayed."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from app.clock import Clock
+from app.errors import BadImageError, RecordingError
+from app.events import Event, Notice, RecordingChanged, ReplayMoved
+from app.frame import Frame
+from app.hardware.base import Camera
+from app.live_path import LivePath
+from app.recording import Recorder, Replay, RunMetadata, check_disk, open_replay
+
+RECORDER_QUEUE_BYTES = 512 << 20
+
+
+class RecordingDesk:
+    """At most one recording at a time, from a `LivePath` to a file.
+
+    Parameters
+    ----------
+    publish : callable
+        Gets `RecordingChanged`.
+    failed : callable
+        Gets the RecordingError that ended a recording.
+    full : callable
+        Called on the camera's thread when a recording of so many frames has them all.
+    """
+
+    def __init__(
+        self, publish: Callable[[Event], None], failed: Callable[[RecordingError], None], full: Callable[[], None]
+    ) -> None:
+        self._publish, self._failed, self._full = publish, failed, full
+        self._recorder: Recorder | None = None
+        self._path: LivePath | None = None
+
+    @property
+    def active(self) -> bool:
+        """True while a file is open."""
+        return self._recorder is not None
+
+    def start(self, folder: Path, path: LivePath, meta: RunMetadata, frames: int | None) -> None:
+        """Record what `path` is fed from now on, or the next `frames` of it, into a new file in `folder`."""
+        recorder = Recorder(folder / "recording.ome.tif", meta, failed=self._failed, queue_bytes=RECORDER_QUEUE_BYTES)
+        recorder.start()
+        self._recorder, self._path = recorder, path
+        path.recorded, path.record_limit, path.record_full = 0, frames, self._full
+        path.record = recorder.put
+        self._publish(RecordingChanged(True, recorder.path))
+
+    def tell(self) -> None:
+        """Publish how the recording stands."""
+        recorder = self._recorder
+        if recorder is not None:
+            status = recorder.status
+            self._publish(RecordingChanged(True, recorder.path, status.written, status.fill, status.seconds_left))
+
+    def stop(self, notes: Mapping[str, Any]) -> RecordingError | None:
+        """Finish the file, with `notes` in it; idempotent. Returns what went wrong, if anything did."""
+        recorder, self._recorder = self._recorder, None
+        if recorder is None:
+            return None
+        if self._path is not None:
+            self._path.record = None
+        summary = recorder.close(notes)
+        self._publish(RecordingChanged(False, summary.path, summary.frames))
+        return summary.error
+
+
+def check_rate(folder: Path, camera: Camera, frames: int | None) -> None:
+    """Refuse a recording that the disk under `folder` cannot carry, before its first frame; RefusedError.
+
+    What fits into the recorder's queue needs no fast disk.
+    """
+    settings, limits = camera.settings, camera.limits
+    width, height = settings.roi[2:] if settings.roi else (limits.width[1], limits.height[1])
+    frame_bytes = width * height * (1 if settings.pixel_format == "Mono8" else 2) / settings.binning**2
+    if frames is not None and frames * frame_bytes <= RECORDER_QUEUE_BYTES:
+        return
+    check_disk(folder, frame_bytes * (settings.fps or limits.fps[1]))
+
+
+class ReplayDesk:
+    """At most one replay at a time, played into a `LivePath`."""
+
+    def __init__(self, publish: Callable[[Event], None], clock: Clock) -> None:
+        self._publish, self._clock = publish, clock
+        self._replay: Replay | None = None
+        self._path: LivePath | None = None
+        self._seen: Callable[[Frame], None] = lambda frame: None
+
+    @property
+    def active(self) -> bool:
+        """True while a replay is open."""
+        return self._replay is not None
+
+    def open(self, path: Path, *, pixel_size_um: float | None, hold: bool, speed: float | None) -> None:
+        """Open `path`; BadImageError when it cannot be played."""
+        self._replay = open_replay(
+            path, pixel_size_um=pixel_size_um, hold=hold, clock=self._clock, bad_file=self._bad_file
+        )
+        self._replay.set_speed(speed)
+
+    def play_into(
+        self, path: LivePath, seen: Callable[[Frame], None], ended: Callable[[BaseException | None], None]
+    ) -> None:
+        """Start to play: every frame goes to `seen` and into `path`."""
+        if self._replay is not None:
+            self._path, self._seen = path, seen
+            self._replay.start(self._take, ended)
+
+    def command(self, do: Callable[[Replay], None]) -> None:
+        """Play, pause, step, seek…; nothing happens when no replay is open."""
+        replay = self._replay
+        if replay is not None:
+            do(replay)
+            self.tell()
+
+    def tell(self) -> None:
+        """Publish where the replay stands."""
+        replay = self._replay
+        if replay is not None:
+            at = ReplayMoved(replay.info.path, replay.position, replay.length, replay.playing, replay.speed or 0.0)
+            self._publish(at)
+
+    def close(self) -> bool:
+        """Leave the replay; idempotent. True when one was open."""
+        replay, self._replay = self._replay, None
+        if replay is None:
+            return False
+        if self._path is not None:
+            self._path.stop()  # first: a replay waits for the stages
+        replay.close()
+        return True
+
+    def _take(self, frame: Frame) -> None:
+        self._seen(frame)
+        if self._path is not None:
+            self._path.feed(frame)
+        self.tell()
+
+    def _bad_file(self, _path: Path, error: BadImageError) -> None:
+        self._publish(Notice("warning", str(error)))
