@@ -45,7 +45,12 @@ class Unfinished:
 
 
 def finish(
-    store: FrameStore, path: Path, records: Sequence[PlaneRecord], meta: RunMetadata, notes: Mapping[str, Any]
+    store: FrameStore,
+    path: Path,
+    records: Sequence[PlaneRecord],
+    meta: RunMetadata,
+    notes: Mapping[str, Any],
+    title: str | None = None,
 ) -> None:
     """Write the directories and, last of all, the header that makes the file a TIFF. Raises OSError.
 
@@ -56,7 +61,7 @@ def finish(
         return
     end = max(record.offset + padded(record.size) for record in records)
     store.truncate(end)
-    xml = build_ome(records, meta, notes, split_name(path.name)[0])
+    xml = build_ome(records, meta, notes, title or split_name(path.name)[0])
     tail = build_tail(records, end, xml, meta.software)
     store.write_at(tail.offset, tail.data)
     store.sync()

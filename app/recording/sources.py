@@ -1,0 +1,282 @@
+"""Images one after the other from whatever holds them: recordings, TIFF stacks, folders, single files."""
+
+import re
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+
+from app.errors import BadImageError
+from app.frame import Frame, Light, read_only
+from app.images import expand_paths, read_frame, read_page, tiff_metadata
+from app.recording.journal import journal_path
+from app.recording.ome import PlaneInfo, read_map, read_planes
+
+TIFF_MAGIC = frozenset({b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"})
+_NO_LIGHT = Light(reason="the file does not say")
+_OWN_OUTPUT = ("_labels", "_overlay")
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayInfo:
+    """What is known before the first frame is read.
+
+    Attributes
+    ----------
+    path : Path
+    kind : str
+        ``"recording"`` (dapiscope's own), ``"OME-TIFF"``, ``"TIFF"``, ``"image"``, ``"folder"``, ``"video"``,
+        ``"OME-Zarr"``.
+    length : int
+        Frames.
+    shape : (int, int)
+        (H, W) of the first.
+    pixel_size_um : float or None
+        Of the first; None where the file does not say: ask for it.
+    fps : float or None
+        As recorded.
+    title : str
+        For people.
+    meta : mapping of str to str
+        Whatever else the file says of itself.
+    """
+
+    path: Path
+    kind: str
+    length: int
+    shape: tuple[int, int]
+    pixel_size_um: float | None
+    fps: float | None
+    title: str
+    meta: Mapping[str, str] = field(default_factory=dict)
+
+
+class ImageSequence(ABC):
+    """Frames by number. Safe to call from any one thread at a time; `read` raises BadImageError."""
+
+    info: ReplayInfo
+
+    @abstractmethod
+    def read(self, index: int) -> Frame:
+        """Return frame `index`, 0 ≤ index < info.length, with its values as recorded."""
+
+    def path_of(self, index: int) -> Path:
+        """Return the file that holds frame `index`."""
+        return self.info.path
+
+    def time_of(self, index: int) -> float | None:
+        """Return the recorded moment of frame `index` in seconds, None where it is not known."""
+        return None
+
+    def close(self) -> None:
+        """Release the file; idempotent."""
+        return
+
+
+def natural_key(path: Path) -> list[tuple[int, int, str]]:
+    """Return a sort key by which ``frame 2`` comes before ``frame 10``."""
+    parts = re.split(r"(\d+)", path.name.lower())
+    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts]
+
+
+class FolderSequence(ImageSequence):
+    """The image files directly in a folder, in natural name order; or a single image."""
+
+    def __init__(self, path: Path) -> None:
+        files = [file for file in expand_paths([path]) if not file.stem.endswith(_OWN_OUTPUT)]
+        self._files = sorted(files, key=natural_key) if path.is_dir() else files
+        if not self._files:
+            raise BadImageError(f"There is no image to replay in {path}: choose another folder.")
+        first = self._first_good()
+        self.info = ReplayInfo(
+            path,
+            "folder" if path.is_dir() else "image",
+            len(self._files),
+            first.shape,
+            first.pixel_size_um,
+            None,
+            f"{path.name} ({len(self._files)} images)" if path.is_dir() else path.name,
+        )
+
+    def _first_good(self) -> Frame:
+        reason: BadImageError | None = None
+        for index in range(min(len(self._files), 100)):
+            try:
+                return self.read(index)
+            except BadImageError as error:
+                reason = reason or error
+        raise reason or BadImageError(f"{self._files[0]} cannot be read: choose another file.")
+
+    def read(self, index: int) -> Frame:
+        """Return the image of the `index`-th file."""
+        path = self._files[index]
+        if path.name.lower().endswith((".ome.tif", ".ome.tiff")):
+            sequence = TiffSequence(path)
+            try:
+                return replace(sequence.read(0), index=index, name=path.name)
+            finally:
+                sequence.close()
+        return read_frame(path, index)
+
+    def path_of(self, index: int) -> Path:
+        """Return the `index`-th file."""
+        return self._files[index]
+
+
+class TiffSequence(ImageSequence):
+    """The pages of one TIFF file: dapiscope's recordings, OME-TIFF, ImageJ and other stacks."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._contiguous: tuple[int, np.dtype[Any], tuple[int, int]] | None = None
+        try:
+            self._tif: Any = tifffile.TiffFile(path)
+        except OSError as error:
+            raise BadImageError(f"{path} cannot be opened ({error.strerror or error}): check its name.") from error
+        except Exception as error:  # tifffile fails on damaged files in ways of every kind
+            raise self._damaged() from error
+        try:
+            self._open()
+        except BadImageError:
+            self.close()
+            raise
+        except Exception as error:
+            self.close()
+            raise self._damaged() from error
+
+    def _damaged(self) -> BadImageError:
+        if journal_path(self._path).exists():
+            return BadImageError(f"{self._path} was not finished when its recording died: recover it first.")
+        return BadImageError(f"{self._path} is damaged or incomplete: save or copy it again.")
+
+    def _open(self) -> None:
+        tif = self._tif
+        tif.pages.useframes = False  # every page with its own tags: sizes may change within a recording
+        pages = len(tif.pages)
+        if pages == 0:
+            raise self._damaged()
+        first = tif.pages[0]
+        size_um, self._bits = tiff_metadata(tif, first)
+        xml = tif.ome_metadata if tif.is_ome else None
+        self._infos: Sequence[PlaneInfo] = (
+            read_planes(xml, pages) if xml else [PlaneInfo(pixel_size_um=size_um)] * pages
+        )
+        entries = read_map(xml) if xml else {}
+        length = self._find_contiguous(first) or pages
+        if length != pages:
+            self._infos = [PlaneInfo(pixel_size_um=size_um)] * length
+        frame = self._read(0)
+        self.info = ReplayInfo(
+            self._path,
+            "recording" if "frames" in entries else "OME-TIFF" if xml else "TIFF",
+            length,
+            frame.shape,
+            frame.pixel_size_um,
+            self._fps(),
+            f"{self._path.name} ({length} frames)",
+            {key: value for key, value in entries.items() if key not in {"frames", "light"}},
+        )
+
+    def _find_contiguous(self, first: Any) -> int | None:
+        """Return the number of planes when they all lie behind a single directory, as ImageJ writes large stacks."""
+        series = self._tif.series[0]
+        shape = tuple(int(n) for n in first.shape)
+        if len(self._tif.pages) > 1 or series.dataoffset is None or series.shape[-len(shape) :] != shape:
+            return None
+        planes = int(np.prod(series.shape[: -len(shape)], dtype=np.int64))
+        if len(shape) != 2 or planes <= 1:
+            return None
+        kind = series.dtype.newbyteorder(self._tif.byteorder)
+        if series.dataoffset + planes * first.nbytes > self._path.stat().st_size:
+            raise self._damaged()
+        if series.dtype not in (np.uint8, np.uint16):
+            return None
+        self._contiguous = (int(series.dataoffset), kind, (shape[0], shape[1]))
+        return planes
+
+    def _fps(self) -> float | None:
+        times = [info.unix_time_s for info in self._infos[:200]]
+        known = [time for time in times if time is not None]
+        if len(known) == len(times) and len(known) > 1:
+            steps = np.diff(known)
+            middle = float(np.median(steps))
+            if middle > 0:
+                return 1.0 / middle
+        interval = (self._tif.imagej_metadata or {}).get("finterval") if self._tif.is_imagej else None
+        return 1.0 / float(interval) if interval and float(interval) > 0 else None
+
+    def read(self, index: int) -> Frame:
+        """Return the `index`-th page."""
+        with self._lock:
+            if self._tif is None:
+                raise BadImageError(f"{self._path} is closed: open it again.")
+            try:
+                return self._read(index)
+            except BadImageError:
+                raise
+            except Exception as error:
+                raise self._damaged() from error
+
+    def _read(self, index: int) -> Frame:
+        info = self._infos[index]
+        if self._contiguous is not None:
+            offset, kind, shape = self._contiguous
+            count = shape[0] * shape[1]
+            raw = np.fromfile(self._path, kind, count, offset=offset + index * count * kind.itemsize)
+            pixels = read_only(raw.reshape(shape).astype(kind.newbyteorder("="), copy=False))
+            found = "Mono8" if kind.itemsize == 1 else "Mono16"
+        else:
+            pixels, found = read_page(self._tif.pages[index], self._path, self._bits)
+        declared = info.pixel_format
+        fits = declared is not None and (declared == "Mono8") == (pixels.dtype == np.uint8)
+        return Frame(
+            pixels=pixels,
+            index=index if info.index is None else info.index,
+            exposure_end_s=info.exposure_end_s or 0.0,
+            unix_time_s=self._path.stat().st_mtime if info.unix_time_s is None else info.unix_time_s,
+            exposure_ms=info.exposure_ms,
+            gain_db=info.gain_db,
+            pixel_format=declared if declared is not None and fits and declared != "Mono16" else found,
+            pixel_size_um=info.pixel_size_um,
+            light=info.light,
+            source=str(self._path),
+            name=info.name,
+            truth_count=info.truth_count,
+        )
+
+    def time_of(self, index: int) -> float | None:
+        """Return the recorded moment."""
+        return self._infos[index].unix_time_s
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            if self._tif is not None:
+                self._tif.close()
+                self._tif = None
+
+
+def open_sequence(path: Path) -> ImageSequence:
+    """Open whatever lies at `path`.
+
+    Raises
+    ------
+    BadImageError
+        It is not there, unreadable, or nothing that dapiscope reads.
+    """
+    if path.is_dir():
+        return FolderSequence(path)
+    try:
+        with path.open("rb") as file:
+            head = file.read(4)
+    except OSError:
+        head = b""
+    if head in TIFF_MAGIC:
+        return TiffSequence(path)
+    return FolderSequence(path)

@@ -1,0 +1,111 @@
+"""Labels and per-nucleus tables as files; the same columns for snapshots, batches and exports."""
+
+import csv
+import math
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+
+from app.frame import Segmentation
+from app.recording.files import whole_file
+from app.recording.tiff import pixels_per_cm
+
+NUCLEI_COLUMNS: tuple[str, ...] = (
+    "label",
+    "x_um",
+    "y_um",
+    "x_px",
+    "y_px",
+    "area_um2",
+    "area_px",
+    "mean_intensity",
+    "eccentricity",
+    "score",
+    "touches_edge",
+    "counted",
+    "saturated",
+)
+"""Positions are centroids from the top left corner of the image; `counted` is by the unbiased edge rule."""
+
+
+def full_labels(segmentation: Segmentation) -> NDArray[np.int32]:
+    """Return the labels at the size of the frame, (H, W): each pixel takes the label of the nearest one."""
+    labels = segmentation.labels
+    height, width = segmentation.frame.shape
+    if labels.shape == (height, width):
+        return labels
+    rows = np.minimum(((np.arange(height) + 0.5) * labels.shape[0] / height).astype(np.intp), labels.shape[0] - 1)
+    columns = np.minimum(((np.arange(width) + 0.5) * labels.shape[1] / width).astype(np.intp), labels.shape[1] - 1)
+    scaled: NDArray[np.int32] = labels[rows][:, columns]
+    return scaled
+
+
+def write_labels(path: Path, labels: NDArray[np.int32], pixel_size_um: float | None = None) -> None:
+    """Write a label image as TIFF, 16 bits where they suffice, with its scale for ImageJ.
+
+    Raises
+    ------
+    RecordingError
+        The disk refused; nothing is left behind.
+    """
+    with whole_file(path) as temporary:
+        encode_labels(temporary, labels, pixel_size_um)
+
+
+def encode_labels(path: Path, labels: NDArray[np.int32], pixel_size_um: float | None) -> None:
+    """Write a label image to `path` itself. Raises OSError."""
+    kind = np.uint16 if not labels.size or labels.max() < 1 << 16 else np.int32
+    tifffile.imwrite(
+        path,
+        labels.astype(kind),
+        photometric="minisblack",
+        compression="zlib",
+        metadata=None,
+        resolution=(pixels_per_cm(pixel_size_um), pixels_per_cm(pixel_size_um)),
+        resolutionunit="CENTIMETER" if pixel_size_um else "NONE",
+    )
+
+
+def nuclei_rows(segmentation: Segmentation) -> list[list[Any]]:
+    """Return one row a nucleus, in the order of `NUCLEI_COLUMNS`; what is unknown is an empty text."""
+    size = segmentation.pixel_size_um
+    rows: list[list[Any]] = []
+    for nucleus in segmentation.nuclei:
+        x, y = float(nucleus["x_px"]), float(nucleus["y_px"])
+        rows.append(
+            [
+                int(nucleus["label"]),
+                "" if size is None else _number(x * size),
+                "" if size is None else _number(y * size),
+                _number(x),
+                _number(y),
+                *(
+                    _number(float(nucleus[name]))
+                    for name in ("area_um2", "area_px", "mean_intensity", "eccentricity", "score")
+                ),
+                *(int(nucleus[name]) for name in ("touches_edge", "counted", "saturated")),
+            ]
+        )
+    return rows
+
+
+def _number(value: float) -> float | str:
+    return float(f"{value:.6g}") if math.isfinite(value) else ""
+
+
+def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Write a table (RFC 4180, UTF-8). Raises RecordingError; nothing is left behind."""
+    with whole_file(path) as temporary:
+        encode_csv(temporary, header, rows)
+
+
+def encode_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Write a table to `path` itself. Raises OSError."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(header)
+        writer.writerows(rows)
