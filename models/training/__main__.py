@@ -90,5 +90,19 @@ def evaluate(
     compare(models, data / "dsb2018_stage1_test", out)
 
 
+@cli.command("prepare-bbbc038")
+def prepare_bbbc038(
+    source: Annotated[Path, typer.Argument(help="unpacked stage1_train: <id>/images and <id>/masks")],
+    target: Annotated[Path, typer.Argument(help="receives images/*.png and labels/*.png")],
+    everything: Annotated[bool, typer.Option("--all", help="also the images that BBBC039 shares")] = False,
+) -> None:
+    """Turn the public BBBC038 download into the form that `fast` reads."""
+    from models.training.prepare import TRAINING_LIST, prepare
+
+    names = None if everything else set(TRAINING_LIST.read_text(encoding="utf-8").split())
+    images, nuclei = prepare(source, target, names)
+    typer.echo(f"{images} images with {nuclei} nuclei written to {target}")
+
+
 if __name__ == "__main__":
     cli()

@@ -1,0 +1,351 @@
+"""The training code: data, split, targets, metrics; and, where PyTorch is installed, short runs."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from models.training.augment import CropMaker, crop_at_scale, targets
+from models.training.baselines import otsu_watershed
+from models.training.data import Item, groups, median_diameter, read_folder, split_by_group
+from models.training.metrics import Score, matches, overlaps
+from models.training.prepare import prepare
+from models.training.synthetic import empty_field, nuclei_field
+
+HAS_TORCH = all(importlib.util.find_spec(name) for name in ("torch", "onnx", "onnxscript", "sklearn"))
+needs_torch = pytest.mark.skipif(not HAS_TORCH, reason="training needs the extra: pip install 'dapiscope[train]'")
+
+
+def disc_item(name: str = "a", diameter: int = 16, size: int = 96, count: int = 9, seed: int = 0) -> Item:
+    """Return a noisy field of discs on a grid."""
+    rng = np.random.default_rng(seed)
+    labels = np.zeros((size, size), np.int32)
+    for i in range(count):
+        y, x = divmod(i, 3)
+        cv2.circle(labels, (size // 6 + x * size // 3, size // 6 + y * size // 3), diameter // 2, i + 1, -1)
+    image = np.where(labels > 0, 120, 20) + rng.normal(0, 4, labels.shape)
+    return Item(name, image.clip(0, 255).astype(np.uint8), labels, median_diameter(labels))
+
+
+def write_items(folder: Path, items: list[Item]) -> None:
+    for part in ("images", "labels"):
+        (folder / part).mkdir(parents=True)
+    for item in items:
+        cv2.imwrite(str(folder / "images" / f"{item.name}.png"), item.image)
+        cv2.imwrite(str(folder / "labels" / f"{item.name}.png"), item.labels.astype(np.uint16))
+
+
+# ---------------------------------------------------------------- data and split
+
+
+def fields_cut_in_four(count: int) -> tuple[list[Item], list[int]]:
+    """Return the quarters of some synthetic fields, shuffled, and the field each came from."""
+    items, origin = [], []
+    for number in range(count):
+        rng = np.random.default_rng(number)
+        image, labels = nuclei_field(rng, 192, 18)
+        image = cv2.GaussianBlur(image, (0, 0), 1.5) * 120 + 10 + rng.normal(0, 1, image.shape)
+        for y in (0, 96):
+            for x in (0, 96):
+                part = np.ascontiguousarray(labels[y : y + 96, x : x + 96])
+                grey = np.ascontiguousarray(image[y : y + 96, x : x + 96]).clip(0, 255).astype(np.uint8)
+                items.append(Item(f"{number}-{y}-{x}", grey, part, median_diameter(part)))
+                origin.append(number)
+    order = np.random.default_rng(99).permutation(len(items))
+    return [items[i] for i in order], [origin[i] for i in order]
+
+
+def test_crops_of_one_field_share_a_group() -> None:
+    items, origin = fields_cut_in_four(8)
+    group = groups([item.image for item in items])
+    together = sum(len(set(group[np.array(origin) == number])) == 1 for number in range(8))
+    # A field of few nuclei may have empty edges, which tell nothing.
+    assert together >= 6
+    assert len(set(group)) >= 4
+
+
+def test_no_group_is_on_both_sides_of_the_split() -> None:
+    items, _ = fields_cut_in_four(10)
+    training, validation, group = split_by_group(items, 0.25, seed=3)
+    number = dict(zip((item.name for item in items), group, strict=True))
+    assert not {number[i.name] for i in training} & {number[i.name] for i in validation}
+    assert {i.name for i in training} | {i.name for i in validation} == set(number)
+    assert 0 < len(validation) <= 0.6 * len(items)
+
+
+def test_a_copy_of_an_image_joins_its_group() -> None:
+    a, b = disc_item("a", seed=1), disc_item("b", diameter=10, count=4, seed=2)
+    copy = Item("c", (a.image * 0.7).astype(np.uint8), a.labels, a.diameter)
+    group = groups([a.image, b.image, copy.image])
+    assert group[0] == group[2]
+
+
+def test_reading_gives_image_labels_and_diameter(tmp_path: Path) -> None:
+    write_items(tmp_path, [disc_item()])
+    (item,) = read_folder(tmp_path)
+    assert item.labels.max() == 9
+    assert item.diameter == pytest.approx(16, abs=1)
+    with pytest.raises(ValueError, match="holds no images"):
+        read_folder(tmp_path / "nowhere")
+
+
+def test_prepare_merges_masks_and_leaves_histology_out(tmp_path: Path) -> None:
+    source = tmp_path / "stage1_train"
+    grey, stain = np.full((20, 20, 3), 10, np.uint8), np.full((20, 20, 3), 220, np.uint8)
+    stain[..., 0] = 90
+    for name, picture in (("fluo", grey), ("stain", stain)):
+        for part in ("images", "masks"):
+            (source / name / part).mkdir(parents=True)
+        for i, x in enumerate((2, 6, 13)):
+            mask = np.zeros((20, 20), np.uint8)
+            mask[5:10, x : x + 5] = 255
+            picture[mask > 0] += 20
+            cv2.imwrite(str(source / name / "masks" / f"{i}.png"), mask)
+        cv2.imwrite(str(source / name / "images" / f"{name}.png"), picture)
+    assert prepare(source, tmp_path / "out") == (1, 3)
+    (item,) = read_folder(tmp_path / "out")
+    assert item.name == "fluo"
+    # The two masks share a column: the first keeps it.
+    np.testing.assert_array_equal(np.bincount(item.labels.ravel())[1:], [25, 20, 25])
+
+
+# ---------------------------------------------------------------- crops and targets
+
+
+def test_targets_of_two_touching_squares() -> None:
+    labels = np.zeros((24, 30), np.int32)
+    labels[5:16, 4:15], labels[5:16, 15:26] = 1, 2
+    target, weight = targets(labels)
+    assert (target[0] == (labels > 0)).all()
+    assert target[1].max() == 1
+    assert target[1][10, 9] == 1
+    assert target[1][10, 20] == 1
+    assert target[1][10, 14] < 0.3
+    assert target[2][10, 12:18].tolist() == [0, 1, 1, 1, 1, 0]
+    assert target[2][labels == 0].sum() == 16  # two rows beyond either end
+    assert weight.min() == 1
+
+
+def test_targets_of_an_empty_crop() -> None:
+    target, weight = targets(np.zeros((16, 16), np.int32))
+    assert target.sum() == 0
+    assert (weight == 1).all()
+
+
+@pytest.mark.parametrize("factor", [0.5, 1.0, 2.5])
+def test_crops_have_their_size_and_no_weight_beyond_the_image(factor: float) -> None:
+    item = disc_item()
+    image, labels, weight = crop_at_scale(np.random.default_rng(0), item, factor, 128)
+    assert image.shape == labels.shape == weight.shape == (128, 128)
+    side = min(128, round(96 * factor))
+    assert weight.sum() == side * side
+
+
+def test_crops_depend_on_the_seed_alone() -> None:
+    maker = CropMaker([disc_item()], 64, 20, (-1, 1), 0.2, 0.2)
+    first = [maker.draw(np.random.default_rng(5)) for _ in range(2)]
+    for a, b in zip(*first, strict=True):
+        np.testing.assert_array_equal(a, b)
+    x, target, weight = first[0]
+    assert (x.shape, target.shape, weight.shape) == ((1, 64, 64), (3, 64, 64), (64, 64))
+    assert x.dtype == target.dtype == weight.dtype == np.float32
+
+
+def test_many_crops_are_finite_and_in_range() -> None:
+    maker = CropMaker([disc_item(), disc_item("b", 30, 120, 4)], 64, 20, (-1, 1.1), 0.2, 0.2)
+    rng = np.random.default_rng(0)
+    for _ in range(150):
+        x, target, weight = maker.draw(rng)
+        assert np.isfinite(x).all()
+        assert -0.1 <= x.min() <= x.max() < 2
+        assert 0 <= target.min() <= target.max() <= 1
+        assert weight.min() >= 0
+
+
+def test_synthetic_fields() -> None:
+    rng = np.random.default_rng(1)
+    image, labels = nuclei_field(rng, 200, 30)
+    assert labels.max() >= 1
+    assert (image[labels == 0] == 0).all()
+    assert 18 < median_diameter(labels) < 45
+    assert all(np.isfinite(empty_field(rng, 64)).all() for _ in range(40))
+
+
+# ---------------------------------------------------------------- metrics
+
+
+def test_overlaps_and_matches_of_a_hand_worked_case() -> None:
+    truth, predicted = np.zeros((10, 20), int), np.zeros((10, 20), int)
+    truth[0:10, 0:4], truth[0:10, 8:12] = 1, 2
+    predicted[0:10, 0:5], predicted[0:10, 11:16] = 1, 2
+    iou = overlaps(truth, predicted)
+    np.testing.assert_allclose(iou, [[40 / 50, 0], [0, 10 / 80]])
+    assert [matches(iou, t) for t in (0.5, 0.75, 0.9)] == [1, 1, 0]
+    score = Score()
+    score.add(truth, predicted)
+    assert score.f1(0.5) == pytest.approx(0.5)
+
+
+def test_a_split_nucleus_counts_once_at_most() -> None:
+    truth, predicted = np.zeros((4, 10), int), np.zeros((4, 10), int)
+    truth[:] = 1
+    predicted[:, :5], predicted[:, 5:] = 1, 2
+    assert matches(overlaps(truth, predicted), 0.5) == 1
+
+
+def test_scores_of_nothing() -> None:
+    score = Score()
+    score.add(np.zeros((5, 5), int), np.zeros((5, 5), int))
+    assert score.f1(0.5) == 1
+    score.add(np.zeros((5, 5), int), np.ones((5, 5), int))
+    assert score.f1(0.5) == 0
+
+
+def test_the_baseline_counts_an_easy_field() -> None:
+    item = disc_item()
+    assert otsu_watershed(item.image).max() == 9
+    assert otsu_watershed(np.full((40, 40), 7, np.uint8)).max() == 0
+
+
+# ---------------------------------------------------------------- with PyTorch
+
+
+@needs_torch
+def test_fast_run_stops_resumes_and_ends_where_an_unbroken_one_does(tmp_path: Path) -> None:
+    import torch
+
+    from models.training.fast import FastConfig, train
+
+    write_items(tmp_path / "data", [disc_item(f"{i}", 14 + i, seed=i) for i in range(6)])
+    common = {"maps": (4, 8), "depths": (1, 1), "crop": 32, "batch": 2, "validate_every": 2, "save_every": 2}
+    config = FastConfig(**common, steps=4, validation_fraction=0.3, bfloat16=False)
+    train(config, tmp_path / "data", tmp_path / "whole", "cpu")
+    # The learning rate follows the planned length, so an interruption is played by taking the last file back.
+    train(config, tmp_path / "data", tmp_path / "broken", "cpu")
+    state = torch.load(tmp_path / "broken" / "last.pt", weights_only=False)
+    assert state["done"] == 4
+    report = train(config, tmp_path / "data", tmp_path / "broken", "cpu")
+    assert report["done"] in (2, 4)
+    whole = torch.load(tmp_path / "whole" / "last.pt", weights_only=False)
+    for name, value in whole["network"].items():
+        torch.testing.assert_close(state["network"][name], value)
+    with pytest.raises(ValueError, match="another configuration"):
+        train(FastConfig(**{**common, "batch": 3}, steps=4), tmp_path / "data", tmp_path / "broken", "cpu")
+
+
+@needs_torch
+def test_a_trainer_restored_half_way_ends_the_same(tmp_path: Path) -> None:
+    import torch
+
+    from models.training.fast import FastConfig, _Trainer
+
+    config = FastConfig(maps=(4, 8), depths=(1, 1), crop=32, batch=2, steps=6, bfloat16=False)
+    items = [disc_item(f"{i}", 14 + i, seed=i) for i in range(3)]
+    whole = _Trainer(config, items, torch.device("cpu"))
+    for _ in range(6):
+        whole.step()
+    half = _Trainer(config, items, torch.device("cpu"))
+    for _ in range(3):
+        half.step()
+    torch.save(half.state(), tmp_path / "half.pt")
+    rest = _Trainer(config, items, torch.device("cpu"))
+    rest.restore(torch.load(tmp_path / "half.pt", weights_only=False))
+    for _ in range(3):
+        rest.step()
+    for a, b in zip(whole.average.parameters(), rest.average.parameters(), strict=True):
+        torch.testing.assert_close(a, b)
+
+
+@needs_torch
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning", "ignore::FutureWarning")
+def test_export_gives_the_same_results_and_holds_no_paths(tmp_path: Path) -> None:
+    import torch
+
+    from models.training.export import for_inference, session, to_onnx
+    from models.training.networks import FastUNet
+
+    network = FastUNet((4, 8), (2, 1))
+    network.train()
+    for _ in range(3):
+        network(torch.rand(4, 1, 16, 16))
+    network.eval()
+    path = tmp_path / "m.onnx"
+    assert len(to_onnx(network, path, 1, network.multiple_of)) == 64
+    x = torch.rand(1, 1, 20, 28)
+    with torch.no_grad():
+        expected = torch.sigmoid(network(x)).numpy()
+        torch.testing.assert_close(for_inference(network)(x), network(x), atol=1e-5, rtol=1e-4)
+    np.testing.assert_allclose(session(path, 1)(x.numpy()), expected, atol=1e-5)
+    assert str(Path(__file__).parents[1]).encode() not in path.read_bytes()
+
+
+@needs_torch
+@pytest.mark.parametrize("variant", ["notebook", "text"])
+def test_paper_run_on_a_tiny_set(tmp_path: Path, variant: str) -> None:
+    from models.training.paper import PaperConfig, split, train
+
+    for part in ("im", "label"):
+        (tmp_path / "data" / part).mkdir(parents=True)
+    for i in range(12):
+        item = disc_item(str(i), 10 + i % 4, 32, 4, seed=i)
+        cv2.imwrite(str(tmp_path / "data" / "im" / f"{i}.png"), cv2.cvtColor(item.image, cv2.COLOR_GRAY2BGR))
+        cv2.imwrite(str(tmp_path / "data" / "label" / f"{i}.png"), ((item.labels > 0) * 255).astype(np.uint8))
+    config = PaperConfig(variant=variant, images=12, base_maps=2, levels=2, epochs=2)
+    report = train(config, tmp_path / "data", tmp_path / "run", "cpu")
+    assert report["images"] == {"train": 7, "validation": 2, "test": 3}
+    assert 0 <= report["test_pixel_accuracy"] <= 1
+    assert report["chosen_epoch"] in (1, 2)
+    again = train(config, tmp_path / "data", tmp_path / "run", "cpu")
+    assert again["test_pixel_accuracy"] == report["test_pixel_accuracy"]
+    sides = split(config)
+    assert not set(sides["train"]) & set(sides["test"])
+
+
+@needs_torch
+def test_the_papers_split_and_size() -> None:
+    from sklearn.model_selection import train_test_split
+
+    from models.training.networks import PaperUNet
+    from models.training.paper import PaperConfig, split
+
+    sides = split(PaperConfig())
+    assert [len(sides[s]) for s in ("train", "validation", "test")] == [428, 108, 134]
+    assert sides["test"] == train_test_split(range(670), test_size=0.2, random_state=368)[1]
+    assert sum(p.numel() for p in PaperUNet().parameters()) == pytest.approx(1.94e6, rel=0.01)
+
+
+@needs_torch
+def test_cards_are_toml_that_reads_back(tmp_path: Path) -> None:
+    import tomllib
+
+    from models.training.export import write_card
+
+    card = {"name": "x", "input": {"a": 1, "b": 0.5, "c": [1, "two"], "on": True}, "scores": {"d": {"f1_0.5": 0.9}}}
+    write_card(tmp_path / "x.toml", card)
+    assert tomllib.loads((tmp_path / "x.toml").read_text()) == card
+
+
+@needs_torch
+def test_command_line_lists_its_commands() -> None:
+    from models.training.__main__ import cli
+
+    result = CliRunner().invoke(cli, ["--help"])
+    assert result.exit_code == 0
+    assert all(name in result.output for name in ("paper", "fast", "publish", "evaluate", "prepare-bbbc038"))
+
+
+def test_log_keeps_the_last_line_of_a_repeated_step(tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason="training needs the extra: pip install 'dapiscope[train]'")
+    from models.training.runs import RunLog
+
+    log = RunLog(tmp_path / "log.jsonl", 3)
+    for done, value in ((1, 0.5), (2, 0.4), (2, 0.3)):
+        log.write(done, loss=value)
+    assert log.history() == [{"done": 1, "loss": 0.5}, {"done": 2, "loss": 0.3}]
+    assert json.loads(log.path.read_text().splitlines()[0]) == {"done": 1, "loss": 0.5}
