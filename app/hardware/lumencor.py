@@ -133,14 +133,13 @@ class LumencorLight(SerialLight):
     def _find_step(self) -> None:
         """Read away late answers: they come in order, so all are past once the answer to a marker is there."""
         marker = next(self._markers)
+        deadline_s = self._clock.monotonic() + 1.5 * REPLY_S
         line = self._port.exchange(encode("GET", marker), timeout_s=REPLY_S)
-        for _ in range(8):
+        while line and self._clock.monotonic() < deadline_s:
             words = line.split(maxsplit=2)
             if len(words) >= 2 and words[0] in (b"A", b"E") and words[1] in (marker.encode("ascii"), b"UNKNOWNCMD"):
                 self._out_of_step = False
                 return
-            if not line:
-                break
             line = self._port.read_line(timeout_s=REPLY_S)
         raise BadReplyError("The light source does not answer; check its cable and power.")
 
@@ -244,7 +243,10 @@ class LumencorLight(SerialLight):
 
     def _darken(self, attempt: int) -> None:
         lines = self.info.lines
-        if attempt:
+        if self._out_of_step:
+            # It may hear us though we do not hear it: before anything that needs an answer, the light goes off.
+            self._port.exchange(encode("SET", "MULCH", *([0] * lines)), write_only=True)
+        elif attempt:
             self._try(lambda: self._ask("SET", "TTLENABLE", 0))
             self._try(lambda: self._ask("SET", "MULCHINT", *([0] * lines)))
             for index in range(lines):
@@ -263,8 +265,9 @@ class LumencorLight(SerialLight):
             counts = integers(self._must_read("MULCHINT"), "MULCHINT", lines)
         else:
             counts = tuple(integers(self._must_read("CHINT", index), "CHINT", 1)[0] for index in range(lines))
+        # A line that is on at intensity 0 is not off: its switch may be broken, and its intensity too.
         levels = zip(switches, counts, self._counts, strict=True)
-        return tuple(min(count / most, 1.0) if on else 0.0 for on, count, most in levels)
+        return tuple(min(max(count, 1) / most, 1.0) if on else 0.0 for on, count, most in levels)
 
     def _must_read(self, name: str, *values: int) -> Reply:
         reply = self._ask("GET", name, *values)

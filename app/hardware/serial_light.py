@@ -20,6 +20,9 @@ _log = logging.getLogger(__name__)
 OFF_TRIES = 3
 """Attempts to go dark before LightStuckError; each more drastic than the one before."""
 
+OFF_S = 2.0
+"""No further attempt begins after that many seconds: whoever waits must be told."""
+
 Levels = tuple[float, ...]
 
 
@@ -181,7 +184,10 @@ class SerialLight(LightSource):
         self.info  # noqa: B018 -- raises when not open
         self._expected = None
         problem: LightError | None = None
+        begun_s = self._clock.monotonic()
         for attempt in range(OFF_TRIES):
+            if attempt and self._clock.monotonic() - begun_s > OFF_S:
+                break
             try:
                 self._darken(attempt)
             except LightGoneError:

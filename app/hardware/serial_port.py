@@ -232,8 +232,12 @@ class SerialPort:
             port, self._transport = self._transport, None
             self._rest.clear()
             if port is not None:
+                # pyserial forgets to close a socket whose other end is gone.
+                behind = getattr(port, "_socket", None)
                 try:
                     port.close()
+                    if behind is not None:
+                        behind.close()
                 except PORT_ERRORS as error:
                     _log.debug("closing %s: %r", self.url, error)
 
