@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from app.clock import Clock
-from app.errors import LightError
+from app.errors import DapiscopeError
 from app.frame import Frame, Light
 from app.hardware.base import Camera, LightReading
 from app.settings import CameraSettings
@@ -70,7 +70,7 @@ def acquire(
     """
     camera.configure(settings.model_copy(update={"trigger": "software"}))
     if cancelled():
-        raise LightError("The snapshot was cancelled before the light went on.")
+        raise DapiscopeError("The snapshot was cancelled before the light went on.")
     try:
         before = lamp.on(channel, level) if level > 0 else lamp.off()
         clock.sleep(settle_ms / 1000)

@@ -16,11 +16,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
 
+from pydantic import ValidationError
+
 from app.acquisition import acquire
 from app.clock import Clock, SystemClock
 from app.desks import RecordingDesk, ReplayDesk, check_rate
 from app.display import Contrast, View
-from app.errors import CameraError, DapiscopeError, LightError, RecordingError, RefusedError, UsageError
+from app.errors import CameraError, DapiscopeError, LightError, LightRangeError, RefusedError, UsageError
 from app.events import (
     CameraReady,
     Event,
@@ -53,9 +55,20 @@ PixelSize = float | Literal["auto"] | None
 class Counter(Protocol):
     """What turns frames into counts; `app.inference.segmenter.Segmenter` is one."""
 
-    name: str
-    sha256: str
-    provider_used: str
+    @property
+    def name(self) -> str:
+        """Name of the model."""
+        ...
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the model's file, hexadecimal."""
+        ...
+
+    @property
+    def provider_used(self) -> str:
+        """What computes it, e.g. ``"CPUExecutionProvider"``."""
+        ...
 
     def segment(
         self, frame: Frame, pixel_size_um: PixelSize = None, *, tracker: Any = None, exact: bool = False
@@ -683,7 +696,12 @@ class Session:
 
     def _update(self, section: str, **changes: Any) -> None:
         present = getattr(self._settings, section)
-        changed = type(present).model_validate({**present.model_dump(), **changes})
+        try:
+            changed = type(present).model_validate({**present.model_dump(), **changes})
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = str(first["loc"][-1]).replace("_", " ")
+            raise UsageError(f"The {name} {first['input']!r} cannot be used: {first['msg'].lower()}.") from error
         self._settings = self._settings.model_copy(update={section: changed})
 
     def _move(self, state: State) -> None:
@@ -715,11 +733,9 @@ class Session:
             self._teardown()
             self._move(State.IDLE)
             raise
-        except (LightError, RecordingError) as error:
-            self.fail(error)
-            raise
         except Exception as error:
-            if fatal or not isinstance(error, DapiscopeError):
+            light_is_in_doubt = isinstance(error, LightError) and not isinstance(error, LightRangeError)
+            if fatal or light_is_in_doubt or not isinstance(error, DapiscopeError):
                 self.fail(error)
             else:
                 self._publish(Notice("error", sentence(error)))

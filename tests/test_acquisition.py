@@ -8,7 +8,7 @@ import pytest
 
 from app.acquisition import acquire
 from app.clock import ManualClock, SystemClock
-from app.errors import CameraError, LightError, LightGoneError, LightRangeError
+from app.errors import CameraError, DapiscopeError, LightGoneError, LightRangeError
 from app.events import LightSeen
 from app.frame import Frame
 from app.hardware.base import LightReading
@@ -94,7 +94,7 @@ def test_the_light_goes_off_when_the_camera_fails():
 def test_a_cancelled_snapshot_never_lights_up():
     clock = ManualClock()
     lamp = ScriptedLamp(clock)
-    with pytest.raises(LightError, match="cancelled"):
+    with pytest.raises(DapiscopeError, match="cancelled"):
         snap_with(clock, lamp, ScriptedCamera(clock, lamp), cancelled=lambda: True)
     assert lamp.log == []
 

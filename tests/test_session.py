@@ -1,0 +1,298 @@
+"""The session over the simulators: modes, order of light and camera, failures."""
+
+import threading
+import time
+
+import pytest
+
+import app.build
+from app.display import View
+from app.errors import CameraError, CameraGoneError, DapiscopeError, RefusedError, UsageError
+from app.events import (
+    CameraReady,
+    LightReady,
+    LightSeen,
+    ModelReady,
+    Notice,
+    PictureReady,
+    RecordingChanged,
+    ReplayMoved,
+    ResultReady,
+    SnapTaken,
+    State,
+    StateChanged,
+)
+from app.settings import CameraSettings, Settings
+
+SMALL = CameraSettings(roi=(0, 0, 1280, 720), fps=15, exposure_ms=10)
+
+
+class Watcher:
+    """Collects events and waits for them."""
+
+    def __init__(self, session):
+        self.events = []
+        self.changed = threading.Condition()
+        session.subscribe(self.take)
+
+    def take(self, event):
+        with self.changed:
+            self.events.append(event)
+            self.changed.notify_all()
+
+    def of(self, kind):
+        with self.changed:
+            return [event for event in self.events if isinstance(event, kind)]
+
+    def wait(self, condition, timeout_s=20.0):
+        with self.changed:
+            assert self.changed.wait_for(condition, timeout_s), [
+                e for e in self.events if isinstance(e, StateChanged | Notice)
+            ]
+
+    def wait_for(self, kind, count=1):
+        self.wait(lambda: len(self.of(kind)) >= count)
+        return self.of(kind)[count - 1]
+
+
+class Bench:
+    def __init__(self, settings):
+        self.session = app.build.make_session(settings)
+        self.watch = Watcher(self.session)
+
+    @property
+    def parts(self):
+        return self.session._parts.light.__self__
+
+    def lit(self):
+        box = self.parts._box
+        return None if box is None else box.levels_at(time.monotonic())
+
+    @property
+    def states(self):
+        return [event.state for event in self.watch.of(StateChanged)]
+
+
+@pytest.fixture
+def bench():
+    made = Bench(Settings(camera=SMALL))
+    yield made
+    assert made.session.close()
+    assert made.lit() is None or not any(made.lit())
+
+
+def test_connect_opens_everything_and_lights_nothing(bench):
+    bench.session.connect().result(20)
+    bench.watch.wait_for(LightReady)
+    ready = bench.watch.wait_for(CameraReady)
+    model = bench.watch.wait_for(ModelReady)
+    assert ready.settings.exposure_ms == pytest.approx(10)
+    assert model.name == "fast"
+    assert bench.session.simulated == ("camera", "light")
+    assert not any(bench.lit())
+
+
+def test_live_shows_and_counts_frames_whose_light_was_confirmed(bench):
+    bench.session.start_live().result(20)
+    assert bench.session.state is State.LIVE
+    assert bench.lit()[0] == pytest.approx(0.25, abs=0.01)
+    bench.watch.wait_for(PictureReady, 3)
+    result = bench.watch.wait_for(ResultReady, 2)
+    light = result.segmentation.frame.light
+    assert (light.channel, light.confirmed) == ("405", True)
+    assert result.segmentation.scale_source == "metadata"
+    assert result.segmentation.count > 0
+    bench.session.stop_live().result(20)
+    assert bench.session.state is State.IDLE
+    assert not any(bench.lit())
+    assert bench.states == [State.STARTING, State.LIVE, State.STOPPING, State.IDLE]
+    stats = bench.session.stats()
+    assert stats.grabbed > 0
+    assert stats.lost_camera == 0
+
+
+def test_frames_of_other_channels_and_of_darkness_are_shown_but_not_counted(bench):
+    bench.session.set_channel("633").result(5)
+    bench.session.start_live().result(20)
+    bench.watch.wait_for(PictureReady, 5)
+    assert bench.watch.of(ResultReady) == []
+    bench.session.set_channel(None).result(5)
+    assert not any(bench.lit())
+    before = len(bench.watch.of(PictureReady))
+    bench.watch.wait_for(PictureReady, before + 5)
+    assert bench.watch.of(ResultReady) == []
+    assert bench.session.stats().not_counted >= 8
+    bench.session.set_channel("405").result(5)
+    bench.watch.wait_for(ResultReady)
+
+
+def test_all_off_keeps_live_running_in_the_dark(bench):
+    bench.session.start_live().result(20)
+    bench.watch.wait_for(PictureReady)
+    bench.session.all_off().result(5)
+    assert not any(bench.lit())
+    before = len(bench.watch.of(PictureReady))
+    bench.watch.wait_for(PictureReady, before + 3)
+    assert bench.session.state is State.LIVE
+    assert bench.watch.of(LightSeen)[-1].channel is None
+
+
+def test_a_snapshot_lights_only_its_own_exposure_and_saves_what_it_found(bench, tmp_path):
+    taken = bench.session.snap(True, tmp_path).result(30)
+    assert bench.session.state is State.IDLE
+    assert taken.frame.pixel_format == "Mono12"
+    assert taken.frame.light.confirmed
+    assert taken.frame.pixel_size_um == pytest.approx(0.1)
+    assert set(taken.files) == {"image", "labels", "table", "overlay"}
+    assert all(path.stat().st_size > 0 for path in taken.files.values())
+    assert not any(bench.lit())
+    again = bench.session.snap(False, tmp_path).result(30)
+    assert set(again.files) == {"image"}
+    assert again.files["image"] != taken.files["image"]
+
+
+def test_a_snapshot_while_live_pauses_it_and_goes_on(bench, tmp_path):
+    bench.session.start_live().result(20)
+    bench.watch.wait_for(ResultReady)
+    grabbed = bench.session.stats().grabbed
+    bench.session.snap(True, tmp_path).result(30)
+    assert bench.session.state is State.LIVE
+    before = len(bench.watch.of(ResultReady))
+    bench.watch.wait_for(ResultReady, before + 2)
+    assert bench.session.stats().grabbed > grabbed
+    assert bench.watch.of(SnapTaken)
+
+
+def test_a_recording_replays_to_the_same_counts(bench, tmp_path):
+    bench.session.start_live(record_to=tmp_path, record_frames=6).result(20)
+    bench.watch.wait(lambda: any(not event.active for event in bench.watch.of(RecordingChanged)))
+    bench.session.stop_live().result(20)
+    ended = bench.watch.of(RecordingChanged)[-1]
+    assert ended.frames == 6
+    live = {event.segmentation.frame.index: event.segmentation.labels for event in bench.watch.of(ResultReady)}
+    bench.session.open_replay(ended.path, hold=False, speed=None).result(20)
+    assert bench.session.finished.wait(30)
+    bench.session.close_replay().result(20)
+    replayed = {
+        event.segmentation.frame.index: event.segmentation.labels
+        for event in bench.watch.of(ResultReady)
+        if event.segmentation.frame.source == str(ended.path)
+    }
+    shared = live.keys() & replayed.keys()
+    assert shared
+    assert all((live[index] == replayed[index]).all() for index in shared)
+    assert bench.watch.of(ReplayMoved)[-1].length == 6
+
+
+def test_a_missing_recording_is_one_sentence_and_no_failure(bench, tmp_path):
+    with pytest.raises(DapiscopeError):
+        bench.session.open_replay(tmp_path / "none.tif").result(10)
+    assert bench.session.state is State.IDLE
+    assert [notice.level for notice in bench.watch.of(Notice)] == ["error"]
+
+
+def test_exposure_changes_while_live_and_a_wrong_one_changes_nothing(bench):
+    bench.session.start_live().result(20)
+    bench.session.set_camera(SMALL.model_copy(update={"exposure_ms": 20.0})).result(10)
+    assert bench.watch.of(CameraReady)[-1].settings.exposure_ms == pytest.approx(20)
+    with pytest.raises(CameraError):
+        bench.session.set_camera(SMALL.model_copy(update={"exposure_ms": 9_999_999.0})).result(10)
+    assert bench.session.state is State.LIVE
+    assert bench.session.settings.camera.exposure_ms == pytest.approx(20)
+
+
+def test_a_change_of_pixel_format_restarts_live_by_itself(bench):
+    bench.session.start_live().result(20)
+    bench.watch.wait_for(ResultReady)
+    bench.session.set_camera(SMALL.model_copy(update={"pixel_format": "Mono12"})).result(10)
+    before = len(bench.watch.of(ResultReady))
+    result = bench.watch.wait_for(ResultReady, before + 3)
+    assert result.segmentation.frame.pixel_format == "Mono12"
+    assert bench.session.state is State.LIVE
+
+
+def test_an_intensity_out_of_range_is_refused_and_nothing_changes(bench):
+    bench.session.start_live().result(20)
+    for level in (1.5, -0.5):
+        with pytest.raises(UsageError):
+            bench.session.set_intensity(level).result(10)
+    assert bench.session.settings.light.intensity == 0.25
+    assert bench.session.state is State.LIVE
+
+
+def test_an_unplugged_camera_ends_in_failed_with_the_light_off_and_starts_again_when_replugged(bench, tmp_path):
+    bench.session.start_live(record_to=tmp_path, record_frames=40).result(20)
+    bench.watch.wait_for(ResultReady)
+    camera = bench.session._camera
+    camera.faults.unplug()
+    bench.watch.wait(lambda: State.FAILED in bench.states)
+    bench.watch.wait(lambda: any(not event.active for event in bench.watch.of(RecordingChanged)))
+    assert not any(bench.lit())
+    assert bench.watch.of(Notice)[-1].level == "error"
+    camera.faults.replug()
+    bench.session.start_live().result(20)
+    before = len(bench.watch.of(ResultReady))
+    bench.watch.wait_for(ResultReady, before + 1)
+
+
+def test_an_unexpected_exception_anywhere_switches_the_light_off(bench):
+    bench.session.start_live().result(20)
+    bench.session.fail(RuntimeError("a slot broke"))
+    bench.watch.wait(lambda: State.FAILED in bench.states)
+    bench.watch.wait(lambda: not any(bench.lit()))
+    assert "a slot broke" in bench.watch.of(StateChanged)[-1].reason
+
+
+def test_a_slow_disk_is_refused_before_the_light_goes_on(bench, tmp_path, monkeypatch):
+    def refuse(*_args, **_more):
+        raise RefusedError("The disk is too slow.", "disk")
+
+    monkeypatch.setattr("app.desks.check_disk", refuse)
+    with pytest.raises(RefusedError):
+        bench.session.start_live(record_to=tmp_path).result(20)
+    assert not any(bench.lit())
+    assert all(event.channel is None for event in bench.watch.of(LightSeen))
+    assert bench.session.state is State.IDLE
+
+
+def test_a_full_disk_fails_loudly_and_keeps_what_was_written(bench, tmp_path, monkeypatch):
+    bench.session.start_live(record_to=tmp_path, record_frames=1000).result(20)
+    bench.watch.wait_for(ResultReady, 2)
+    from app.errors import RecordingError
+
+    bench.session.fail(RecordingError("The disk is full; free some space and record again."))
+    bench.watch.wait(lambda: any(not event.active for event in bench.watch.of(RecordingChanged)))
+    kept = bench.watch.of(RecordingChanged)[-1]
+    assert kept.frames > 0
+    assert not any(bench.lit())
+    from app.recording import open_replay
+
+    with open_replay(kept.path) as replay:
+        assert replay.length == kept.frames
+
+
+def test_commands_after_close_are_refused(bench):
+    bench.session.close()
+    with pytest.raises(DapiscopeError):
+        bench.session.start_live().result(1)
+
+
+def test_the_view_is_applied_to_the_next_pictures(bench):
+    bench.session.set_view(View(region=(100, 50, 320, 180), size=(320, 180)))
+    bench.session.start_live().result(20)
+    picture = bench.watch.wait_for(PictureReady, 2).picture
+    assert picture.region == (100, 50, 320, 180)
+    assert picture.pixels.shape == (180, 320)
+
+
+def test_a_camera_that_is_not_there_is_an_error_not_a_simulation():
+    made = Bench(Settings(camera_id="pylon:00000000", camera=SMALL))
+    with pytest.raises(DapiscopeError):
+        made.session.start_live().result(30)
+    assert made.session.simulated in ((), ("light",))
+    assert made.session.state is State.FAILED
+    assert made.session.close()
+
+
+def test_camera_gone_is_a_camera_error():
+    assert issubclass(CameraGoneError, CameraError)
