@@ -36,7 +36,7 @@ MASK_TO_NUCLEUS = 1.12
 
 
 def estimate_diameter_px(pixels: NDArray[Any]) -> float | None:
-    """Return the typical diameter of the nuclei in an image.
+    """Return the typical diameter of the nuclei in an image: the median of `estimates_px`.
 
     Parameters
     ----------
@@ -47,35 +47,39 @@ def estimate_diameter_px(pixels: NDArray[Any]) -> float | None:
     float or None
         Pixels of `pixels`; None where there is nothing that could be a nucleus.
     """
+    found = estimates_px(pixels)
+    return float(np.median(found)) if found else None
+
+
+def estimates_px(pixels: NDArray[Any]) -> tuple[float, ...]:
+    """Return the independent estimates of the typical diameter in pixels: up to three; none in an empty image.
+
+    Parameters
+    ----------
+    pixels : ndarray of uint8 or uint16, shape (H, W)
+    """
     height, width = pixels.shape
     if min(height, width) < 2 * SMALLEST_PX:
-        return None
+        return ()
     reduction = max(1.0, (height * width / WORK_PIXELS) ** 0.5)
-    if reduction > 1:
-        size = (max(8, round(width / reduction)), max(8, round(height / reduction)))
-        small = cv2.resize(np.ascontiguousarray(pixels), size, interpolation=cv2.INTER_AREA)
-    else:
-        small = np.ascontiguousarray(pixels)
-    diameter = _estimate(small)
-    if diameter is None and reduction == 1:
-        return None
-    if reduction > 1 and (diameter is None or diameter < 2 * SMALLEST_PX):
+    if reduction == 1:
+        return _estimates(np.ascontiguousarray(pixels))
+    size = (max(8, round(width / reduction)), max(8, round(height / reduction)))
+    found = _estimates(cv2.resize(np.ascontiguousarray(pixels), size, interpolation=cv2.INTER_AREA))
+    if not found or np.median(found) < 2 * SMALLEST_PX:
         # Too small to be judged after the reduction: look at the middle of the image as it is.
         side = int(WORK_PIXELS**0.5)
         top, left = max(0, (height - side) // 2), max(0, (width - side) // 2)
-        closer = _estimate(np.ascontiguousarray(pixels[top : top + side, left : left + side]))
-        if closer is not None:
+        closer = _estimates(np.ascontiguousarray(pixels[top : top + side, left : left + side]))
+        if closer:
             return closer
-    return None if diameter is None else diameter * reduction
+    return tuple(diameter * reduction for diameter in found)
 
 
-def _estimate(pixels: NDArray[Any]) -> float | None:
+def _estimates(pixels: NDArray[Any]) -> tuple[float, ...]:
     image = normalise(pixels, "robust")
     blobs = _blob_diameter(image)
-    if blobs is None:
-        return None
-    patches = _patch_diameters(image)
-    return blobs if patches is None else float(np.median([blobs, *patches]))
+    return () if blobs is None else (blobs, *_patch_diameters(image))
 
 
 def _blob_diameter(image: NDArray[np.float32]) -> float | None:
@@ -113,7 +117,7 @@ def _blob_answer(image: NDArray[np.float32], diameter: float) -> NDArray[np.floa
     return np.asarray(cv2.resize(answer, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
 
 
-def _patch_diameters(image: NDArray[np.float32]) -> tuple[float, float] | None:
+def _patch_diameters(image: NDArray[np.float32]) -> tuple[float, ...]:
     """Return the median diameter by area and by inscribed circle of the patches above Otsu's threshold."""
     grey = cv2.GaussianBlur((np.clip(image, 0, 1) * 255).astype(np.uint8), (0, 0), 1)
     _, mask = cv2.threshold(grey, 0, 255, cv2.THRESH_OTSU)
@@ -124,7 +128,7 @@ def _patch_diameters(image: NDArray[np.float32]) -> tuple[float, float] | None:
     areas = stats[1:, cv2.CC_STAT_AREA]
     large = areas > 12
     if not large.any():
-        return None
+        return ()
     by_area = 2 * float(np.sqrt(np.median(areas[large]) / np.pi))
     by_depth = 2 * 1.15 * float(np.median(depth[1:][large]))
     return by_area / MASK_TO_NUCLEUS, by_depth / MASK_TO_NUCLEUS

@@ -19,7 +19,7 @@ from app.inference.model_card import Model
 from app.inference.overlay import upscale_labels
 from app.inference.preprocess import normalise
 from app.inference.refine import refine_labels
-from app.inference.scale import ScaleTracker, estimate_diameter_px
+from app.inference.scale import ScaleTracker, estimates_px
 from app.inference.tiles import Stitcher, tiles
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "openvino": "OpenVINOExecutionProvider", "cuda": "CUDAExecutionProvider"}
@@ -31,6 +31,11 @@ TILE_PX = 1024
 
 FACTORS = (0.02, 8.0)
 """Model pixels per image pixel that make sense."""
+
+AGREEMENT = 1.6
+"""First guesses at the nucleus size within this ratio of each other agree; others are tried one by one."""
+EXPECTED = 1.6
+"""Nuclei within this ratio of the nominal size speak for a scale."""
 
 BUFFERS_KEPT = 4
 """Input and output buffers are kept for this many image sizes."""
@@ -46,6 +51,19 @@ class _Scale:
     pixel_size_um: float | None
     source: str
     unknown: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """What the network saw under the assumption that nuclei are `guess_px` across.
+
+    `measured_px` is the median diameter of what it found (None: nothing); `evidence` the light above the background in
+    whole nuclei of about the size it expects, per pixel of the image: texture and noise have area, but little light.
+    """
+
+    guess_px: float
+    measured_px: float | None
+    evidence: float
 
 
 @dataclass(slots=True)
@@ -231,26 +249,41 @@ class Segmenter:
     def estimate_diameter_px(self, frame: Frame) -> float | None:
         """Return the typical nucleus diameter in pixels of the frame, None where there is none.
 
-        The image alone gives a first guess, at which the network looks; the size of the nuclei that it finds then
-        corrects the guess, twice at most.
+        The image alone gives a few first guesses. Where they disagree the network tries each, and the one at which
+        it sees most of the light in whole nuclei of the expected size wins. The size of the nuclei found there corrects
+        the guess.
         """
-        guess = estimate_diameter_px(frame.pixels)
-        if guess is None:
+        guesses = estimates_px(frame.pixels)
+        if not guesses:
             return None
+        candidates = [float(np.median(guesses))]
+        if max(guesses) > AGREEMENT * min(guesses):
+            candidates = sorted(guesses)
+        background = float(np.median(frame.pixels[::4, ::4]))
+        trials = [self._try_diameter(frame, candidate, background) for candidate in candidates]
+        best = max(trials, key=lambda trial: trial.evidence)
+        if best.measured_px is not None and not _close(best.measured_px, best.guess_px):
+            again = self._try_diameter(frame, best.measured_px, background)
+            best = again if again.evidence >= best.evidence else best
+        return best.measured_px or best.guess_px
+
+    def _try_diameter(self, frame: Frame, guess_px: float, background: float) -> _Trial:
+        """Run the network as if the nuclei were `guess_px` across, and measure those it finds."""
         nominal = self._input.nucleus_diameter_px
-        for _ in range(2):
-            factor = float(np.clip(nominal / guess, *FACTORS))
-            image = to_scale(_middle(frame.pixels, factor), factor)
-            labels = self._find(image, frame.white, _Stopwatch(), keep_foreground=False).labels
-            areas = np.bincount(labels.ravel())[1:]
-            if not areas.size:
-                break
-            measured = 2 * float(np.sqrt(np.median(areas) / np.pi)) / factor
-            close = abs(np.log(measured / guess)) < np.log(1.1)
-            guess = measured
-            if close:
-                break
-        return guess
+        factor = float(np.clip(nominal / guess_px, *FACTORS))
+        image = to_scale(_middle(frame.pixels, factor), factor)
+        labels = self._find(image, frame.white, _Stopwatch(), keep_foreground=False).labels
+        areas = np.bincount(labels.ravel())[1:]
+        if not areas.size:
+            return _Trial(guess_px, None, 0.0)
+        diameters = 2 * np.sqrt(areas / np.pi)
+        whole = np.ones(areas.size, np.bool_)
+        border = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
+        whole[border[border > 0] - 1] = False
+        expected = whole & (diameters > nominal / EXPECTED) & (diameters < nominal * EXPECTED)
+        brightness = np.bincount(labels.ravel(), weights=image.ravel())[1:] - areas * background
+        evidence = float(brightness[expected].sum() / labels.size)
+        return _Trial(guess_px, float(np.median(diameters)) / factor, evidence)
 
     # --- network -------------------------------------------------------------------------------------------------
 
@@ -291,6 +324,11 @@ def to_scale(pixels: NDArray[Any], factor: float) -> NDArray[Any]:
         return pixels
     how = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(pixels, size, interpolation=how))
+
+
+def _close(one: float, other: float) -> bool:
+    """Return whether two diameters differ by less than a tenth, so that another look is not worth its time."""
+    return bool(1 / 1.1 < one / other < 1.1)
 
 
 def _middle(pixels: NDArray[Any], factor: float) -> NDArray[Any]:
