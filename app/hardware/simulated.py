@@ -7,7 +7,7 @@ daA3840-45um's timing: 22 ms of rolling readout, 53 ms under the bandwidth limit
 import math
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -17,16 +17,11 @@ from app.errors import CameraError, CameraGoneError
 from app.frame import BufferPool, EndSink, Frame, FrameSink, read_only
 from app.hardware.base import Camera, CameraInfo, CameraLimits, CameraStats
 from app.hardware.camera_checks import check_limits, check_live_change
+from app.hardware.camera_timing import TRANSFER_S, Timing, timing_of
 from app.hardware.scene import Scene, SceneSpec
 from app.hardware.sensor import LightHistory, Region, Sensor, light_integral, row_doses
 from app.settings import CameraSettings
 
-BYTES_PER_S = {False: 3840 * 2160 * 44.9, True: 3840 * 2160 * 18.7}
-"""What crosses the bus, by `throughput_limit`; derived from the camera's published frame rates."""
-SENSOR_ROW_S = 7.5e-6
-"""The sensor reads a row no faster than this, however small the picture."""
-TRANSFER_S = 0.001
-"""From the end of the exposure to the frame's arrival."""
 QUEUED = 10
 """Frames that wait in the driver while the reader is late; more are lost, as with pylon's buffers."""
 STALL_S = 2.0
@@ -34,7 +29,6 @@ STALL_S = 2.0
 BLEACH_S = {"nuclei": 300.0}
 """Seconds at full power that leave 37 % of the fluorescence; 150 for the other structures."""
 _PATIENCE_S = 0.05
-_BYTES = {"Mono8": 1.0, "Mono12": 2.0, "Mono12p": 1.5}
 
 _GONE = "The camera was unplugged; plug it in again and press Live."
 _STUCK = "The camera has stopped sending frames; check its USB cable and start again."
@@ -89,31 +83,6 @@ class CameraFaults:
         with self._lock:
             self._failing -= (failing := self._failing > 0)
             return failing
-
-
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """When rows are exposed and frames arrive, in seconds."""
-
-    exposure_s: float
-    row_s: float
-    rows: int
-    """Rows of the delivered image."""
-    readout_s: float
-    """From the first row's start to the last row's."""
-    period_s: float
-    """From one free-running frame to the next."""
-
-
-def timing_of(settings: CameraSettings, width: int, height: int) -> Timing:
-    """Return the timing of a region of `width`×`height` sensor pixels under `settings`."""
-    binned = settings.binning**2
-    payload = width * height / binned * _BYTES[settings.pixel_format]
-    readout_s = max(height * SENSOR_ROW_S, payload / BYTES_PER_S[settings.throughput_limit])
-    exposure_s = settings.exposure_ms / 1000
-    asked_s = 1 / settings.fps if settings.fps else 0.0
-    rows = height // settings.binning
-    return Timing(exposure_s, readout_s / rows, rows, readout_s, max(asked_s, readout_s, exposure_s))
 
 
 class SimulatedCamera(Camera):

@@ -1,6 +1,7 @@
 """One triggered frame from any camera."""
 
 import threading
+import time
 from typing import TYPE_CHECKING
 
 from app.errors import CameraError
@@ -8,6 +9,8 @@ from app.frame import Frame
 
 if TYPE_CHECKING:
     from app.hardware.base import Camera
+
+_POLL_S = 0.02
 
 
 def snap_one(camera: "Camera", timeout_s: float) -> Frame:
@@ -34,12 +37,15 @@ def snap_one(camera: "Camera", timeout_s: float) -> Frame:
     camera.start(sink, ended)
     try:
         camera.trigger()
-        arrived = done.wait(timeout_s + camera.settings.exposure_ms / 1000)
+        deadline_s = time.monotonic() + timeout_s + camera.settings.exposure_ms / 1000
+        # A damaged frame reaches no sink; the counter is the only one to tell of it.
+        while not done.wait(_POLL_S) and not camera.stats().failed and time.monotonic() < deadline_s:
+            pass
     finally:
         camera.stop()
     if frames:
         return frames[0]
     if errors:
         raise errors[0]
-    reason = "the frame was damaged on its way" if arrived or camera.stats().failed else "no frame came"
+    reason = "the frame was damaged on its way" if camera.stats().failed else "no frame came"
     raise CameraError(f"The camera did not answer the trigger: {reason}. Check the USB cable and try again.")
