@@ -115,7 +115,7 @@ def test_the_whole_talk_is_these_bytes():
     four = "0 0 0 0"
     line = Script(
         (b"\n", b"E UNKNOWNCMD\r\n"),
-        (b"GET MODEL\n", b"A MODEL Aura\r\n"),
+        (b"GET VER\n", b"A VER 2.0\r\n"),
         (b"GET VER\n", b"A VER 2.0\r\n"),
         (b"GET MODEL\n", b"A MODEL Aura\r\n"),
         (b"GET SN\n", b"A SN 77\r\n"),

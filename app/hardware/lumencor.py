@@ -131,17 +131,17 @@ class LumencorLight(SerialLight):
         raise problem or BadReplyError(f"The light source did not answer {name}.")
 
     def _find_step(self) -> None:
-        """Read away late answers: they come in order, so all are past once the answer to a marker is there."""
+        """Read away late answers: they come in order, so all are past once a marker is answered."""
         marker = next(self._markers)
         deadline_s = self._clock.monotonic() + 1.5 * REPLY_S
         line = self._port.exchange(encode("GET", marker), timeout_s=REPLY_S)
         while line and self._clock.monotonic() < deadline_s:
-            words = line.split(maxsplit=2)
-            if len(words) >= 2 and words[0] in (b"A", b"E") and words[1] in (marker.encode("ascii"), b"UNKNOWNCMD"):
+            if line.split(maxsplit=2)[:2] == [b"A", marker.encode("ascii")]:
                 self._out_of_step = False
                 return
             line = self._port.read_line(timeout_s=REPLY_S)
-        raise BadReplyError("The light source does not answer; check its cable and power.")
+        got = f"answered {_show(line)}" if line else "did not answer"
+        raise BadReplyError(f"The light source {got} to {marker}; check its cable and power.")
 
     def _must(self, verb: str, name: str, *values: int) -> Reply:
         reply = self._ask(verb, name, *values)
@@ -195,19 +195,17 @@ class LumencorLight(SerialLight):
         while True:
             self._port.exchange(b"\n", write_only=True)
             self._port.drain(quiet_s=0.03, timeout_s=0.3)
-            for name in ("MODEL", "VER"):
+            for _ in range(3):  # an engine may lack one of the markers
                 try:
-                    if parse(self._port.exchange(encode("GET", name), timeout_s=REPLY_S), name).ok:
-                        self._out_of_step = False
-                        return
+                    self._find_step()
                 except BadReplyError as error:
-                    problem: LightError = error
+                    problem = error
                 else:
-                    problem = LightError("it refused to say what it is")
+                    return
             if self._clock.monotonic() >= deadline_s:
                 raise LightError(
                     f"The device at {self._id} does not answer like a Lumencor light source"
-                    f" ({str(problem).rstrip('.')}); check the port, the cable and the power."
+                    f" ; check the port, the cable and the power."
                 ) from problem
             self._clock.sleep(0.1)
 
