@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 import time
-import tomllib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from app.inference.instances import decode
+from app.frame import Frame
+from app.inference.model_card import load_model
+from app.inference.segmenter import Segmenter
 from models.training.baselines import otsu_watershed
 from models.training.data import Item, read_folder
-from models.training.evaluation import known_scale, renumber, run_scaled, to_size
-from models.training.export import session
 from models.training.metrics import Score, matches, overlaps
-from models.training.runs import console
+from models.training.robustness import false_alarms, rescaling_errors
+from models.training.screen import console
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,22 +27,29 @@ if TYPE_CHECKING:
     Method = Callable[[Item], Labels]
 
 
-def model_method(card_path: Path, scale: Callable[[Item, float], float] = known_scale) -> Method:
-    """Return a model as image in, labels out."""
-    card = tomllib.loads(card_path.read_text(encoding="utf-8"))
-    network = session(card_path.parent / card["file"], threads=1)
-    given = card["input"]
+def app_method(card: Path, scale: str = "known") -> Method:
+    """Return a model, run by the app's own segmenter, as image in, labels out.
+
+    Parameters
+    ----------
+    card : Path
+        ``models/NAME.toml``.
+    scale : str
+        ``"known"`` tells the size of the image's nuclei (the median of its labels), as a pixel size would;
+        ``"auto"`` leaves it to the app's estimate.
+    """
+    model = load_model(card)
+    segmenter = Segmenter(model, provider="cpu", threads=1)
+    given = model.card.input
 
     def segment(item: Item) -> Labels:
-        output = run_scaled(
-            network,
-            item.image,
-            scale(item, given["nucleus_diameter_px"]),
-            multiple=given["multiple_of"],
-            normalisation=given["normalisation"],
-            channels=given["channels"],
-        )
-        return renumber(to_size(decode(output, card["decode"]), item.image.shape))
+        pixels = item.image
+        form = "Mono8" if pixels.dtype == np.uint8 else "Mono12"
+        frame = Frame(pixels, 0, 0.0, 0.0, None, None, form, None, name=item.name)
+        if scale == "auto":
+            return segmenter.segment(frame, "auto", exact=True).labels
+        factor = float(np.clip(given.nucleus_diameter_px / (item.diameter or given.nucleus_diameter_px), 0.05, 8))
+        return segmenter.segment(frame, given.scale_um * factor, exact=True).labels
 
     return segment
 
@@ -69,21 +76,57 @@ def run(method: Method, items: list[Item]) -> dict[str, Any]:
     return {**score.summary(), "f1_0.5_interval": [low, high], "cpu_ms_per_image": spent}
 
 
-def compare(models: Path, folder: Path, out: Path | None) -> dict[str, dict[str, Any]]:
-    """Score all models with a card and the baseline on ``folder``; print a table, write it to ``out``."""
+def compare(models: Path, folder: Path, out: Path | None, robust: bool = True) -> dict[str, Any]:
+    """Score all models with a card and the baseline on ``folder``; print the tables, write them to ``out``.
+
+    Parameters
+    ----------
+    models : Path
+        Folder of the cards.
+    folder : Path
+        Labelled images that no model was trained on.
+    out : Path, optional
+        Receives ``out.md`` and ``out.json``.
+    robust : bool
+        Also count false nuclei in fields without any, and the change of the count with the image's scale.
+    """
     items = read_folder(folder)
+    cards = sorted(models.glob("*.toml"))
     methods: dict[str, Method] = {"Otsu + watershed (scikit-image)": lambda item: otsu_watershed(item.image)}
-    for card in sorted(models.glob("*.toml")):
-        methods[f"{card.stem} (known scale)"] = model_method(card)
-    results = {name: run(method, items) for name, method in methods.items()}
-    lines = table(results)
+    for card in cards:
+        methods[f"{card.stem}, scale known"] = app_method(card)
+        methods[f"{card.stem}, scale auto"] = app_method(card, "auto")
+    results: dict[str, Any] = {name: run(method, items) for name, method in methods.items()}
+    lines = [f"# {folder.name}: {len(items)} images, {sum(int(i.labels.max()) for i in items)} nuclei", ""]
+    lines += table(results)
+    if robust:
+        stable = {card.stem: robustness(app_method(card), items) for card in cards}
+        results |= {f"{name}, robustness": value for name, value in stable.items()}
+        lines += ["", *robustness_table(stable)]
     console.print("\n".join(lines), soft_wrap=True)
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
         out.with_suffix(".json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-        text = f"# {folder.name}: {len(items)} images, {sum(int(i.labels.max()) for i in items)} nuclei\n\n"
-        out.with_suffix(".md").write_text(text + "\n".join(lines) + "\n", encoding="utf-8")
+        out.with_suffix(".md").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return results
+
+
+def robustness(method: Method, items: list[Item]) -> dict[str, dict[str, float]]:
+    """Return the false nuclei in 50 fields of each empty kind, and the mean change of the count by scale."""
+    return {"false_nuclei": false_alarms(method), "count_change_percent": rescaling_errors(method, items)}
+
+
+def robustness_table(results: dict[str, dict[str, dict[str, float]]]) -> list[str]:
+    """Return :func:`robustness` of several models as a Markdown table."""
+    first = next(iter(results.values()))
+    kinds, factors = first["false_nuclei"], first["count_change_percent"]
+    heads = [f"false in 50 {kind}" for kind in kinds] + [f"count change {factor}" for factor in factors]
+    lines = ["| model | " + " | ".join(heads) + " |", "|---" * (len(heads) + 1) + "|"]
+    for name, row in results.items():
+        cells = [str(row["false_nuclei"][k]) for k in kinds]
+        cells += [f"{row['count_change_percent'][f]:.1f} %" for f in factors]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return lines
 
 
 def table(results: dict[str, dict[str, Any]]) -> list[str]:

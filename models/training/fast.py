@@ -20,11 +20,11 @@ from models.training.networks import FastUNet
 from models.training.runs import (
     RunLog,
     choose_device,
-    console,
     load_checkpoint,
     save_checkpoint,
     seed_everything,
 )
+from models.training.screen import console
 
 if TYPE_CHECKING:
     from collections.abc import Callable

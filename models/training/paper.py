@@ -22,13 +22,13 @@ from models.training.networks import PaperUNet
 from models.training.runs import (
     RunLog,
     choose_device,
-    console,
     load_checkpoint,
     random_state,
     restore_random_state,
     save_checkpoint,
     seed_everything,
 )
+from models.training.screen import console
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,7 +10,8 @@ from models.training import export, fast, paper
 from models.training.calibrate import calibrate
 from models.training.data import read_folder, split_by_group
 from models.training.evaluation import outputs
-from models.training.runs import console, load_checkpoint
+from models.training.runs import load_checkpoint
+from models.training.screen import console
 
 LICENCE = "BSD-3-Clause (weights); the training images are CC0 1.0"
 

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from rich.console import Console
+
+from models.training.screen import console
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-console = Console(highlight=False)
 
 
 def choose_device(name: str) -> torch.device:
