@@ -24,7 +24,7 @@ DIM_CONTRAST = 5.0
 """Least median contrast of the nuclei, in SDs of the pixel noise at the model's scale."""
 CROWDED_COVER = 0.6
 """Most of the field that nuclei may cover."""
-BLURRED_EDGE = 0.055
+BLURRED_EDGE = 0.145
 """Least median steepness of the outlines: the step per pixel over the nucleus' contrast, times its diameter/20 px."""
 
 NUCLEI_COLUMNS = (

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-COLOUR = (255, 196, 0)
+COLOR = (255, 196, 0)
 FILL, LINE = 0.18, 1.0
 
 
@@ -61,7 +61,7 @@ def contour_mask(labels: NDArray[np.int32]) -> NDArray[np.bool_]:
 def overlay_rgba(
     labels: NDArray[np.int32],
     *,
-    colour: tuple[int, int, int] = COLOUR,
+    color: tuple[int, int, int] = COLOR,
     fill: float = FILL,
     line: float = LINE,
     shape: tuple[int, int] | None = None,
@@ -72,7 +72,7 @@ def overlay_rgba(
     Parameters
     ----------
     labels : ndarray of int32, shape (h, w)
-    colour : (red, green, blue)
+    color : (red, green, blue)
         0…255 each.
     fill, line : float
         Opacity 0…1 of the inside and of the outline.
@@ -93,7 +93,7 @@ def overlay_rgba(
     # One look-up over 0 outside, 1 inside, 2 outline paints all four channels in a single pass.
     kind = (labels > 0).view(np.uint8) + contour_mask(labels).view(np.uint8)
     paint = np.zeros((3, 4), np.uint8)
-    paint[1:, :3] = colour
+    paint[1:, :3] = color
     paint[1, 3], paint[2, 3] = round(255 * fill), round(255 * line)
     np.take(paint.view(np.uint32)[:, 0], kind, out=out.view(np.uint32)[..., 0], mode="clip")
     return out
@@ -103,7 +103,7 @@ def render_overlay(
     grey: NDArray[np.uint8],
     labels: NDArray[np.int32],
     *,
-    colour: tuple[int, int, int] = COLOUR,
+    color: tuple[int, int, int] = COLOR,
     fill: float = FILL,
     line: float = LINE,
 ) -> NDArray[np.uint8]:
@@ -114,7 +114,7 @@ def render_overlay(
     grey : ndarray of uint8, shape (H, W)
     labels : ndarray of int32, shape (h, w)
         Brought to the size of `grey`.
-    colour, fill, line
+    color, fill, line
         See `overlay_rgba`.
 
     Returns
@@ -128,7 +128,7 @@ def render_overlay(
     outline = contour_mask(labels)
     for part, opacity in ((inside & ~outline, fill), (outline, line)):
         base = picture[part].astype(np.float32)
-        picture[part] = np.rint(base + (np.asarray(colour, np.float32) - base) * np.float32(opacity)).astype(np.uint8)
+        picture[part] = np.rint(base + (np.asarray(color, np.float32) - base) * np.float32(opacity)).astype(np.uint8)
     return picture
 
 

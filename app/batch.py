@@ -1,0 +1,159 @@
+"""Many image files to label images and tables: a generator of progress, without threads and without a window.
+
+What is written never overwrites: where a name is taken, by an earlier run or by another file of this one, the next
+free of ``NAME-2``, ``NAME-3``, … is used, for the tables as for the label images.
+"""
+
+import csv
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Literal
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+
+from app.errors import BadImageError, DapiscopeError, FileError
+from app.frame import Segmentation
+from app.images import expand_paths, read_frame
+from app.inference.measure import COUNT_COLUMNS, NUCLEI_COLUMNS, count_row, nucleus_rows
+from app.inference.segmenter import Segmenter
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """One file done.
+
+    Attributes
+    ----------
+    done, total : int
+        Files so far, this one included, and in all.
+    path : Path
+    count : int or None
+        None when the file failed.
+    flags : tuple of str
+        Why the count is not fit to use.
+    scale_source : str
+        See `app.frame.Segmentation`.
+    error : str
+        One sentence when the file failed, else empty.
+    """
+
+    done: int
+    total: int
+    path: Path
+    count: int | None = None
+    flags: tuple[str, ...] = ()
+    scale_source: str = ""
+    error: str = ""
+
+
+def segment_files(
+    paths: Iterable[Path],
+    out: Path,
+    segmenter: Segmenter,
+    pixel_size_um: float | Literal["auto"] | None = None,
+) -> Iterator[Progress]:
+    """Segment image files and write ``<stem>_labels.tif``, ``nuclei.csv`` and ``counts.csv``.
+
+    Parameters
+    ----------
+    paths : iterable of Path
+        Files, and folders whose images are taken in name order.
+    out : Path
+        Folder for the results; made when missing.
+    segmenter : Segmenter
+    pixel_size_um : float, "auto" or None
+        See `app.inference.segmenter.Segmenter.segment`; the same for all files.
+
+    Yields
+    ------
+    Progress
+        One a file, in order. A file that cannot be read or segmented is reported and skipped; the label images and
+        rows of the others are on disk when their progress is told.
+
+    Raises
+    ------
+    FileError
+        The results cannot be written.
+    """
+    files, failed = _expand(paths)
+    total = len(files) + len(failed)
+    with ExitStack() as stack:
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            tables = _Tables(out, stack)
+        except OSError as error:
+            raise FileError(f"The folder {out} cannot be written ({error.strerror}): choose another.") from None
+        for done, (path, message) in enumerate(failed, 1):
+            yield Progress(done, total, path, error=message)
+        for done, path in enumerate(files, 1 + len(failed)):
+            try:
+                result = segmenter.segment(read_frame(path, done - 1), pixel_size_um, exact=True)
+            except DapiscopeError as error:
+                yield Progress(done, total, path, error=str(error))
+                continue
+            except MemoryError:
+                yield Progress(done, total, path, error=f"{path} needs more memory than there is: crop it.")
+                continue
+            try:
+                write_labels(free_name(out / f"{path.stem}_labels.tif"), result.labels)
+                tables.add(path, result, segmenter)
+            except OSError as error:
+                raise FileError(
+                    f"The results in {out} cannot be written ({error.strerror}): free some space."
+                ) from None
+            yield Progress(done, total, path, result.count, result.flags, result.scale_source)
+
+
+def write_labels(path: Path, labels: NDArray[np.int32]) -> None:
+    """Write a label image as TIFF: uint16 where the numbers allow, else int32."""
+    small = not labels.size or int(labels.max()) < 1 << 16
+    tifffile.imwrite(path, labels.astype(np.uint16) if small else labels, compression="zlib")
+
+
+def free_name(path: Path) -> Path:
+    """Return `path`, or the first free of ``stem-2``, ``stem-3``, … where that exists."""
+    candidate, number = path, 2
+    while candidate.exists():
+        candidate = path.with_name(f"{path.stem}-{number}{path.suffix}")
+        number += 1
+    return candidate
+
+
+def _expand(paths: Iterable[Path]) -> tuple[list[Path], list[tuple[Path, str]]]:
+    """Return the files, and the folders that have none with the reason."""
+    files: list[Path] = []
+    failed: list[tuple[Path, str]] = []
+    for path in paths:
+        try:
+            files.extend(expand_paths([path]))
+        except BadImageError as error:
+            failed.append((path, str(error)))
+    return files, failed
+
+
+class _Tables:
+    """The two CSV files of a run; every row is on disk when `add` returns."""
+
+    def __init__(self, out: Path, stack: ExitStack) -> None:
+        counts_name, nuclei_name = free_name(out / "counts.csv"), free_name(out / "nuclei.csv")
+        self._files: tuple[IO[str], IO[str]] = (
+            stack.enter_context(counts_name.open("x", newline="", encoding="utf-8")),
+            stack.enter_context(nuclei_name.open("x", newline="", encoding="utf-8")),
+        )
+        self._counts, self._nuclei = (_writer(file) for file in self._files)
+        self._counts.writerow(["image", *COUNT_COLUMNS, "model", "model_sha256"])
+        self._nuclei.writerow(["image", *NUCLEI_COLUMNS])
+
+    def add(self, path: Path, result: Segmentation, segmenter: Segmenter) -> None:
+        self._counts.writerow([path.name, *count_row(result), segmenter.name, segmenter.sha256])
+        self._nuclei.writerows([path.name, *row] for row in nucleus_rows(result))
+        for file in self._files:
+            file.flush()
+
+
+def _writer(file: IO[str]) -> Any:
+    return csv.writer(file, lineterminator="\n")
