@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from app.inference.preprocess import normalise
-from models.training.synthetic import empty_field, nuclei_field
+from models.training.synthetic import empty_field, nuclei_field, smooth_noise
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -35,19 +35,24 @@ def rescale(item: Item, factor: float) -> tuple[Float, Labels]:
     return image, cv2.resize(item.labels, size, interpolation=cv2.INTER_NEAREST_EXACT)
 
 
-def crop_at_scale(rng: np.random.Generator, item: Item, factor: float, size: int) -> tuple[Float, Labels, Float]:
+def crop_at_scale(
+    rng: np.random.Generator, item: Item, factor: float, size: int, stretch: float = 1.0
+) -> tuple[Float, Labels, Float]:
     """Cut a random square of ``size`` model pixels; what lies beyond the image is mirrored and has weight 0.
+
+    ``stretch`` is the ratio of the columns' to the rows' scale: round nuclei become long ones.
 
     Returns
     -------
     image, labels, weight : (size, size) float32, int32, float32
     """
     height, width = item.image.shape
-    span = max(4, round(size / factor))
-    top = int(rng.integers(0, max(1, height - span + 1)))
-    left = int(rng.integers(0, max(1, width - span + 1)))
-    rows, columns = min(span, height), min(span, width)
-    out_rows, out_columns = min(size, round(rows * factor)), min(size, round(columns * factor))
+    down_factor, right_factor = factor / stretch**0.5, factor * stretch**0.5
+    span_rows, span_columns = max(4, round(size / down_factor)), max(4, round(size / right_factor))
+    top = int(rng.integers(0, max(1, height - span_rows + 1)))
+    left = int(rng.integers(0, max(1, width - span_columns + 1)))
+    rows, columns = min(span_rows, height), min(span_columns, width)
+    out_rows, out_columns = min(size, round(rows * down_factor)), min(size, round(columns * right_factor))
     image = item.image[top : top + rows, left : left + columns]
     labels = item.labels[top : top + rows, left : left + columns]
     how = cv2.INTER_AREA if factor < 1 else (cv2.INTER_LINEAR if rng.random() < 0.6 else cv2.INTER_CUBIC)
@@ -105,12 +110,43 @@ def targets(labels: Labels) -> tuple[Float, Float]:
     return target, weight.astype(np.float32)
 
 
+def crowd(
+    rng: np.random.Generator, image: Float, labels: Labels, other: Float, other_labels: Labels
+) -> tuple[Float, Labels]:
+    """Put the nuclei of another crop between those of the first, as dense cultures and tissue have them.
+
+    A nucleus that would lie over one of the first crop by more than a quarter of its area is left out.
+    """
+    count = int(other_labels.max()) + 1
+    area = np.bincount(other_labels.ravel(), minlength=count)
+    covered = np.bincount(other_labels[labels > 0], minlength=count)
+    kept = covered <= 0.25 * area
+    kept[0] = False
+    mask = kept[other_labels]
+    soft = cv2.GaussianBlur(cv2.dilate(mask.astype(np.float32), np.ones((3, 3), np.uint8)), (0, 0), 1.0)
+    low, high = np.percentile(image[::4, ::4], [5, 99.5])
+    other_low, other_high = np.percentile(other[::4, ::4], [5, 99.5])
+    gain = (high - low) / max(other_high - other_low, 1.0) * np.exp(rng.normal(-0.2, 0.4))
+    image = image + soft * np.clip(other - other_low, 0, None) * np.float32(gain)
+    labels = np.where(mask & (labels == 0), other_labels + labels.max(), labels)
+    return image, labels.astype(np.int32)
+
+
+def layer_below(rng: np.random.Generator, image: Float, other: Float) -> Float:
+    """Add another crop far out of focus: the cells above and below the plane."""
+    blurred = cv2.resize(other, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
+    blurred = cv2.GaussianBlur(blurred, (0, 0), float(rng.uniform(1.0, 3.0)))
+    blurred = cv2.resize(blurred, image.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    top = np.percentile(image[::4, ::4], 99.5)
+    return image + blurred * np.float32(rng.uniform(0.2, 0.7) * top / max(float(blurred.max()), 1.0))
+
+
 def _sample(rng: np.random.Generator, image: Float, labels: Labels) -> Float:
     """Vary the sample: brightness per nucleus, haze, bleaching and gamma. Image in 0…1."""
     low = np.percentile(image[::4, ::4], 5)
     if rng.random() < 0.35:
         # Nuclei of different DNA content and stain: some far dimmer than their neighbours.
-        gain = np.exp(rng.normal(0, rng.uniform(0.1, 0.6), int(labels.max()) + 1)).astype(np.float32)
+        gain = np.exp(rng.normal(0, rng.uniform(0.1, 0.8), int(labels.max()) + 1)).astype(np.float32)
         gain[0] = 1
         factor = cv2.GaussianBlur(gain[labels], (0, 0), 1.0)
         image = low + (image - low) * factor
@@ -121,6 +157,11 @@ def _sample(rng: np.random.Generator, image: Float, labels: Labels) -> Float:
         haze = cv2.resize(image, None, fx=0.125, fy=0.125, interpolation=cv2.INTER_AREA)
         haze = cv2.GaussianBlur(haze, (0, 0), float(rng.uniform(1, 4)))
         image = image + rng.uniform(0.2, 1.0) * cv2.resize(haze, image.shape[::-1])
+    if rng.random() < 0.12:
+        # Stained cytoplasm and tissue: a cloudy background finer or coarser than nuclei.
+        cloud = smooth_noise(rng, image.shape[0], float(np.exp(rng.uniform(np.log(4), np.log(60)))))
+        top = np.percentile(image[::4, ::4], 99.5)
+        image = image + top * np.float32(rng.uniform(0.03, 0.2)) * np.clip(cloud + 0.5, 0, None)
     return image
 
 
@@ -257,10 +298,26 @@ class CropMaker:
             image = 10 + rng.uniform(20, 150) * cv2.GaussianBlur(image, (0, 0), float(rng.uniform(0.4, 1.2)))
             inside = np.ones((self.size, self.size), np.float32)
         else:
-            item = self.items[int(rng.choice(len(self.items), p=self.chances))]
-            factor = self.nominal / item.diameter * 2 ** rng.uniform(*self.jitter)
-            factor = float(np.clip(factor, 0.15, 5.0))
-            image, labels, inside = crop_at_scale(rng, item, factor, self.size)
+            image, labels, inside = self._real(rng, 2 ** rng.uniform(*self.jitter))
         image, labels, inside = _turn(rng, image.astype(np.float32), labels, inside)
         target, weight = targets(labels)
         return finish(rng, image, labels)[None], target, weight * inside
+
+    def _real(self, rng: np.random.Generator, off: float) -> tuple[Float, Labels, Float]:
+        """Return a crop of a labelled image at ``off`` times the nominal scale, sometimes mixed with another."""
+        stretch = float(np.exp(rng.uniform(-0.6, 0.6))) if rng.random() < 0.3 else 1.0
+        image, labels, inside = self._crop(rng, off, stretch)
+        mix = rng.random()
+        if mix < 0.25:
+            other, other_labels, other_inside = self._crop(rng, off * 2 ** rng.uniform(-0.3, 0.3), stretch)
+            if mix < 0.14:
+                image, labels = crowd(rng, image, labels, other, other_labels)
+                inside = inside * other_inside
+            else:
+                image = layer_below(rng, image, other)
+        return image, labels, inside
+
+    def _crop(self, rng: np.random.Generator, off: float, stretch: float) -> tuple[Float, Labels, Float]:
+        item = self.items[int(rng.choice(len(self.items), p=self.chances))]
+        factor = float(np.clip(self.nominal / item.diameter * off, 0.15, 5.0))
+        return crop_at_scale(rng, item, factor, self.size, stretch)

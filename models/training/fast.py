@@ -56,7 +56,7 @@ class FastConfig(BaseModel):
     scale_jitter: tuple[float, float] = (-1.0, 1.1)
     crop: int = 208
     batch: int = 12
-    steps: int = 24000
+    steps: int = 18000
     learning_rate: float = 3e-3
     weight_decay: float = 1e-4
     warmup: int = 300

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     Labels = npt.NDArray[np.int32]
 
 
-def _smooth(rng: np.random.Generator, size: int, grain: float) -> Float:
+def smooth_noise(rng: np.random.Generator, size: int, grain: float) -> Float:
     """Return ``(size, size)`` smooth noise of mean 0, SD 1 and a grain of so many pixels."""
     cells = max(2, int(np.ceil(size / grain)) + 2)
     field = rng.standard_normal((cells, cells)).astype(np.float32)
@@ -79,8 +79,8 @@ def nuclei_field(rng: np.random.Generator, size: int, diameter: float) -> tuple[
         labels[free] = number
         last = centre
         gain = np.append(gain, np.float32(rng.lognormal(0, 0.35)))
-    texture = 1 + 0.18 * _smooth(rng, size, diameter / 3) + 0.10 * _smooth(rng, size, diameter / 9)
-    nucleoli = _smooth(rng, size, diameter / 5)
+    texture = 1 + 0.18 * smooth_noise(rng, size, diameter / 3) + 0.10 * smooth_noise(rng, size, diameter / 9)
+    nucleoli = smooth_noise(rng, size, diameter / 5)
     texture -= 0.35 * np.clip(nucleoli - 1.3, 0, 1)
     image = np.where(labels > 0, gain[labels] * np.clip(texture, 0.2, None), 0).astype(np.float32)
     return image, labels
@@ -100,7 +100,7 @@ def empty_field(rng: np.random.Generator, size: int) -> Float:
         y, x = np.mgrid[0:size, 0:size].astype(np.float32) / size
         image += rng.uniform(-1, 1) * x + rng.uniform(-1, 1) * y
     if kind == 2:  # haze, much wider than any nucleus
-        image += 0.5 * _smooth(rng, size, rng.uniform(110, 300))
+        image += 0.5 * smooth_noise(rng, size, rng.uniform(110, 300))
     if kind == 3:  # vignetting
         y, x = np.mgrid[-1 : 1 : size * 1j, -1 : 1 : size * 1j]
         image -= (rng.uniform(0.2, 1) * (x**2 + y**2)).astype(np.float32)
