@@ -185,9 +185,12 @@ class TiffSequence(ImageSequence):
 
     def _find_contiguous(self, first: Any) -> int | None:
         """Return the number of planes when they all lie behind a single directory, as ImageJ writes large stacks."""
+        # OME series are not asked for: that may open other files, and changes how pages are read.
+        if len(self._tif.pages) > 1 or self._tif.is_ome:
+            return None
         series = self._tif.series[0]
         shape = tuple(int(n) for n in first.shape)
-        if len(self._tif.pages) > 1 or series.dataoffset is None or series.shape[-len(shape) :] != shape:
+        if series.dataoffset is None or series.shape[-len(shape) :] != shape:
             return None
         planes = int(np.prod(series.shape[: -len(shape)], dtype=np.int64))
         if len(shape) != 2 or planes <= 1:
@@ -232,7 +235,7 @@ class TiffSequence(ImageSequence):
             pixels = read_only(raw.reshape(shape).astype(kind.newbyteorder("="), copy=False))
             found = "Mono8" if kind.itemsize == 1 else "Mono16"
         else:
-            pixels, found = read_page(self._tif.pages[index], self._path, self._bits)
+            pixels, found = read_page(self._tif.pages[index].aspage(), self._path, self._bits)
         declared = info.pixel_format
         fits = declared is not None and (declared == "Mono8") == (pixels.dtype == np.uint8)
         return Frame(

@@ -339,9 +339,8 @@ class Recorder:
         try:
             finish(self._store, self.path, records, self._meta, notes)
             self._journal.close()
-            if not self._store.deleted:
-                journal_path(self.path).unlink(missing_ok=True)
-                sync_folder(self.path.parent)
+            journal_path(self.path).unlink(missing_ok=True)
+            sync_folder(self.path.parent)
         except Exception as error:  # noqa: BLE001 - told as the end of the recording; the journal stays
             self._fail(error)
         finally:
