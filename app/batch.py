@@ -11,15 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Literal
 
-import numpy as np
-import tifffile
-from numpy.typing import NDArray
-
-from app.errors import BadImageError, DapiscopeError, FileError
+from app.errors import BadImageError, DapiscopeError, RecordingError
 from app.frame import Segmentation
 from app.images import expand_paths, read_frame
-from app.inference.measure import COUNT_COLUMNS, NUCLEI_COLUMNS, count_row, nucleus_rows
+from app.inference.measure import COUNT_COLUMNS, count_row, known_pixel_size_um
 from app.inference.segmenter import Segmenter
+from app.recording import NUCLEI_COLUMNS, free_path, nuclei_rows, write_labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +73,7 @@ def segment_files(
 
     Raises
     ------
-    FileError
+    RecordingError
         The results cannot be written.
     """
     files, failed = _expand(paths)
@@ -86,7 +83,7 @@ def segment_files(
             out.mkdir(parents=True, exist_ok=True)
             tables = _Tables(out, stack)
         except OSError as error:
-            raise FileError(f"The folder {out} cannot be written ({error.strerror}): choose another.") from None
+            raise RecordingError(f"The folder {out} cannot be written ({error.strerror}): choose another.") from None
         for done, (path, message) in enumerate(failed, 1):
             yield Progress(done, total, path, error=message)
         for done, path in enumerate(files, 1 + len(failed)):
@@ -99,28 +96,13 @@ def segment_files(
                 yield Progress(done, total, path, error=f"{path} needs more memory than there is: crop it.")
                 continue
             try:
-                write_labels(free_name(out / f"{path.stem}_labels.tif"), result.labels)
+                write_labels(free_path(out, f"{path.stem}_labels.tif"), result.labels, known_pixel_size_um(result))
                 tables.add(path, result, segmenter)
             except OSError as error:
-                raise FileError(
+                raise RecordingError(
                     f"The results in {out} cannot be written ({error.strerror}): free some space."
                 ) from None
             yield Progress(done, total, path, result.count, result.flags, result.scale_source)
-
-
-def write_labels(path: Path, labels: NDArray[np.int32]) -> None:
-    """Write a label image as TIFF: uint16 where the numbers allow, else int32."""
-    small = not labels.size or int(labels.max()) < 1 << 16
-    tifffile.imwrite(path, labels.astype(np.uint16) if small else labels, compression="zlib")
-
-
-def free_name(path: Path) -> Path:
-    """Return `path`, or the first free of ``stem-2``, ``stem-3``, … where that exists."""
-    candidate, number = path, 2
-    while candidate.exists():
-        candidate = path.with_name(f"{path.stem}-{number}{path.suffix}")
-        number += 1
-    return candidate
 
 
 def _expand(paths: Iterable[Path]) -> tuple[list[Path], list[tuple[Path, str]]]:
@@ -139,7 +121,7 @@ class _Tables:
     """The two CSV files of a run; every row is on disk when `add` returns."""
 
     def __init__(self, out: Path, stack: ExitStack) -> None:
-        counts_name, nuclei_name = free_name(out / "counts.csv"), free_name(out / "nuclei.csv")
+        counts_name, nuclei_name = free_path(out, "counts.csv"), free_path(out, "nuclei.csv")
         self._files: tuple[IO[str], IO[str]] = (
             stack.enter_context(counts_name.open("x", newline="", encoding="utf-8")),
             stack.enter_context(nuclei_name.open("x", newline="", encoding="utf-8")),
@@ -150,7 +132,7 @@ class _Tables:
 
     def add(self, path: Path, result: Segmentation, segmenter: Segmenter) -> None:
         self._counts.writerow([path.name, *count_row(result), segmenter.name, segmenter.sha256])
-        self._nuclei.writerows([path.name, *row] for row in nucleus_rows(result))
+        self._nuclei.writerows([path.name, *row] for row in nuclei_rows(result))
         for file in self._files:
             file.flush()
 

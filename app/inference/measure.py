@@ -4,7 +4,6 @@ All of it works on whole arrays: each pixel of a nucleus is visited a fixed numb
 """
 
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import cv2
@@ -26,23 +25,6 @@ CROWDED_COVER = 0.6
 """Most of the field that nuclei may cover."""
 BLURRED_EDGE = 0.145
 """Least median steepness of the outlines: the step per pixel over the nucleus' contrast, times its diameter/20 px."""
-
-NUCLEI_COLUMNS = (
-    "label",
-    "y_px",
-    "x_px",
-    "y_um",
-    "x_um",
-    "area_px",
-    "area_um2",
-    "mean_intensity",
-    "eccentricity",
-    "score",
-    "touches_edge",
-    "counted",
-    "saturated",
-)
-"""Header of a table of nuclei; see `nucleus_rows`."""
 
 COUNT_COLUMNS = (
     "count",
@@ -223,25 +205,6 @@ def edge_steepness(labels: NDArray[np.int32], nuclei: NDArray[Any], image: NDArr
         _sums(ids, count, slope.ravel()[rim])[usable] / length[usable] / contrast[usable] * diameter[usable] / 20
     )
     return float(np.median(steepness))
-
-
-def nucleus_rows(segmentation: Segmentation) -> Iterator[list[str]]:
-    """Yield the nuclei of a frame as text, in the order of `NUCLEI_COLUMNS`; what is unknown stays empty."""
-    size_um = known_pixel_size_um(segmentation)
-    for row in segmentation.nuclei:
-        um = ["", ""] if size_um is None else [f"{row[axis] * size_um:.3f}" for axis in ("y_px", "x_px")]
-        yield [
-            str(row["label"]),
-            f"{row['y_px']:.2f}",
-            f"{row['x_px']:.2f}",
-            *um,
-            f"{row['area_px']:.1f}",
-            _number(float(row["area_um2"]), 3),
-            _number(float(row["mean_intensity"]), 2),
-            _number(float(row["eccentricity"]), 4),
-            f"{row['score']:.4f}",
-            *(str(int(row[name])) for name in ("touches_edge", "counted", "saturated")),
-        ]
 
 
 def count_row(segmentation: Segmentation) -> list[str]:

@@ -152,8 +152,8 @@ def to_8bit(pixels: NDArray[Any], low: float | None = None, high: float | None =
         high = float(auto_high) if high is None else high
     span = max(high - low, 1.0)
     if pixels.dtype == np.uint8:
-        table = np.clip((np.arange(256) - low) * (255 / span), 0, 255).astype(np.uint8)
+        table = np.clip(np.rint((np.arange(256) - low) * (255 / span)), 0, 255).astype(np.uint8)
         return np.asarray(cv2.LUT(np.ascontiguousarray(pixels), table), np.uint8)
     levels = 1 << 16
-    table = np.clip((np.arange(levels) - low) * (255 / span), 0, 255).astype(np.uint8)
+    table = np.clip(np.rint((np.arange(levels) - low) * (255 / span)), 0, 255).astype(np.uint8)
     return np.take(table, pixels)

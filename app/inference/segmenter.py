@@ -197,9 +197,9 @@ class Segmenter:
         nuclei = measure(labels, found.scores, image, zoom=zoom, pixel_size_um=size_um, white=frame.white)
         flags = quality_flags(labels, nuclei, image, frame.white)
         if exact:
-            labels = self._full_resolution(found, frame.shape)
+            labels = self._full_resolution(found, nuclei, frame.shape)
             full = measure(labels, found.scores, frame.pixels, pixel_size_um=size_um, white=frame.white)
-            # A nucleus too small to show up at a lower resolution keeps what the model saw of it.
+            # Two that share a pixel at this resolution: the one that lost it keeps what the model saw of it.
             nuclei = np.where(full["area_px"] > 0, full, nuclei)
             zoom = (1.0, 1.0)
         if scale.unknown:
@@ -216,11 +216,20 @@ class Segmenter:
             timings_ms=watch.ms,
         )
 
-    def _full_resolution(self, found: _Found, shape: tuple[int, int]) -> NDArray[np.int32]:
-        if found.foreground is None or found.labels.shape == shape:
-            return upscale_labels(found.labels, shape)
-        threshold = float(self.model.card.decode.get("foreground", 0.5))
-        return refine_labels(found.labels, found.foreground, shape, threshold)
+    def _full_resolution(self, found: _Found, nuclei: NDArray[Any], shape: tuple[int, int]) -> NDArray[np.int32]:
+        if found.foreground is None:
+            labels = upscale_labels(found.labels, shape)
+        else:
+            threshold = float(self.model.card.decode.get("foreground", 0.5))
+            labels = refine_labels(found.labels, found.foreground, shape, threshold)
+        lost = nuclei[np.bincount(labels.ravel(), minlength=len(nuclei) + 1)[1:] == 0]
+        if len(lost):
+            # Too small to show up at this resolution: the pixel of its centroid keeps the number.
+            labels = labels.copy()
+            limit = np.array(shape) - 1
+            at = np.rint([lost["y_px"], lost["x_px"]]).astype(np.intp)
+            labels[tuple(np.clip(at, 0, limit[:, None]))] = lost["label"]
+        return labels
 
     # --- scale ---------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,207 @@
+"""Labels to numbers, checked against scikit-image and worked by hand."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from skimage.measure import regionprops
+
+from app.frame import UNKNOWN_LIGHT, Frame, Light, Segmentation
+from app.inference.measure import (
+    COUNT_COLUMNS,
+    count_row,
+    density_per_mm2,
+    edge_steepness,
+    known_pixel_size_um,
+    light_flag,
+    measure,
+    quality_flags,
+)
+
+
+def disks(centres, radius, shape=(120, 160)):
+    """Labels of disks, in order."""
+    y, x = np.mgrid[: shape[0], : shape[1]]
+    labels = np.zeros(shape, np.int32)
+    for number, (cy, cx) in enumerate(centres, 1):
+        labels[(y - cy) ** 2 + (x - cx) ** 2 <= radius**2] = number
+    return labels
+
+
+def picture(labels, nucleus=120, background=20, noise=2.0, blur=0.0, seed=0):
+    import cv2
+
+    image = np.where(labels > 0, float(nucleus), float(background)).astype(np.float32)
+    if blur:
+        image = cv2.GaussianBlur(image, (0, 0), blur)
+    image += np.random.default_rng(seed).normal(0, noise, labels.shape).astype(np.float32)
+    return np.clip(np.rint(image), 0, 255).astype(np.uint8)
+
+
+FIELD = disks([(30, 30), (30, 80), (80, 50), (80, 110)], 10)
+
+
+def frame(shape=(4, 4), **changes):
+    base = Frame(np.zeros(shape, np.uint8), 0, 0.0, 0.0, None, None, "Mono8", None)
+    return dataclasses.replace(base, **changes)
+
+
+def segmentation(nuclei, **changes):
+    base = Segmentation(frame(), np.zeros((4, 4), np.int32), (1.0, 1.0), nuclei, None, None, "estimated")
+    return dataclasses.replace(base, **changes)
+
+
+def random_labels(seed=3):
+    rng = np.random.default_rng(seed)
+    labels = np.zeros((70, 90), np.int32)
+    for number in range(1, 13):
+        y, x = rng.integers(0, 60), rng.integers(0, 75)
+        labels[y : y + rng.integers(1, 14), x : x + rng.integers(1, 20)] = number
+    kept = np.unique(labels[labels > 0])
+    return np.searchsorted(kept, labels).astype(np.int32) + (labels > 0), rng
+
+
+def test_table_agrees_with_scikit_image():
+    labels, rng = random_labels()
+    image = rng.integers(0, 4095, labels.shape, dtype=np.uint16)
+    table = measure(labels, np.ones(labels.max(), np.float32), image, pixel_size_um=0.5, white=4095)
+    expected = regionprops(labels, image)
+    assert len(table) == len(expected) > 5
+    for row, region in zip(table, expected, strict=True):
+        assert row["label"] == region.label
+        assert row["area_px"] == region.area
+        assert row["area_um2"] == pytest.approx(region.area * 0.25)
+        assert (row["y_px"], row["x_px"]) == pytest.approx(region.centroid, abs=1e-4)
+        assert row["mean_intensity"] == pytest.approx(region.intensity_mean, rel=1e-6)
+        assert row["eccentricity"] == pytest.approx(region.eccentricity, abs=1e-3)
+
+
+def test_enlarged_labels_give_the_same_as_their_scale():
+    labels = FIELD
+    large = np.kron(labels, np.ones((3, 3), np.int32))
+    image = picture(labels)
+    small = measure(labels, np.ones(4, np.float32), image, zoom=(3.0, 3.0), pixel_size_um=0.1)
+    whole = measure(large, np.ones(4, np.float32), np.kron(image, np.ones((3, 3), np.uint8)), pixel_size_um=0.1)
+    for name in ("area_px", "area_um2", "y_px", "x_px", "mean_intensity"):
+        np.testing.assert_allclose(small[name], whole[name], rtol=1e-5)
+
+
+def test_edges_are_told_apart():
+    labels = np.zeros((20, 30), np.int32)
+    labels[0:3, 5:8], labels[8:12, 0:3], labels[17:20, 10:14], labels[5:9, 27:30], labels[9:12, 12:15] = 1, 2, 3, 4, 5
+    table = measure(labels, np.ones(5, np.float32), np.zeros(labels.shape, np.uint8))
+    assert table["touches_edge"].tolist() == [True, True, True, True, False]
+    assert table["counted"].tolist() == [False, False, True, True, True]
+    # 3 counted in 20 × 30 pixels of 2 µm: 2400 µm².
+    assert density_per_mm2(table, labels.shape, 2.0) == pytest.approx(3 / 2400e-6)
+    assert density_per_mm2(table, labels.shape, None) is None
+
+
+def test_edge_rule_counts_each_nucleus_of_a_mosaic_once():
+    rng = np.random.default_rng(1)
+    whole = disks(rng.uniform(8, 190, (60, 2)), 5, (200, 200))
+    whole = np.pad(whole, 10)
+    total = len(np.unique(whole)) - 1
+    counted = 0
+    for top in range(0, 220, 44):
+        for left in range(0, 220, 44):
+            part = whole[top : top + 45, left : left + 45]  # neighbours share a row or column of pixels
+            ids, dense = np.unique(part, return_inverse=True)
+            dense = dense.reshape(part.shape).astype(np.int32) + (ids[0] != 0)
+            count = int(dense.max())
+            counted += int(measure(dense, np.ones(count, np.float32), np.zeros(part.shape, np.uint8))["counted"].sum())
+    assert abs(counted - total) <= 2  # a disk cut into two parts by another may count twice
+
+
+def test_unknown_pixel_size_leaves_no_square_micrometres():
+    table = measure(FIELD, np.ones(4, np.float32), picture(FIELD))
+    assert np.isnan(table["area_um2"]).all()
+
+
+def test_saturated_nucleus_is_marked():
+    image = picture(FIELD)
+    image[25:35, 25:35] = 255
+    table = measure(FIELD, np.ones(4, np.float32), image)
+    assert table["saturated"].tolist() == [True, False, False, False]
+
+
+def test_label_without_a_pixel_has_no_area():
+    labels = np.zeros((5, 5), np.int32)
+    labels[2, 2] = 2
+    table = measure(labels, np.ones(2, np.float32), np.zeros((5, 5), np.uint8))
+    assert table["area_px"].tolist() == [0, 1]
+    assert np.isnan(table["mean_intensity"][0])
+    assert table["eccentricity"][1] == 0
+
+
+def flags_of(labels, image):
+    table = measure(labels, np.ones(labels.max(), np.float32), image)
+    return quality_flags(labels, table, image, 255)
+
+
+def test_good_field_has_no_flag():
+    assert flags_of(FIELD, picture(FIELD, blur=1.0)) == ()
+
+
+@pytest.mark.parametrize(
+    ("image", "flag"),
+    [
+        (picture(FIELD, nucleus=26, noise=3.0, blur=1.0), "too dim"),
+        (picture(FIELD, nucleus=400, blur=1.0), "saturated"),
+        (picture(FIELD, blur=6.0, noise=0.5), "out of focus"),
+    ],
+)
+def test_each_fault_has_its_flag(image, flag):
+    assert flag in flags_of(FIELD, image)
+
+
+def test_crowd_is_flagged():
+    labels = np.zeros((100, 100), np.int32)
+    for number in range(16):
+        top, left = divmod(number, 4)
+        labels[top * 25 : top * 25 + 21, left * 25 : left * 25 + 21] = number + 1
+    assert flags_of(labels, picture(labels)) == ("too crowded",)
+
+
+def test_field_without_nuclei_says_why():
+    nothing = np.zeros((40, 40), np.int32)
+    assert flags_of(nothing, picture(nothing)) == ("too dim",)
+    assert flags_of(nothing, np.full((40, 40), 255, np.uint8)) == ("saturated",)
+
+
+def test_steepness_falls_with_blur_and_not_with_brightness():
+    table = measure(FIELD, np.ones(4, np.float32), picture(FIELD))
+
+    def steepness(**how):
+        image = picture(FIELD, noise=0.0, **how)
+        return edge_steepness(FIELD, measure(FIELD, np.ones(4, np.float32), image), image, 20.0)
+
+    values = [steepness(blur=blur) for blur in (1.0, 2.0, 4.0)]
+    assert values == sorted(values, reverse=True)
+    assert steepness(blur=2.0, nucleus=220) == pytest.approx(values[1], rel=0.1)
+    full = np.ones((9, 9), np.int32)
+    assert edge_steepness(full, table[:1], np.zeros((9, 9), np.uint8), 0.0) == float("inf")
+
+
+def test_light_that_was_not_confirmed_is_flagged_but_for_plain_files():
+    assert light_flag(frame()) == ("light not confirmed",)
+    assert light_flag(frame(name="a.png", light=UNKNOWN_LIGHT)) == ()
+    assert light_flag(frame(name="a.ome.tif", light=Light("405", 0.5, False, "switched"))) == ("light not confirmed",)
+    assert light_flag(frame(light=Light("405", 0.5, True, ""))) == ()
+
+
+def test_count_row_fits_its_header():
+    table = measure(FIELD, np.ones(4, np.float32), picture(FIELD))
+    result = segmentation(table, flags=("too dim", "saturated"), interval=(3, 5), pixel_size_um=0.65)
+    row = dict(zip(COUNT_COLUMNS, count_row(result), strict=True))
+    assert row == {
+        "count": "4", "density_per_mm2": "", "pixel_size_um": "0.65000", "scale_source": "estimated",
+        "flags": "too dim; saturated", "interval_low": "3", "interval_high": "5",
+    }  # fmt: skip
+
+
+def test_estimate_is_no_known_pixel_size():
+    nothing = measure(np.zeros((4, 4), np.int32), np.zeros(0, np.float32), np.zeros((4, 4), np.uint8))
+    assert known_pixel_size_um(segmentation(nothing, pixel_size_um=0.7)) is None
+    assert known_pixel_size_um(segmentation(nothing, pixel_size_um=0.7, frame=frame(pixel_size_um=0.2))) == 0.2
+    assert known_pixel_size_um(segmentation(nothing, pixel_size_um=0.7, scale_source="given")) == 0.7
