@@ -24,6 +24,9 @@ def make_session(settings: Settings, clock: Clock | None = None) -> Session:
         raise UsageError(
             "A folder of images is played by pylon's emulator; add --camera pylon, or use `dapiscope replay`."
         )
+    kind = settings.camera_id.partition(":")[0]
+    if kind not in ("sim", "pylon"):
+        raise UsageError(f"There is no camera {settings.camera_id!r}; use sim, pylon or pylon:SERIAL.")
     bench = _Bench(settings, clock)
     session = Session(settings, Parts(bench.camera, bench.light, make_counter, _tracker), clock)
     session.subscribe(bench.light_history.listen)
@@ -77,11 +80,9 @@ class _Bench:
             return FolderCamera(settings.camera_images, pixel_size_um=size, clock=self._clock)
         if settings.camera_id == "sim":
             return self._simulated_camera()
-        if settings.camera_id == "pylon" or settings.camera_id.startswith("pylon:"):
-            from app.hardware.basler import BaslerCamera
+        from app.hardware.basler import BaslerCamera
 
-            return BaslerCamera(settings.camera_id, pixel_size_um=settings.optics.pixel_size_um(), clock=self._clock)
-        raise UsageError(f"There is no camera {settings.camera_id!r}; use sim, pylon or pylon:SERIAL.")
+        return BaslerCamera(settings.camera_id, pixel_size_um=settings.optics.pixel_size_um(), clock=self._clock)
 
     def _simulated_camera(self) -> Camera:
         from app.hardware.scene import SceneSpec, structures_for

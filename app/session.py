@@ -117,6 +117,7 @@ class Session:
         self._ticker: _Ticker | None = None
         self._light_was_dark = True
         self._tracker: Any = None
+        self._loading: Future[None] | None = None
         self.last_frame: Frame | None = None
         self.last_result: Segmentation | None = None
         self.finished = threading.Event()
@@ -329,7 +330,7 @@ class Session:
 
     def _connect(self) -> None:
         if self._counter is None:
-            self._models.submit(self._report, lambda: self._use_model(self._settings.segmentation.model))
+            self._loading = self._models.submit(self._report, self._use_selected_model, True)
         if self._keeper is None:
             self._open_light()
         if self._camera is None:
@@ -356,9 +357,8 @@ class Session:
         self._connect()
         camera = self._need_camera()
         self._publish_camera(camera.configure(self._settings.camera.model_copy(update={"trigger": "free"})))
-        if self._counter is None:
-            # Nothing shines yet: better to wait for the model here than to bleach uncounted.
-            self._models.submit(lambda: None).result()
+        if self._loading is not None:
+            self._loading.result()  # nothing shines yet: better to wait for the model here than to bleach uncounted
         self._earlier_runs = CameraStats()
         self._path = self._new_path(lossless=self._settings.camera_images is not None)
         self._path.start()
@@ -559,7 +559,7 @@ class Session:
         size = given if isinstance(given, float) else None
         self._replay.open(path, pixel_size_um=size, hold=hold, speed=speed)
         if self._counter is None:
-            self._use_model(self._settings.segmentation.model)
+            self._use_selected_model()
         self._path = self._new_path(lossless=True)
         self._path.start()
         self._move(State.REPLAYING)
@@ -640,6 +640,9 @@ class Session:
         if name not in self._counters:
             self._counters[name] = self._parts.counter(name)
         return self._counters[name]
+
+    def _use_selected_model(self) -> None:
+        self._use_model(self._settings.segmentation.model)
 
     def _use_model(self, name: str) -> None:
         counter = self._counter_named(name)

@@ -1,0 +1,285 @@
+"""The command line: what scripts rely on. Real parts where they exist: pylon's emulator, a pseudo-terminal."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+import app.__main__ as command_line
+from app.errors import RefusedError
+from app.frame import Frame
+from app.recording import open_replay
+
+needs_pty = pytest.mark.skipif(os.name == "nt", reason="pseudo-terminals are a POSIX thing")
+LIVE = ("live", "--headless", "--fps", "8")
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Call the command line in this process; return (exit code, stdout, stderr)."""
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["dapiscope", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            command_line.main()
+        printed = capsys.readouterr()
+        return ended.value.code or 0, printed.out, printed.err
+
+    return call
+
+
+def rows(path):
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module")
+def fields(tmp_path_factory):
+    """Three images of bright discs, with three, five and no nuclei."""
+    folder = tmp_path_factory.mktemp("fields")
+    rng = np.random.default_rng(4)
+    yy, xx = np.mgrid[:256, :320]
+    for name, count in (("a", 3), ("b", 5), ("c", 0)):
+        image = rng.normal(20, 2, yy.shape)
+        for number in range(count):
+            cy, cx = 60 + 120 * (number % 2), 40 + 58 * number
+            image += 120 / (1 + np.exp(np.hypot(yy - cy, xx - cx) - 11))
+        tifffile.imwrite(folder / f"{name}.tif", image.clip(0, 255).astype(np.uint8))
+    return folder
+
+
+def test_a_live_run_gives_the_account_that_scripts_read(run, tmp_path):
+    code, out, _ = run(*LIVE, "--seconds", "2", "--json", tmp_path / "run.json")
+    account = json.loads((tmp_path / "run.json").read_text())
+    assert code == 0
+    assert set(account["frames"]) >= {
+        "grabbed", "lost_camera", "displayed", "skipped_display", "segmented", "skipped_segment", "recorded",
+    }  # fmt: skip
+    assert set(account["fps"]) == {"camera", "display", "segment"}
+    assert set(account["latency_ms"]) == {"p50", "p95"}
+    assert account["light"] == {"confirmed_off": True}
+    assert account["model"]["name"] == "fast"
+    assert len(account["model"]["sha256"]) == 64
+    assert account["frames"]["grabbed"] >= 8
+    assert account["frames"]["segmented"] >= 1
+    assert account["frames"]["lost_camera"] == 0
+    assert account["truth"] > 10
+    assert abs(account["count"]["last"] - account["truth"]) <= 0.1 * account["truth"]
+    assert "nuclei" in out
+
+
+def test_recording_and_replay_give_equal_counts(run, tmp_path):
+    code, _, _ = run(*LIVE, "--seconds", "1.5", "--out", tmp_path / "live", "--json", tmp_path / "live.json")
+    live = json.loads((tmp_path / "live.json").read_text())
+    assert code == 0
+    assert live["frames"]["recorded"] == live["frames"]["grabbed"]
+    code, _, _ = run(
+        "replay", live["recording"], "--headless", "--out", tmp_path / "again", "--json", tmp_path / "r.json"
+    )
+    assert code == 0
+    seen = {row["frame"]: row["count"] for row in rows(tmp_path / "live" / "counts.csv")}
+    again = {row["frame"]: row["count"] for row in rows(tmp_path / "again" / "counts.csv")}
+    assert seen
+    assert {frame: again[frame] for frame in seen} == seen
+    assert len(again) == live["frames"]["recorded"] - live["frames"]["not_counted"]
+
+
+def test_a_snapshot_leaves_its_files_and_never_overwrites(run, tmp_path):
+    for _ in range(2):
+        code, _, _ = run("snap", "--out", tmp_path, "--sample", "slide 7", "--operator", "Ada")
+        assert code == 0
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert len(names) == 8
+    assert "snapshot.ome.tif" in names
+    assert "snapshot-2.ome.tif" in names
+    with tifffile.TiffFile(tmp_path / "snapshot.ome.tif") as tif:
+        assert tif.pages[0].dtype == np.uint16
+        assert "slide 7" in tif.ome_metadata
+        assert "Ada" in tif.ome_metadata
+
+
+def test_a_folder_plays_through_the_real_camera_path_one_result_a_file(run, fields, tmp_path):
+    code, _, _ = run(
+        "live", "--headless", "--camera", "pylon", "--camera-images", fields, "--pixel-size-um", "auto",
+        "--out", tmp_path / "out", "--json", tmp_path / "run.json",
+    )  # fmt: skip
+    account = json.loads((tmp_path / "run.json").read_text())
+    assert code == 0, account["error"]
+    counts = {row["image"]: int(row["count"]) for row in rows(tmp_path / "out" / "counts.csv")}
+    assert counts == {"a.tif": 3, "b.tif": 5, "c.tif": 0}
+    assert account["frames"]["grabbed"] == account["frames"]["segmented"] == 3
+    assert account["truth"] is None
+    for stem in "abc":
+        assert (tmp_path / "out" / f"{stem}_overlay.png").stat().st_size > 0
+        assert tifffile.imread(tmp_path / "out" / f"{stem}_labels.tif").shape == (256, 320)
+
+
+def test_segment_reports_bad_files_and_goes_on(run, fields, tmp_path):
+    (tmp_path / "text.png").write_text("not an image")
+    (tmp_path / "empty.tif").write_bytes(b"")
+    whole = (fields / "a.tif").read_bytes()
+    (tmp_path / "cut.tif").write_bytes(whole[: len(whole) // 2])
+    bad = [tmp_path / name for name in ("text.png", "empty.tif", "cut.tif", "none.tif")]
+    code, out, err = run("segment", fields, *bad, "--out", tmp_path / "out", "--pixel-size-um", "0.6")
+    assert code == 1
+    assert "3 images, 8 nuclei" in out
+    assert "Traceback" not in err
+    for path in bad:
+        assert path.name in err
+    assert {row["image"]: row["count"] for row in rows(tmp_path / "out" / "counts.csv")} == {
+        "a.tif": "3",
+        "b.tif": "5",
+        "c.tif": "0",
+    }
+
+
+def test_segment_then_evaluate_against_its_own_labels_is_perfect(run, fields, tmp_path):
+    assert run("segment", fields, "--out", tmp_path / "found", "--pixel-size-um", "0.6")[0] == 0
+    truth = tmp_path / "truth"
+    truth.mkdir()
+    for stem in "ab":
+        (truth / f"{stem}.tif").write_bytes((tmp_path / "found" / f"{stem}_labels.tif").read_bytes())
+    code, out, _ = run("evaluate", tmp_path / "found", "--labels", truth, "--json", tmp_path / "scores.json")
+    assert code == 0
+    assert "1.000" in out
+    assert json.loads((tmp_path / "scores.json").read_text())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("live", "--headless", "--channel", "700"), 2),
+        (("live", "--headless", "--intensity", "2"), 2),
+        (("live", "--headless", "--exposure-ms", "-1"), 2),
+        (("live", "--headless", "--pixel-format", "Mono9"), 2),
+        (("live", "--headless", "--pixel-size-um", "large"), 2),
+        (("live", "--headless", "--camera", "webcam"), 2),
+        (("live", "--headless", "--no-such-option"), 2),
+        (("live", "--headless", "--camera", "pylon:00000000"), 1),
+        (("live", "--headless", "--light", "/no/such/port"), 1),
+        (("live", "--headless", "--model", "nonesuch"), 1),
+        (("replay", "/no/such/file.tif", "--headless"), 1),
+        (("segment", "/no/such/file.tif", "--out", "unused"), 1),
+        (("snap",), 2),
+        (("nonsense",), 2),
+    ],
+)
+def test_exit_codes(run, tmp_path, monkeypatch, arguments, code):
+    monkeypatch.chdir(tmp_path)
+    found, _, err = run(*arguments)
+    assert found == code, err
+    assert "Traceback" not in err
+    assert err.strip()
+
+
+def test_a_slow_disk_is_refused_with_exit_code_3(run, tmp_path, monkeypatch):
+    def refuse(*_args, **_more):
+        raise RefusedError("The disk takes 20 MB/s, and this needs 373.", "disk")
+
+    monkeypatch.setattr("app.desks.check_disk", refuse)
+    code, _, err = run(*LIVE, "--seconds", "2", "--out", tmp_path / "run", "--json", tmp_path / "run.json")
+    account = json.loads((tmp_path / "run.json").read_text())
+    assert (code, account["refused"]) == (3, "disk")
+    assert account["light"]["confirmed_off"]
+    assert account["frames"]["grabbed"] == 0
+    assert "373" in err
+
+
+def test_doctor_and_devices_speak_in_lines(run):
+    code, out, _ = run("doctor")
+    names = [line.split()[1] for line in out.splitlines() if line]
+    assert names == ["window", "pylon", "camera", "ports", "models", "provider", "disk"]
+    assert code == (1 if any(line.startswith("bad") for line in out.splitlines()) else 0)
+    code, out, _ = run("devices")
+    assert code == 0
+    assert "--camera sim" in out
+
+
+def test_the_window_needs_a_display_and_says_so(run, monkeypatch):
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
+        monkeypatch.delenv(name, raising=False)
+    if sys.platform in ("win32", "darwin"):
+        pytest.skip("there is always a display here")
+    code, _, err = run("live")
+    assert code == 1
+    assert "--headless" in err
+
+
+@contextmanager
+def led_simulator(log, *more):
+    """Run `dapiscope led-simulator` as a process of its own; give the port's path."""
+    command = [sys.executable, "-m", "app", "led-simulator", "--log", str(log), *more]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.send_signal(signal.SIGINT)
+            assert process.wait(20) == 0
+
+
+def light_changes(log):
+    if not log.exists():
+        return []
+    return [json.loads(line)["levels"] for line in log.read_text().splitlines()]
+
+
+def wait_until(condition, seconds=30.0):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+@needs_pty
+def test_sigterm_ends_a_run_in_order_with_the_light_off(tmp_path):
+    log = tmp_path / "light.jsonl"
+    with led_simulator(log) as port:
+        command = [sys.executable, "-m", "app", *LIVE, "--light", port, "--json", str(tmp_path / "run.json")]
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+            wait_until(lambda: any(map(any, light_changes(log))))
+            time.sleep(0.3)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(30) == 0
+        assert not any(light_changes(log)[-1])
+    assert json.loads((tmp_path / "run.json").read_text())["light"]["confirmed_off"]
+
+
+@needs_pty
+def test_a_killed_run_goes_dark_by_the_watchdog_of_the_box(tmp_path):
+    log = tmp_path / "light.jsonl"
+    with led_simulator(log) as port:
+        command = [sys.executable, "-m", "app", *LIVE, "--light", port]
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+            wait_until(lambda: any(map(any, light_changes(log))))
+            process.kill()
+            process.wait(30)
+        wait_until(lambda: not any(light_changes(log)[-1]), 10)
+
+
+def test_a_missing_file_in_a_folder_recording_is_named(run, tmp_path):
+    (tmp_path / "frames").mkdir()
+    (tmp_path / "frames" / "1.png").write_text("garbage")
+    code, _, err = run("replay", tmp_path / "frames", "--headless")
+    assert code == 1
+    assert "1.png" in err
+
+
+def test_recordings_keep_the_confirmed_light(run, tmp_path):
+    assert run(*LIVE, "--seconds", "1", "--channel", "488", "--out", tmp_path)[0] == 0
+    with open_replay(tmp_path / "recording.ome.tif") as replay:
+        frames = list(replay.frames())
+    confirmed = [frame for frame in frames if frame.light.confirmed]
+    assert confirmed
+    assert {frame.light.channel for frame in confirmed} == {"488"}
+    assert all(isinstance(frame, Frame) for frame in frames)
+    assert Path(tmp_path / "counts.csv").exists()
+    assert rows(tmp_path / "counts.csv") == []
