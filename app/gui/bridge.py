@@ -1,0 +1,107 @@
+"""The only seam between the session's threads and Qt.
+
+Events arrive on whatever thread they happened on and leave on the GUI thread, in order. Of pictures and results only
+the newest waits, so a busy window falls behind in what it shows and never in time.
+"""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+from PySide6.QtCore import QObject, Qt, Signal, Slot
+
+from app.events import Event, PictureReady, ResultReady, SnapTaken, StatsReady
+from app.gui.composer import Composed, Composer, Look
+from app.gui.session_port import SessionPort
+
+_LATEST_ONLY = (Composed, ResultReady, StatsReady)
+
+
+class Bridge(QObject):
+    """Brings events to the GUI thread, and files and other slow things off it.
+
+    Signals
+    -------
+    happened : object
+        An `app.events.Event` other than PictureReady, or a `Composed` in its stead.
+    """
+
+    happened = Signal(object)
+    _wake = Signal()
+    _finished = Signal(object)
+
+    def __init__(self, session: SessionPort, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._lock = threading.Lock()
+        self._waiting: list[object] = []
+        self._closed = False
+        self._wake.connect(self._deliver, Qt.ConnectionType.QueuedConnection)
+        # Through signals, because an exception in one receiver must not keep the others from hearing.
+        self._finished.connect(_hand_over)
+        self._files = ThreadPoolExecutor(1, thread_name_prefix="app-gui-files")
+        self.composer = Composer(self._enqueue, session.fail)
+        self._unsubscribe = session.subscribe(self._listen)
+
+    def set_look(self, look: Look) -> None:
+        """Change how pictures are composed."""
+        self.composer.set_look(look)
+
+    def off_thread(self, work: Callable[[], Any], done: Callable[[Any], None]) -> None:
+        """Do `work` (files, folders) on a worker and hand its result, or its exception, to `done` on the GUI thread."""
+
+        def report(future: Future[Any]) -> None:
+            error = future.exception()
+            self._enqueue(_Call(done, error if error is not None else future.result()))
+
+        if not self._closed:
+            self._files.submit(work).add_done_callback(report)
+
+    def close(self) -> None:
+        """Listen no more; idempotent. Ends the threads of the bridge."""
+        if self._closed:
+            return
+        self._closed = True
+        self._unsubscribe()
+        self.composer.close()
+        self._files.shutdown(wait=True, cancel_futures=True)
+
+    def _listen(self, event: Event) -> None:
+        if isinstance(event, PictureReady):
+            self.composer.show_picture(event.picture)
+            return
+        if isinstance(event, ResultReady):
+            self.composer.show_result(event.segmentation)
+        elif isinstance(event, SnapTaken):
+            self.composer.show_result(event.segmentation)
+        self._enqueue(event)
+
+    def _enqueue(self, event: object) -> None:
+        with self._lock:
+            if self._closed:
+                return
+            idle = not self._waiting
+            if isinstance(event, _LATEST_ONLY):
+                self._waiting = [e for e in self._waiting if type(e) is not type(event)]
+            self._waiting.append(event)
+        if idle:
+            self._wake.emit()
+
+    @Slot()
+    def _deliver(self) -> None:
+        with self._lock:
+            waiting, self._waiting = self._waiting, []
+        for event in waiting:
+            (self._finished if isinstance(event, _Call) else self.happened).emit(event)
+
+
+class _Call:
+    """A result on its way home."""
+
+    def __init__(self, done: Callable[[Any], None], result: Any) -> None:
+        self.done, self.result = done, result
+
+
+def _hand_over(call: _Call) -> None:
+    call.done(call.result)

@@ -1,0 +1,76 @@
+"""Leaving: never with the light on, never with the window frozen."""
+
+import logging
+import threading
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Signal
+
+from app.gui.text import tr
+
+if TYPE_CHECKING:
+    from app.gui.main_window import MainWindow
+
+log = logging.getLogger(__name__)
+
+
+class Closing(QObject):
+    """Closes the session on a thread of its own and then lets the window go.
+
+    Signals
+    -------
+    dark : bool
+        The session is closed; True when the box confirmed that every light is off.
+    """
+
+    dark = Signal(bool)
+
+    def __init__(self, window: "MainWindow") -> None:
+        super().__init__(window)
+        self.w = window
+        self.under_way = self.done = False
+        self.exit_code = 0
+        self._unattended = False
+        self._thread: threading.Thread | None = None
+        self.dark.connect(self._closed)
+
+    def begin(self, *, unattended: bool = False) -> None:
+        """Begin to close; `unattended` leaves even if the light's darkness was not confirmed (with exit code 1)."""
+        self._unattended = self._unattended or unattended
+        if self.under_way:
+            return
+        self.under_way = True
+        self.w.remember()
+        self.w.veil.say(tr("Switching the lights off…"))
+        self._thread = threading.Thread(target=self._close_session, name="app-closing", daemon=True)
+        self._thread.start()
+
+    def _close_session(self) -> None:
+        try:
+            confirmed = bool(self.w.session.close())
+        except Exception:
+            log.exception("while closing the session")
+            confirmed = False
+        self.dark.emit(confirmed)
+
+    def _closed(self, confirmed: bool) -> None:
+        self.exit_code = 0 if confirmed else 1
+        if confirmed or self._unattended:
+            self.leave()
+            return
+        self.w.veil.say(
+            tr("The light did not confirm that it is off. Switch the light box off by hand, then leave."),
+            tr("I switched it off: leave"),
+            self.leave,
+        )
+
+    def leave(self) -> None:
+        """Let the window go."""
+        if self.done:
+            return
+        self.done = True
+        if self._thread is not None:
+            self._thread.join(5.0)
+        self.w.bridge.close()
+        self.w.close()
+        self.w.left.emit(self.exit_code)

@@ -1,0 +1,198 @@
+"""Puts picture, nuclei and marks together, on a thread of its own, so that the window only has to copy the result.
+
+The newest picture and the newest result win; nothing queues up.
+"""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtGui import QImage, QPainter
+
+from app.display import Picture
+from app.frame import BufferPool, Frame, Segmentation
+from app.gui.focus import sharpness
+from app.gui.overlay_paint import OverlayStyle, Rgb, paint_overlay
+
+OVERLAY_MAX_LAG = 30
+"""Frames after which a result is too old to be drawn over a newer picture (the sample or the light has changed)."""
+
+_SATURATED: Rgb = (255, 60, 220)
+_DARK: Rgb = (40, 90, 255)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Everything about the appearance that is not in the picture itself."""
+
+    overlay: OverlayStyle = field(default_factory=OverlayStyle)
+    tint: Rgb | None = None
+    """The channel's colour for the brightest pixels; None is grey."""
+    mark_limits: bool = True
+    """Paint saturated pixels, and those at zero, in warning colours."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Composed:
+    """A finished picture for the screen.
+
+    Attributes
+    ----------
+    image : QImage
+        RGB32, `picture.pixels`' size; its memory is `pixels`.
+    pixels : ndarray of uint32, shape (h, w)
+    picture : Picture
+    result : Segmentation or None
+        The nuclei drawn in it.
+    sharpness : float
+        Of the whole frame's middle; see `app.gui.focus.sharpness`.
+    """
+
+    image: QImage
+    pixels: NDArray[np.uint32]
+    picture: Picture
+    result: Segmentation | None
+    sharpness: float = 0.0
+
+
+def matches(frame: Frame, result: Segmentation | None) -> bool:
+    """Tell whether `result` may be drawn over `frame`: the same one, or a close successor from the same source."""
+    if result is None:
+        return False
+    if result.frame is frame:
+        return True
+    lag = frame.index - result.frame.index
+    return (
+        result.frame.shape == frame.shape
+        and result.frame.source == frame.source
+        and result.frame.name == frame.name
+        and 0 <= lag <= OVERLAY_MAX_LAG
+    )
+
+
+def compose(picture: Picture, result: Segmentation | None, look: Look, out: NDArray[np.uint32]) -> Composed:
+    """Return the finished picture, painted into `out` of shape (h, w)."""
+    height, width = picture.pixels.shape
+    planes = out.view(np.uint8).reshape(height, width, 4)
+    if look.tint is None:
+        cv2.cvtColor(picture.pixels, cv2.COLOR_GRAY2BGRA, dst=planes)
+    else:
+        steps = np.arange(256, dtype=np.float32) / 255
+        tables = [np.rint(c * steps).astype(np.uint8) for c in (look.tint[2], look.tint[1], look.tint[0])]
+        opaque = np.full_like(picture.pixels, 255)
+        cv2.merge([*(cv2.LUT(picture.pixels, table) for table in tables), opaque], planes)
+    if look.mark_limits:
+        _mark_limits(picture, planes)
+    image = QImage(planes.data, width, height, 4 * width, QImage.Format.Format_RGB32)
+    drawn = result if result is not None and matches(picture.frame, result) else None
+    if drawn is not None:
+        overlay = paint_overlay(drawn, picture.region, (width, height), look.overlay)
+        if overlay is not None:
+            _blend(image, overlay)
+    return Composed(image, out, picture, drawn, sharpness(picture.frame.pixels))
+
+
+def _blend(image: QImage, overlay: NDArray[np.uint32]) -> None:
+    height, width = overlay.shape
+    layer = QImage(
+        overlay.data,
+        width,
+        height,
+        4 * width,
+        QImage.Format.Format_ARGB32_Premultiplied,
+    )
+    painter = QPainter(image)
+    painter.drawImage(0, 0, layer)
+    painter.end()
+
+
+def _mark_limits(picture: Picture, planes: NDArray[np.uint8]) -> None:
+    """Colour what lies at the ends of the sensor's own scale (the picture's black and white are only the view's)."""
+    if picture.saturated_fraction <= 0 and picture.dark_fraction <= 0:
+        return
+    x, y, width, height = picture.region
+    rows, columns = picture.pixels.shape
+    raw = cv2.resize(
+        picture.frame.pixels[y : y + height, x : x + width], (columns, rows), interpolation=cv2.INTER_NEAREST
+    )
+    white = picture.frame.white
+    for found, value, (red, green, blue) in (
+        (picture.saturated_fraction > 0, white, _SATURATED),
+        (picture.dark_fraction > 0, 0, _DARK),
+    ):
+        if found:
+            planes[raw >= value if value else raw == 0] = (blue, green, red, 255)
+
+
+class Composer:
+    """The thread ``app-compose``.
+
+    Parameters
+    ----------
+    publish : callable
+        Takes each `Composed`, on this thread.
+    failed : callable
+        Takes an unexpected error, on this thread.
+    """
+
+    def __init__(self, publish: Callable[[Composed], None], failed: Callable[[BaseException], None]) -> None:
+        self._publish, self._failed = publish, failed
+        self._wake = threading.Condition()
+        self._picture: Picture | None = None
+        self._result: Segmentation | None = None
+        self._look = Look()
+        self._fresh = self._ending = False
+        self._pool: BufferPool | None = None
+        self._thread = threading.Thread(target=self._run, name="app-compose", daemon=True)
+        self._thread.start()
+
+    def show_picture(self, picture: Picture) -> None:
+        """Take the newest picture; any thread."""
+        with self._wake:
+            self._picture, self._fresh = picture, True
+            self._wake.notify()
+
+    def show_result(self, result: Segmentation | None) -> None:
+        """Take the newest result; any thread. It is drawn with the next picture, or at once if that is its own."""
+        with self._wake:
+            self._result = result
+            if result is None or (self._picture is not None and result.frame is self._picture.frame):
+                self._fresh = True
+                self._wake.notify()
+
+    def set_look(self, look: Look) -> None:
+        """Change the appearance; the present picture is painted again."""
+        with self._wake:
+            self._look, self._fresh = look, True
+            self._wake.notify()
+
+    def close(self) -> None:
+        """End the thread; idempotent."""
+        with self._wake:
+            self._ending = True
+            self._wake.notify()
+        if self._thread is not threading.current_thread():
+            self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            with self._wake:
+                self._wake.wait_for(lambda: self._fresh or self._ending)
+                if self._ending:
+                    return
+                self._fresh = False
+                picture, result, look = self._picture, self._result, self._look
+            if picture is None:
+                continue
+            try:
+                self._publish(compose(picture, result, look, self._buffer(picture.pixels.shape)))
+            except Exception as error:  # noqa: BLE001 - whatever it is, the session must hear of it
+                self._failed(error)
+
+    def _buffer(self, shape: tuple[int, ...]) -> NDArray[np.uint32]:
+        if self._pool is None or self._pool.shape != shape:
+            self._pool = BufferPool((shape[0], shape[1]), np.uint32, limit=6)
+        return self._pool.take()

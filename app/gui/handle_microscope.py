@@ -1,0 +1,119 @@
+"""The operator's actions on the microscope: live, snapshots, recording, light, counting, replay."""
+
+from typing import TYPE_CHECKING
+
+from app.events import State
+
+if TYPE_CHECKING:
+    from app.gui.main_window import MainWindow
+
+
+class MicroscopeActions:
+    """Each method is one action of the table; it asks the session and waits for nothing."""
+
+    def __init__(self, window: "MainWindow") -> None:
+        self.w = window
+
+    def toggle_live(self, _on: bool) -> None:
+        """Start or stop live; the button shows what the session says, not what was clicked."""
+        if self.w.session.state is State.LIVE:
+            self.w.session.stop_live()
+        else:
+            self.w.session.start_live()
+        self.w.show_session_state(self.w.session.state)
+
+    def snap(self) -> None:
+        """Take one picture."""
+        self.w.session.snap(False, self.w.folder)
+
+    def snap_segment(self) -> None:
+        """Take one picture and find its nuclei."""
+        self.w.session.snap(True, self.w.folder)
+
+    def toggle_record(self, _on: bool) -> None:
+        """Start or finish a recording; the button shows what is really recorded."""
+        recording = self.w.presenter.recording
+        self.w.actions_by_id["record"].setChecked(recording)
+        if recording:
+            self.w.session.stop_recording()
+        else:
+            self.w.session.start_recording(self.w.folder)
+
+    def all_off(self) -> None:
+        """Make everything dark, whatever else is open."""
+        self.w.session.all_off()
+        self.w.actions_by_id["help"].setChecked(False)
+        self.w.key_map.hide()
+
+    def channel_1(self) -> None:
+        """First channel."""
+        self.w.light.ask_index(0)
+
+    def channel_2(self) -> None:
+        """Second channel."""
+        self.w.light.ask_index(1)
+
+    def channel_3(self) -> None:
+        """Third channel."""
+        self.w.light.ask_index(2)
+
+    def channel_4(self) -> None:
+        """Fourth channel."""
+        self.w.light.ask_index(3)
+
+    def brighter(self) -> None:
+        """More light."""
+        self.w.light.nudge(5.0)
+
+    def dimmer(self) -> None:
+        """Less light."""
+        self.w.light.nudge(-5.0)
+
+    def toggle_counting(self, on: bool) -> None:
+        """Count, or only look."""
+        self.w.actions_by_id["counting"].setChecked(on)
+        self.w.segmentation.counting.setChecked(on)
+        self.w.session.set_segmenting(on)
+        if not on:
+            self.w.bridge.composer.show_result(None)
+
+    def reset_focus(self) -> None:
+        """Forget the sharpest value."""
+        self.w.presenter.focus.reset()
+
+    def reconnect(self) -> None:
+        """Open everything again after a failure."""
+        self.w.banner.hide()
+        self.w.session.connect()
+
+
+class ReplayActions:
+    """What a video player can do."""
+
+    def __init__(self, window: "MainWindow") -> None:
+        self.w = window
+
+    def close(self) -> None:
+        """Leave the replay."""
+        self.w.session.close_replay()
+
+    def toggle(self) -> None:
+        """Play or hold."""
+        if self.w.replay_bar.playing:
+            self.w.session.replay_pause()
+        else:
+            self.w.session.replay_play()
+
+    def back(self) -> None:
+        """One frame back."""
+        self.w.session.replay_step(-1)
+
+    def on(self) -> None:
+        """One frame on."""
+        self.w.session.replay_step(1)
+
+    def loop(self, on: bool) -> None:
+        """Begin again at the end, or not."""
+        self.w.actions_by_id["loop"].setChecked(on)
+        self.w.replay_bar.loop.setChecked(on)
+        self.w.session.replay_loop(on)

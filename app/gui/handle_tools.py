@@ -1,0 +1,193 @@
+"""Presets, the doctor, the messages: pages that stand beside the picture and never in its way."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QFileDialog
+
+from app.events import Notice
+from app.gui.panels.doctor_page import DoctorPage
+from app.gui.panels.presets_page import PresetsPage
+from app.gui.presets import Preset, merged, read_presets, usual_file, with_preset, without_preset, write_presets
+from app.gui.text import tr
+from app.settings import CameraSettings
+
+if TYPE_CHECKING:
+    from app.gui.main_window import MainWindow
+
+
+class ToolActions:
+    """Each public method is one action of the table, or what a page's buttons do."""
+
+    def __init__(self, window: "MainWindow") -> None:
+        self.w = window
+        self.preset_file: Path = usual_file()
+        self.presets: tuple[Preset, ...] = ()
+        self.presets_page: PresetsPage | None = None
+        self.doctor_page: DoctorPage | None = None
+        self._before: Preset | None = None
+
+    # --- messages and doctor ---------------------------------------------------------------------------------------
+
+    def show_messages(self) -> None:
+        """Unfold the list of messages."""
+        section = self.w.sections["messages"]
+        self.w.actions_by_id["panels"].setChecked(True)
+        self.w.panel_area.setVisible(True)
+        section.set_open(True)
+        self.w.panel_area.ensureWidgetVisible(section)
+
+    def show_doctor(self) -> None:
+        """Examine the system, line by line."""
+        if self.doctor_page is None:
+            self.doctor_page = DoctorPage(self.w)
+            self.doctor_page.again.clicked.connect(lambda _checked=False: self.examine())
+        self.doctor_page.appear()
+        self.examine()
+
+    def examine(self) -> None:
+        """Run every check on the worker."""
+        page = self.doctor_page
+        if page is None:
+            return
+        page.begin()
+        folder = self.w.folder
+
+        def work() -> list[tuple[str, str, str]]:
+            from app.doctor import examine
+
+            return [(check.name, check.state, check.text) for check in examine(folder if folder.is_dir() else None)]
+
+        self.w.bridge.off_thread(work, page.show_checks)
+
+    # --- presets ---------------------------------------------------------------------------------------------------
+
+    def show_presets(self) -> None:
+        """Show the presets; they are read anew."""
+        if self.presets_page is None:
+            page = self.presets_page = PresetsPage(self.w)
+            page.use_asked.connect(self.use_preset)
+            page.save_asked.connect(self.save_preset)
+            page.delete_asked.connect(self.delete_preset)
+            page.undo_asked.connect(self.undo)
+            page.import_asked.connect(self.import_presets)
+            page.export_asked.connect(self.export_presets)
+        self.presets_page.appear()
+        path = self.preset_file
+        self.w.bridge.off_thread(lambda: read_presets(path), self._show)
+
+    def present(self, name: str) -> Preset:
+        """Return what is set now, as a preset."""
+        camera, view = self.w.camera.settings, self.w.view
+        key = view.contrast_key()
+        return Preset(
+            name=name,
+            channel=self.w.session.selected_channel or self.w.session.channels[0].name,
+            intensity=self.w.light.level.value() / 100,
+            exposure_ms=camera.exposure_ms,
+            gain_db=camera.gain_db,
+            pixel_format=camera.pixel_format,
+            model=self.w.segmentation.model.currentText(),
+            contrast=view.contrasts.levels.get(key),
+        )
+
+    def use_preset(self, preset: Preset) -> None:
+        """Set everything of a preset. The light is only chosen, or, in live, changed; what was before can be undone."""
+        before = self.present("undo")
+        self._apply(preset)
+        self._before = before
+        if self.presets_page is not None:
+            self.presets_page.undo.setEnabled(True)
+        self.w.notify(Notice("info", f"{tr('Preset in use')}: {preset.name}"))
+
+    def undo(self) -> None:
+        """Go back to what was set before the last preset."""
+        if self._before is not None:
+            self._apply(self._before)
+            self._before = None
+        if self.presets_page is not None:
+            self.presets_page.undo.setEnabled(False)
+
+    def _apply(self, preset: Preset) -> None:
+        s = self.w.session
+        changes = {"exposure_ms": preset.exposure_ms, "gain_db": preset.gain_db, "pixel_format": preset.pixel_format}
+        s.set_camera(CameraSettings.model_validate({**self.w.camera.settings.model_dump(), **changes}))
+        s.set_intensity(preset.intensity)
+        self.w.light.show_level(preset.intensity)
+        s.set_channel(preset.channel)
+        if preset.model != self.w.segmentation.model.currentText():
+            s.set_model(preset.model)
+        if preset.contrast is None:
+            self.w.view.contrasts.follow(preset.channel)
+        else:
+            self.w.view.contrasts.fix(preset.channel, *preset.contrast)
+        self.w.view.apply_contrast(preset.channel)
+
+    def save_preset(self, name: str) -> None:
+        """Keep what is set now under a name."""
+        self._write(with_preset(self.presets, self.present(name)))
+
+    def delete_preset(self, name: str) -> None:
+        """Forget a preset."""
+        self._write(without_preset(self.presets, name))
+
+    def export_presets(self) -> None:
+        """Write all presets to a file for others."""
+        dialog = self._dialog(tr("Export presets"), QFileDialog.AcceptMode.AcceptSave)
+        presets = self.presets
+
+        def chosen(path: str) -> None:
+            self.w.bridge.off_thread(lambda: write_presets(Path(path), presets), self._tell)
+
+        dialog.fileSelected.connect(chosen)
+        dialog.show()
+
+    def import_presets(self) -> None:
+        """Add the presets of a file; one of the same name is replaced."""
+        dialog = self._dialog(tr("Import presets"), QFileDialog.AcceptMode.AcceptOpen)
+        dialog.fileSelected.connect(self.import_from)
+        dialog.show()
+
+    def import_from(self, path: str) -> None:
+        """Add the presets of the file at `path`."""
+
+        def add(read: Any) -> None:
+            if isinstance(read, BaseException):
+                self._tell(read)
+            else:
+                self._write(merged(self.presets, read))
+
+        self.w.bridge.off_thread(lambda: read_presets(Path(path)), add)
+
+    def _dialog(self, title: str, mode: QFileDialog.AcceptMode) -> QFileDialog:
+        dialog = QFileDialog(self.w, title, str(self.w.folder), tr("Presets (*.json)"))
+        dialog.setOption(QFileDialog.Option.DontUseNativeDialog)
+        dialog.setAcceptMode(mode)
+        dialog.setDefaultSuffix("json")
+        dialog.setModal(False)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        return dialog
+
+    def _write(self, presets: tuple[Preset, ...]) -> None:
+        path = self.preset_file
+
+        def work() -> tuple[Preset, ...]:
+            write_presets(path, presets)
+            return presets
+
+        self.w.bridge.off_thread(work, self._show)
+
+    def _show(self, presets: Any) -> None:
+        if isinstance(presets, BaseException):
+            self._tell(presets)
+            return
+        self.presets = presets
+        if self.presets_page is not None:
+            self.presets_page.show_presets(presets)
+
+    def _tell(self, done: Any) -> None:
+        if isinstance(done, BaseException):
+            self.w.notify(Notice("error", str(done)))
+        elif isinstance(done, Path):
+            self.w.notify_file(Notice("info", f"{tr('Presets written')}: {done.name}"), done)

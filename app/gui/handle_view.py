@@ -1,0 +1,158 @@
+"""The operator's actions on what is seen: contrast, zoom, overlays, panels, letters. None of them touches a device."""
+
+from typing import TYPE_CHECKING
+
+from app.display import Contrast
+from app.events import State
+from app.gui.composer import Look
+from app.gui.contrast import ContrastBook, auto_fractions
+from app.gui.overlay_paint import OverlayStyle, Rgb
+from app.gui.theme import DARK, RED, THEME
+
+if TYPE_CHECKING:
+    from app.gui.main_window import MainWindow
+
+
+class ViewActions:
+    """Each method is one action of the table."""
+
+    def __init__(self, window: "MainWindow") -> None:
+        self.w = window
+        self.contrasts = ContrastBook.from_text(window.store.text("contrast"))
+        self.tinted = window.store.flag("tint", False)
+        self.marking = window.store.flag("limits", True)
+
+    # --- contrast --------------------------------------------------------------------------------------------------
+
+    def contrast_key(self) -> str:
+        """Return whose contrast is in force: the channel's, or the recording's channel."""
+        frame = self.w.viewer.frame
+        if self.w.session.state is State.REPLAYING and frame is not None:
+            return frame.light.channel or "file"
+        return self.w.session.selected_channel or "dark"
+
+    def apply_contrast(self, channel: str | None = None) -> None:
+        """Ask the display for the contrast that is remembered for the channel."""
+        frame, key = self.w.viewer.frame, channel or self.contrast_key()
+        self.w.actions_by_id["follow_contrast"].setChecked(self.contrasts.follows(key))
+        self.w.session.set_contrast(self.contrasts.contrast(key, frame.white if frame is not None else 255))
+
+    def auto_contrast(self) -> None:
+        """Fit black and white to the present picture and keep them for this channel."""
+        composed = self.w.viewer.composed
+        if composed is not None:
+            self.contrasts.fix(self.contrast_key(), *auto_fractions(composed.picture.histogram))
+            self.apply_contrast()
+
+    def follow_contrast(self, on: bool) -> None:
+        """Fit black and white to every picture, or stay as it is now."""
+        if not on:
+            self.auto_contrast()
+            return
+        self.contrasts.follow(self.contrast_key())
+        self.apply_contrast()
+
+    def full_contrast(self) -> None:
+        """Show the sensor's whole range."""
+        self.contrasts.fix(self.contrast_key(), 0.0, 1.0)
+        self.apply_contrast()
+
+    def drag_contrast(self, contrast: Contrast) -> None:
+        """Keep what was set with the histogram's handles."""
+        white = self.w.histogram.white + 1
+        low, high = contrast.low or 0.0, white if contrast.high is None else contrast.high
+        self.contrasts.fix(self.contrast_key(), low / white, high / white)
+        self.apply_contrast()
+
+    # --- the look --------------------------------------------------------------------------------------------------
+
+    def restyle(self, style: OverlayStyle) -> None:
+        """Draw nuclei, tint and marks in this way from now on."""
+        self.w.viewer.show_ids = style.ids and style.shown
+        self.w.viewer.update()
+        self.w.bridge.set_look(Look(style, self._tint(), self.marking))
+
+    def _tint(self) -> Rgb | None:
+        colors = {channel.name: channel.color for channel in self.w.session.channels}
+        color = colors.get(self.contrast_key()) if self.tinted else None
+        return None if color is None else (int(color[1:3], 16), int(color[3:5], 16), int(color[5:7], 16))
+
+    def change_style(self, **changes: object) -> None:
+        """Change some of the style, in the panel as well."""
+        self.w.segmentation.show_style(self.w.segmentation.style_now.with_(**changes))
+        self.restyle(self.w.segmentation.style_now)
+
+    def toggle_overlay(self, on: bool) -> None:
+        """Show or hide the nuclei."""
+        self.change_style(shown=on)
+
+    def toggle_ids(self, on: bool) -> None:
+        """Show or hide the numbers."""
+        self.change_style(ids=on)
+
+    def toggle_tint(self, on: bool) -> None:
+        """Grey, or the channel's colour."""
+        self.tinted = on
+        self.restyle(self.w.segmentation.style_now)
+
+    def toggle_limits(self, on: bool) -> None:
+        """Mark saturation and emptiness."""
+        self.marking = on
+        self.restyle(self.w.segmentation.style_now)
+
+    def toggle_crosshair(self, on: bool) -> None:
+        """Show the middle of the field."""
+        self.w.viewer.crosshair = on
+        self.w.viewer.update()
+
+    def fit_view(self) -> None:
+        """Whole field."""
+        self.w.viewer.fit_view()
+
+    def actual_size(self) -> None:
+        """One to one."""
+        self.w.viewer.actual_size()
+
+    def zoom_in(self) -> None:
+        """Enlarge."""
+        self.w.viewer.zoom(1.25)
+
+    def zoom_out(self) -> None:
+        """Show more."""
+        self.w.viewer.zoom(0.8)
+
+    # --- the window ------------------------------------------------------------------------------------------------
+
+    def toggle_fullscreen(self, on: bool) -> None:
+        """Use the whole screen, or the window as it was."""
+        if on:
+            self.w.showFullScreen()
+        else:
+            self.w.showNormal()
+
+    def toggle_panels(self, on: bool) -> None:
+        """Show or hide the panels on the right."""
+        self.w.panel_area.setVisible(on)
+
+    def toggle_charts(self, on: bool) -> None:
+        """Show or hide what is below the picture."""
+        self.w.below.setVisible(on)
+
+    def bigger_letters(self) -> None:
+        """A quarter more, to twice the size."""
+        THEME.set(font_scale=THEME.font_scale + 0.25)
+
+    def smaller_letters(self) -> None:
+        """A quarter less, to the usual size."""
+        THEME.set(font_scale=THEME.font_scale - 0.25)
+
+    def toggle_red(self, on: bool) -> None:
+        """Deep red, or the dark theme."""
+        THEME.set(RED if on else DARK)
+
+    def toggle_help(self, on: bool) -> None:
+        """Show or hide the map of keys."""
+        if on:
+            self.w.key_map.appear()
+        else:
+            self.w.key_map.hide()

@@ -1,0 +1,107 @@
+"""The camera's few knobs, with the limits that it reports itself."""
+
+from typing import Any
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QCheckBox, QWidget
+
+from app.events import CameraReady
+from app.gui.panels.parts import choice, form, label, number_field, set_text
+from app.gui.text import number, tr
+from app.settings import CameraSettings
+
+
+class CameraPanel(QWidget):
+    """Exposure, gain, frame rate, pixel format, binning.
+
+    Signals
+    -------
+    settings_asked : CameraSettings
+    """
+
+    settings_asked = Signal(object)
+
+    def __init__(self, settings: CameraSettings) -> None:
+        super().__init__()
+        self.settings = settings
+        self._filling = False
+        self.title = label(tr("No camera yet"), "muted", wrap=True)
+        self.exposure = number_field(self, tr("Exposure"), "ms", 2, tr("How long light is collected for one picture."))
+        self.gain = number_field(self, tr("Gain"), "dB", 1, tr("Electronic amplification; it lifts the noise as well."))
+        self.fps = number_field(self, tr("Frame rate"), "fps", 1, tr("Pictures a second that the camera is asked for."))
+        self.format = choice(self, tr("Pixel format"), tr("Mono8 is fastest, Mono12 keeps all grey values."))
+        self.binning = choice(self, tr("Binning"), tr("Joins neighbouring pixels: more signal, less detail."))
+        self.limit = QCheckBox(tr("USB bandwidth limit"))
+        self.limit.setToolTip(
+            tr("Switch it on when frames get lost on a slow or shared USB port; live is slower then.")
+        )
+        self.readout = label("", "muted", wrap=True)
+        lines = form(self)
+        lines.addRow(self.title)
+        lines.addRow(tr("Exposure"), self.exposure)
+        lines.addRow(tr("Gain"), self.gain)
+        lines.addRow(tr("Frame rate"), self.fps)
+        lines.addRow(tr("Format"), self.format)
+        lines.addRow(tr("Binning"), self.binning)
+        lines.addRow(self.limit)
+        lines.addRow(self.readout)
+        self.exposure.setRange(0.01, 10_000)
+        self.gain.setRange(0, 48)
+        self.fps.setRange(0.1, 1000)
+        self.format.addItems(["Mono8", "Mono12"])
+        self.binning.addItems(["1×1", "2×2", "4×4"])
+        self._show(settings)
+        self.exposure.valueChanged.connect(lambda value: self._ask(exposure_ms=value))
+        self.gain.valueChanged.connect(lambda value: self._ask(gain_db=value))
+        self.fps.valueChanged.connect(lambda value: self._ask(fps=value))
+        self.format.activated.connect(lambda _index: self._ask(pixel_format=self.format.currentText()))
+        self.binning.activated.connect(lambda _index: self._ask(binning=int(self.binning.currentText()[0])))
+        self.limit.clicked.connect(lambda on: self._ask(throughput_limit=on))
+
+    def show_ready(self, event: CameraReady) -> None:
+        """Show what the camera is, can do, and does: all as it was read back."""
+        set_text(self.title, event.info.title)
+        limits = event.limits
+        self._filling = True
+        self.exposure.setRange(*limits.exposure_ms)
+        self.gain.setRange(*limits.gain_db)
+        self.fps.setRange(*limits.fps)
+        self.exposure.setToolTip(_range(tr("How long light is collected for one picture."), limits.exposure_ms, "ms"))
+        self.gain.setToolTip(_range(tr("Electronic amplification; it lifts the noise as well."), limits.gain_db, "dB"))
+        self.fps.setToolTip(_range(tr("Pictures a second that the camera is asked for."), limits.fps, "fps"))
+        self._fill(self.format, list(limits.pixel_formats))
+        self._fill(self.binning, [f"{n}×{n}" for n in limits.binnings])
+        self._filling = False
+        self._show(event.settings)
+        set_text(self.readout, f"{tr('Rows are read out over')} {number(event.readout_ms, 1)} ms")
+        self.readout.setToolTip(
+            tr("The shutter rolls: after a change of light, frames whose rows saw both are rejected, never counted.")
+        )
+
+    @staticmethod
+    def _fill(box: Any, items: list[str]) -> None:
+        if [box.itemText(i) for i in range(box.count())] != items:
+            box.clear()
+            box.addItems(items)
+
+    def _show(self, settings: CameraSettings) -> None:
+        self._filling = True
+        self.settings = settings
+        self.exposure.setValue(settings.exposure_ms)
+        self.gain.setValue(settings.gain_db)
+        self.fps.setValue(settings.fps if settings.fps is not None else self.fps.maximum())
+        self.format.setCurrentText(settings.pixel_format)
+        self.binning.setCurrentText(f"{settings.binning}×{settings.binning}")
+        self.limit.setChecked(settings.throughput_limit)
+        self._filling = False
+
+    def _ask(self, **changes: object) -> None:
+        if not self._filling:
+            wanted = CameraSettings.model_validate({**self.settings.model_dump(), **changes})
+            # The next edit builds on this one, even before the camera has read it back.
+            self.settings = wanted
+            self.settings_asked.emit(wanted)
+
+
+def _range(text: str, limits: tuple[float, float], unit: str) -> str:
+    return f"{text}  {number(limits[0], 2)} – {number(limits[1], 1)} {unit}"

@@ -1,0 +1,171 @@
+"""How count, brightness and sharpness go with time, and how the nuclei of one picture are spread."""
+
+import warnings
+from collections import deque
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QColor
+from PySide6.QtWidgets import QTabWidget
+
+from app.gui.text import tr
+from app.gui.theme import THEME
+
+with warnings.catch_warnings():
+    # pyqtgraph looks for optional packages while it is loaded, and those complain on their own account.
+    warnings.simplefilter("ignore")
+    import pyqtgraph as pg
+
+KEEP = 4000
+"""Points of a time series; an hour at one a second."""
+
+
+class Series:
+    """A quantity over time; thins itself out when it grows long.
+
+    Attributes
+    ----------
+    times, values : list of float
+    """
+
+    def __init__(self, keep: int = KEEP) -> None:
+        self._points: deque[tuple[float, float]] = deque()
+        self._keep = keep
+
+    def add(self, moment: float, value: float) -> None:
+        """Append; a clock that went back (another recording) begins anew."""
+        if self._points and moment < self._points[-1][0]:
+            self._points.clear()
+        self._points.append((moment, value))
+        if len(self._points) > self._keep:
+            # Keep every second of the older half: the whole run stays in sight at a bounded cost.
+            points = list(self._points)
+            half = len(points) // 2
+            self._points = deque(points[:half:2] + points[half:])
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._points.clear()
+
+    def __len__(self) -> int:
+        return len(self._points)
+
+    def arrays(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return (seconds since the first point, values), both shape (N,)."""
+        if not self._points:
+            return np.zeros(0), np.zeros(0)
+        both = np.array(self._points, np.float64)
+        return both[:, 0] - both[0, 0], both[:, 1]
+
+    def rows(self) -> Iterable[tuple[float, float]]:
+        """Return (moment, value) of every point kept."""
+        return tuple(self._points)
+
+
+def distribution(values: NDArray[np.float32], bins: int = 24) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return (edges, shape (bins+1,), and counts, shape (bins,)) of the finite values; empty when there are none."""
+    finite = np.asarray(values, np.float64)
+    finite = finite[np.isfinite(finite)]
+    if finite.size == 0:
+        return np.zeros(0), np.zeros(0)
+    counts, edges = np.histogram(finite, bins=bins)
+    return edges, counts.astype(np.float64)
+
+
+class Charts(QTabWidget):
+    """Charts in tabs: what is measured over time, then distributions of the newest result."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setDocumentMode(True)
+        self.setAccessibleName(tr("Charts"))
+        self.counted, self.brightness, self.focus = Series(), Series(), Series()
+        self._areas: NDArray[np.float32] = np.zeros(0, np.float32)
+        self._means: NDArray[np.float32] = np.zeros(0, np.float32)
+        self._area_unit = "µm²"
+        self._plots: list[pg.PlotWidget] = []
+        self._curves: list[pg.PlotDataItem] = []
+        for title, left, bottom in (
+            (tr("Count"), tr("nuclei"), "s"),
+            (tr("Brightness"), tr("mean grey value"), "s"),
+            (tr("Focus"), tr("sharpness"), "s"),
+            (tr("Area"), tr("nuclei"), "µm²"),
+            (tr("Intensity"), tr("nuclei"), tr("mean grey value")),
+        ):
+            self.addTab(self._plot(left, bottom), title)
+        self.setTabToolTip(0, tr("Number of nuclei over time."))
+        self.setTabToolTip(1, tr("Mean brightness over time: shows bleaching and drift of the lamp."))
+        self.setTabToolTip(2, tr("Sharpness over time: shows focus drift."))
+        self.setTabToolTip(3, tr("How large the nuclei of the newest result are."))
+        self.setTabToolTip(4, tr("How bright the nuclei of the newest result are."))
+        self.currentChanged.connect(lambda _index: self.refresh())
+        THEME.changed.connect(self._dress)
+        self._dress()
+
+    def _plot(self, left: str, bottom: str) -> Any:
+        plot = pg.PlotWidget(background=None)
+        plot.setMenuEnabled(False)
+        plot.hideButtons()
+        plot.setMouseEnabled(x=False, y=False)
+        plot.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        plot.setLabel("left", left)
+        plot.setLabel("bottom", bottom)
+        plot.setMinimumHeight(60)
+        self._plots.append(plot)
+        self._curves.append(plot.plot([], []))
+        return plot
+
+    def _dress(self) -> None:
+        p = THEME.palette
+        for index, plot in enumerate(self._plots):
+            item = plot.getPlotItem()
+            for side in ("left", "bottom"):
+                axis = item.getAxis(side)
+                axis.setPen(QColor(p.line))
+                axis.setTextPen(QColor(p.muted))
+                axis.setTickFont(THEME.font(8))
+                axis.label.setFont(THEME.font(8))
+                axis.enableAutoSIPrefix(False)
+            item.getAxis("left").setWidth(THEME.px(50))
+            item.showGrid(y=True, alpha=0.18)
+            color = QColor(p.accent)
+            soft = QColor(p.accent)
+            soft.setAlpha(60)
+            self._curves[index].setPen(color, width=1.6)
+            if index >= 3:
+                self._curves[index].setFillLevel(0)
+                self._curves[index].setBrush(soft)
+
+    def show_nuclei(self, areas: NDArray[np.float32], unit: str, means: NDArray[np.float32]) -> None:
+        """Take the nuclei of the newest result: areas in `unit`, mean grey values."""
+        self._areas, self._means = areas, means
+        if unit != self._area_unit:
+            self._area_unit = unit
+            self._plots[3].setLabel("bottom", unit)
+
+    def clear(self) -> None:
+        """Forget what was measured over time."""
+        for series in (self.counted, self.brightness, self.focus):
+            series.clear()
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Draw the chart in sight; the others wait until they are."""
+        index = self.currentIndex()
+        if not self.isVisible() or index < 0:
+            return
+        if index < 3:
+            times, values = (self.counted, self.brightness, self.focus)[index].arrays()
+            self._curves[index].setData(times, values)
+            if values.size:
+                top = float(values.max())
+                low = 0.0 if index == 0 else float(values.min())
+                spread = max(top - low, abs(top) * 0.05, 1e-6)
+                self._plots[index].setYRange(max(low - 0.1 * spread, 0.0), top + 0.1 * spread, padding=0)
+                self._plots[index].setXRange(0, max(float(times[-1]), 10.0), padding=0)
+            return
+        edges, counts = distribution(self._areas if index == 3 else self._means)
+        self._curves[index].setData(edges, counts, stepMode="center" if counts.size else None)

@@ -1,0 +1,129 @@
+"""What the program has to say: a sentence in the corner that does not get in the way, and a list of all of them."""
+
+import time
+from collections.abc import Callable
+
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QListWidget, QPushButton, QToolButton, QVBoxLayout, QWidget
+
+from app.events import Notice
+from app.gui.icons import icon
+from app.gui.panels.parts import label
+from app.gui.text import tr
+from app.gui.theme import THEME
+
+_SECONDS = {"info": 6.0, "warning": 12.0, "error": 0.0}
+"""How long a toast stays; 0 is until it is read and closed."""
+MOST = 3
+
+
+class Toast(QFrame):
+    """One sentence, perhaps with one thing to do about it."""
+
+    closed = Signal(object)
+
+    def __init__(self, notice: Notice, button: str = "", call: Callable[[], object] | None = None) -> None:
+        super().__init__()
+        self.notice = notice
+        self.setObjectName("toast")
+        self.setProperty("level", notice.level)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(THEME.px(10), THEME.px(7), THEME.px(6), THEME.px(7))
+        row.setSpacing(THEME.px(9))
+        color = {"error": THEME.palette.error, "warning": THEME.palette.warning}.get(notice.level, THEME.palette.muted)
+        sign = label()
+        sign.setPixmap(icon("info" if notice.level == "info" else "warning", color).pixmap(THEME.px(18)))
+        row.addWidget(sign, 0, Qt.AlignmentFlag.AlignTop)
+        self.text = label(notice.text, wrap=True)
+        self.text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.text.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        row.addWidget(self.text, 1)
+        if button and call is not None:
+            self.action = QPushButton(button)
+            self.action.setToolTip(button)
+            self.action.clicked.connect(lambda _checked=False: call())
+            self.action.clicked.connect(lambda _checked=False: self.dismiss())
+            row.addWidget(self.action)
+        close = QToolButton()
+        close.setObjectName("flat")
+        close.setIcon(icon("close"))
+        close.setToolTip(tr("Close this message; it stays in the list of messages."))
+        close.setAccessibleName(tr("Close message"))
+        close.clicked.connect(lambda _checked=False: self.dismiss())
+        row.addWidget(close, 0, Qt.AlignmentFlag.AlignTop)
+        seconds = _SECONDS.get(notice.level, 0.0)
+        if seconds:
+            QTimer.singleShot(round(1000 * seconds), self, self.dismiss)
+
+    def dismiss(self) -> None:
+        """Go away."""
+        self.closed.emit(self)
+
+
+class ToastStack(QWidget):
+    """The newest few sentences, at the lower left of the picture."""
+
+    def __init__(self, over: QWidget) -> None:
+        super().__init__(over)
+        self._over = over
+        self._lines = QVBoxLayout(self)
+        self._lines.setContentsMargins(0, 0, 0, 0)
+        self._lines.setSpacing(THEME.px(6))
+        self.toasts: list[Toast] = []
+        self.hide()
+
+    def show_notice(self, notice: Notice, button: str = "", call: Callable[[], object] | None = None) -> None:
+        """Show one more; the same sentence is not shown twice, and the oldest gives way."""
+        for toast in list(self.toasts):
+            if toast.notice.text == notice.text:
+                self._remove(toast)
+        while len(self.toasts) >= MOST:
+            self._remove(self.toasts[0])
+        toast = Toast(notice, button, call)
+        toast.closed.connect(self._remove)
+        self.toasts.append(toast)
+        self._lines.addWidget(toast)
+        self.show()
+        self.raise_()
+        self.settle()
+
+    def clear_errors(self) -> None:
+        """Take away errors that are over."""
+        for toast in [t for t in self.toasts if t.notice.level == "error"]:
+            self._remove(toast)
+
+    def _remove(self, toast: Toast) -> None:
+        if toast in self.toasts:
+            self.toasts.remove(toast)
+            self._lines.removeWidget(toast)
+            toast.hide()
+            toast.deleteLater()
+        self.setVisible(bool(self.toasts))
+        self.settle()
+
+    def settle(self) -> None:
+        """Take the place at the lower left, above the pixel readout."""
+        width = min(THEME.px(560), self._over.width() - THEME.px(24))
+        self.setFixedWidth(max(width, 50))
+        self.adjustSize()
+        self.move(THEME.px(12), max(self._over.height() - self.height() - THEME.px(46), 0))
+
+
+class MessageList(QListWidget):
+    """Everything that was said, newest last."""
+
+    def __init__(self, wall_clock: Callable[[], float] = time.time) -> None:
+        super().__init__()
+        self._wall_clock = wall_clock
+        self.setWordWrap(True)
+        self.setAccessibleName(tr("Messages"))
+        self.setToolTip(tr("Everything that was said in this session."))
+        self.notices: list[tuple[float, Notice]] = []
+
+    def add(self, notice: Notice) -> None:
+        """Append a sentence."""
+        now = self._wall_clock()
+        self.notices.append((now, notice))
+        sign = {"error": "✕ ", "warning": "! "}.get(notice.level, "")
+        self.addItem(f"{time.strftime('%H:%M:%S', time.localtime(now))}  {sign}{notice.text}")
+        self.scrollToBottom()

@@ -1,0 +1,55 @@
+"""A page of its own beside the picture: not modal, closed with its button."""
+
+from PySide6.QtCore import QEvent, QObject, Qt
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QToolButton, QVBoxLayout, QWidget
+
+from app.gui.icons import icon
+from app.gui.panels.parts import label
+from app.gui.text import tr
+from app.gui.theme import THEME
+
+
+class Page(QFrame):
+    """Lies over the middle of the picture; the panels and the light stay within reach."""
+
+    def __init__(self, over: QWidget, title: str) -> None:
+        super().__init__(over)
+        self.setObjectName("toast")
+        self._over = over
+        over.installEventFilter(self)
+        close = QToolButton()
+        close.setObjectName("flat")
+        close.setIcon(icon("close"))
+        close.setToolTip(tr("Close this page."))
+        close.setAccessibleName(tr("Close page"))
+        close.clicked.connect(lambda _checked=False: self.hide())
+        head = label(title, "title")
+        head.setFont(THEME.font(12, bold=True))
+        row = QHBoxLayout()
+        row.addWidget(head, 1)
+        row.addWidget(close)
+        self.lines = QVBoxLayout(self)
+        self.lines.setContentsMargins(THEME.px(16), THEME.px(12), THEME.px(12), THEME.px(14))
+        self.lines.setSpacing(THEME.px(8))
+        self.lines.addLayout(row)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.hide()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
+        """Stay in the middle."""
+        if watched is self._over and event.type() == QEvent.Type.Resize and self.isVisible():
+            self.settle()
+        return False
+
+    def settle(self) -> None:
+        """Take the middle of the picture."""
+        width = min(THEME.px(620), self._over.width() - THEME.px(40))
+        height = min(max(self.sizeHint().height(), THEME.px(300)), self._over.height() - THEME.px(40))
+        self.resize(width, height)
+        self.move((self._over.width() - width) // 2, (self._over.height() - height) // 2)
+
+    def appear(self) -> None:
+        """Show."""
+        self.settle()
+        self.show()
+        self.raise_()

@@ -1,0 +1,182 @@
+"""Small building blocks of the panels."""
+
+from PySide6.QtCore import QEvent, QObject, Qt, Signal
+from PySide6.QtGui import QKeyEvent
+from PySide6.QtWidgets import (
+    QAbstractSpinBox,
+    QComboBox,
+    QDoubleSpinBox,
+    QFormLayout,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QSizePolicy,
+    QSlider,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.gui.text import tr
+from app.gui.theme import THEME
+
+
+def label(text: str = "", role: str = "", *, wrap: bool = False) -> QLabel:
+    """Return a text; `role` is ``muted``, ``good``, ``warning``, ``error`` or ``title``."""
+    made = QLabel(text)
+    made.setTextFormat(Qt.TextFormat.PlainText)
+    set_role(made, role)
+    made.setWordWrap(wrap)
+    if wrap:
+        made.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
+    return made
+
+
+def set_role(widget: QWidget, role: str) -> None:
+    """Change what a text means, and with it its colour."""
+    if widget.property("role") != role:
+        widget.setProperty("role", role)
+        widget.style().unpolish(widget)
+        widget.style().polish(widget)
+
+
+def set_text(widget: QLabel, text: str) -> None:
+    """Change a text only where it differs: a label laid out again costs more than a comparison."""
+    if widget.text() != text:
+        widget.setText(text)
+
+
+class Section(QFrame):
+    """A panel with a title that folds it away."""
+
+    folded = Signal(bool)
+
+    def __init__(self, name: str, title: str, body: QWidget, *, open_: bool = True) -> None:
+        super().__init__()
+        self.setObjectName("section")
+        self.name, self.body = name, body
+        self.head = QToolButton()
+        self.head.setObjectName("fold")
+        self.head.setText(title)
+        self.head.setAccessibleName(title)
+        self.head.setCheckable(True)
+        self.head.setChecked(open_)
+        self.head.setToolTip(tr("Fold or unfold this panel."))
+        self.head.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.head.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.note = label("", "muted")
+        row = QHBoxLayout()
+        row.setContentsMargins(0, 0, THEME.px(4), 0)
+        row.addWidget(self.head, 1)
+        row.addWidget(self.note)
+        lines = QVBoxLayout(self)
+        lines.setContentsMargins(THEME.px(10), 0, THEME.px(8), THEME.px(4))
+        lines.setSpacing(0)
+        lines.addLayout(row)
+        lines.addWidget(body)
+        self.head.toggled.connect(self.set_open)
+        self.set_open(open_)
+
+    @property
+    def is_open(self) -> bool:
+        """True while the body can be seen."""
+        return self.head.isChecked()
+
+    def set_open(self, on: bool) -> None:
+        """Fold or unfold."""
+        self.head.setArrowType(Qt.ArrowType.DownArrow if on else Qt.ArrowType.RightArrow)
+        self.head.setChecked(on)
+        self.body.setVisible(on)
+        self.folded.emit(not on)
+
+
+class _NoWheel(QObject):
+    """Keeps the wheel, meant to scroll the panels, from changing a value that has no focus."""
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
+        """Hand the wheel on to whoever scrolls."""
+        if event.type() == QEvent.Type.Wheel and isinstance(watched, QWidget) and not watched.hasFocus():
+            event.ignore()
+            return True
+        return False
+
+
+class EnterMovesOn(QObject):
+    """After Enter in a field the keys work the microscope again; Enter on a button presses it (Space means snap)."""
+
+    done = Signal()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
+        """Look at keys on their way to fields and buttons."""
+        if event.type() == QEvent.Type.KeyPress and isinstance(event, QKeyEvent):
+            if event.key() not in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+                return False
+            if isinstance(watched, QAbstractSpinBox):
+                watched.interpretText()
+                watched.editingFinished.emit()
+                self.done.emit()
+                return True
+            if isinstance(watched, QLineEdit) and not isinstance(watched.parent(), QAbstractSpinBox | QComboBox):
+                watched.editingFinished.emit()
+                self.done.emit()
+                return True
+            click = getattr(watched, "click", None)
+            if click is not None and isinstance(watched, QWidget) and watched.isEnabled():
+                click()
+                return True
+        return False
+
+
+def calm(widget: QWidget, keeper: QObject) -> None:
+    """Make a field ignore the wheel until it is chosen."""
+    widget.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+    guard = _NoWheel(keeper)
+    widget.installEventFilter(guard)
+
+
+def number_field(keeper: QWidget, name: str, unit: str, decimals: int, tooltip: str) -> QDoubleSpinBox:
+    """Return a field for a number with its unit; it reports only finished edits."""
+    field = QDoubleSpinBox()
+    field.setDecimals(decimals)
+    field.setSuffix(f" {unit}" if unit else "")
+    field.setKeyboardTracking(False)
+    field.setButtonSymbols(QAbstractSpinBox.ButtonSymbols.NoButtons)
+    field.setStepType(QAbstractSpinBox.StepType.AdaptiveDecimalStepType)
+    field.setAccessibleName(name)
+    field.setToolTip(tooltip)
+    field.setMinimumWidth(THEME.px(60))
+    calm(field, keeper)
+    return field
+
+
+def choice(keeper: QWidget, name: str, tooltip: str) -> QComboBox:
+    """Return an empty list to choose from."""
+    box = QComboBox()
+    box.setAccessibleName(name)
+    box.setToolTip(tooltip)
+    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    box.setMinimumContentsLength(6)
+    calm(box, keeper)
+    return box
+
+
+def slider(keeper: QWidget, name: str, tooltip: str) -> QSlider:
+    """Return a slider of 0 to 100."""
+    made = QSlider(Qt.Orientation.Horizontal)
+    made.setRange(0, 100)
+    made.setAccessibleName(name)
+    made.setToolTip(tooltip)
+    calm(made, keeper)
+    return made
+
+
+def form(widget: QWidget) -> QFormLayout:
+    """Return a two-column layout on `widget`."""
+    lines = QFormLayout(widget)
+    lines.setContentsMargins(THEME.px(4), THEME.px(2), THEME.px(2), THEME.px(6))
+    lines.setHorizontalSpacing(THEME.px(10))
+    lines.setVerticalSpacing(THEME.px(6))
+    lines.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+    lines.setRowWrapPolicy(QFormLayout.RowWrapPolicy.DontWrapRows)
+    return lines

@@ -1,0 +1,276 @@
+"""What each event changes on the screen. The fast ones are gathered and shown at a pace that eyes can follow."""
+
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from app.events import (
+    CameraReady,
+    LightReady,
+    LightSeen,
+    ModelReady,
+    Notice,
+    RecordingChanged,
+    ReplayMoved,
+    ResultReady,
+    SnapTaken,
+    State,
+    StateChanged,
+    StatsReady,
+)
+from app.frame import Frame, Segmentation
+from app.gui.composer import Composed
+from app.gui.contrast import brightness, exposure_advice
+from app.gui.focus import PeakHold
+from app.gui.text import number, percent, tr
+from app.gui.theme import THEME
+from app.gui.viewer_paint import Badge
+
+if TYPE_CHECKING:
+    from app.gui.main_window import MainWindow
+
+STALE_AFTER_S = 1.5
+"""A count older than this is not of the present picture."""
+_CHART_PERIOD_S = 0.4
+
+
+class Presenter:
+    """Keeps the window true to the session; lives on the GUI thread."""
+
+    def __init__(self, window: "MainWindow") -> None:
+        self.w = window
+        self.focus = PeakHold()
+        self.light = LightSeen(None, 0.0, True)
+        self.simulated: dict[str, bool] = {}
+        self.recording = False
+        self.replay: ReplayMoved | None = None
+        self.snapped: SnapTaken | None = None
+        self.advice = ""
+        self.painted_fps = 0.0
+        self._painted = 0
+        self._rate_since = time.monotonic()
+        self._result: Segmentation | None = None
+        self._result_new = self._picture_new = False
+        self._result_at = self._charts_at = 0.0
+        self._stats = StatsReady(window.session.stats())
+
+    # --- events, in order ------------------------------------------------------------------------------------------
+
+    def take(self, event: object) -> None:
+        """Show one event."""
+        match event:
+            case Composed():
+                self._composed(event)
+            case ResultReady():
+                self._take_result(event.segmentation)
+            case StatsReady():
+                self._stats = event
+            case StateChanged():
+                self._state(event)
+            case Notice():
+                self.w.notify(event)
+            case LightSeen():
+                self.light = event
+                self.w.light.show_seen(event)
+                self.refresh_badges()
+            case LightReady():
+                self.simulated["light"] = event.info.simulated
+                self.light = LightSeen(None, 0.0, True)
+                self.w.light.show_ready(event)
+                self.refresh_badges()
+            case CameraReady():
+                self.simulated["camera"] = event.info.simulated
+                self.w.camera.show_ready(event)
+                self.refresh_badges()
+            case ModelReady():
+                self.w.segmentation.show_ready(event)
+                self.w.sections["segmentation"].note.setText(event.name)
+            case RecordingChanged():
+                self._recording(event)
+            case ReplayMoved():
+                self.replay = event
+                self.w.replay_bar.show_moved(event)
+            case SnapTaken():
+                self._snap(event)
+            case _:
+                pass
+
+    def _composed(self, composed: Composed) -> None:
+        self.w.viewer.show_composed(composed)
+        self._picture_new = True
+        self.focus.add(composed.sharpness)
+
+    def _take_result(self, result: Segmentation) -> None:
+        self._result, self._result_new, self._result_at = result, True, time.monotonic()
+        self.w.charts.counted.add(result.frame.exposure_end_s, result.count)
+        if self.w.session.state is State.REPLAYING:
+            self.w.replay_bar.show_result(result)
+
+    def _state(self, event: StateChanged) -> None:
+        w = self.w
+        w.strip.show_state(event.state)
+        w.show_session_state(event.state)
+        if event.state is State.REPLAYING:
+            w.replay_bar.clear()
+            self.forget()
+        elif event.state is State.LIVE and self.replay is not None:
+            self.replay = None
+            self.forget()
+        if event.state is State.FAILED:
+            w.banner.say(event.reason)
+        elif event.state in (State.STARTING, State.LIVE, State.REPLAYING, State.SNAPPING):
+            w.banner.hide()
+            w.toasts.clear_errors()
+        if event.state is State.STARTING:
+            self.focus.reset()
+            w.counts.clear(tr("Waiting for the first picture"))
+        self.refresh_badges()
+
+    def _recording(self, event: RecordingChanged) -> None:
+        if self.recording and not event.active and event.path is not None:
+            text = f"{tr('Recorded')} {number(event.frames)} {tr('frames')}: {event.path.name}"
+            self.w.notify_file(Notice("info", text), event.path)
+        self.recording = event.active
+        self.w.actions_by_id["record"].setChecked(event.active)
+        self.w.strip.show_recording(event)
+        self.refresh_badges()
+
+    def _snap(self, event: SnapTaken) -> None:
+        self.snapped = event
+        if event.segmentation is not None:
+            self._take_result(event.segmentation)
+            found = f"{number(event.segmentation.count)} {tr('nuclei')}: "
+        else:
+            found = f"{tr('Saved')}: "
+        path = event.files.get("image")
+        if path is not None:
+            self.w.notify_file(Notice("info", found + path.name), path)
+        self.refresh_badges()
+
+    def forget(self) -> None:
+        """Another source: what was measured before is no part of it."""
+        self.w.charts.clear()
+        self.w.counts.clear(tr("Nothing counted yet"))
+        self._result, self._result_new = None, False
+        self.focus.reset()
+        self.w.bridge.composer.show_result(None)
+
+    # --- at a human pace -------------------------------------------------------------------------------------------
+
+    def count_paint(self) -> None:
+        """Note that a picture really reached the screen."""
+        self._painted += 1
+
+    def tick(self) -> None:
+        """Show what has gathered; about eight times a second."""
+        now = time.monotonic()
+        if now - self._rate_since >= 1.0:
+            self.painted_fps = self._painted / (now - self._rate_since)
+            self._painted, self._rate_since = 0, now
+        composed = self.w.viewer.composed
+        if self._picture_new and composed is not None:
+            self._picture_new = False
+            self.w.histogram.show_picture(composed.picture)
+            self._measure(composed)
+        if self._result_new and self._result is not None:
+            self._result_new = False
+            self.w.counts.show_result(self._result)
+            self._show_nuclei(self._result)
+        elif now - self._result_at > STALE_AFTER_S:
+            self._explain_no_count()
+        self.w.strip.show_stats(self._stats.stats, self.painted_fps)
+        self.w.focus_panel.show_focus(self.focus)
+        self.w.light.show_armed(self.w.session.selected_channel)
+        if now - self._charts_at >= _CHART_PERIOD_S:
+            self._charts_at = now
+            self.w.charts.refresh()
+        self.refresh_badges()
+
+    def _measure(self, composed: Composed) -> None:
+        picture = composed.picture
+        moment = picture.frame.exposure_end_s
+        self.w.charts.brightness.add(moment, brightness(picture.histogram, picture.frame.white))
+        self.w.charts.focus.add(moment, composed.sharpness)
+        lit = picture.frame.light.channel is not None or self.w.session.state is State.REPLAYING
+        self.advice = exposure_advice(picture.histogram, picture.saturated_fraction) if lit else ""
+
+    def _show_nuclei(self, result: Segmentation) -> None:
+        has_um = result.count > 0 and bool(np.isfinite(result.nuclei["area_um2"][0]))
+        areas = result.nuclei["area_um2" if has_um else "area_px"]
+        self.w.charts.show_nuclei(areas, "µm²" if has_um else "px²", result.nuclei["mean_intensity"])
+        self.show_table()
+
+    def show_table(self) -> None:
+        """Fill the table, if it can be seen, with the newest nuclei."""
+        if self._result is not None and self.w.table.isVisible():
+            self.w.table.show_result(self._result)
+
+    def _explain_no_count(self) -> None:
+        w, frame = self.w, self.w.viewer.frame
+        if w.session.state is not State.LIVE or frame is None:
+            return
+        w.counts.show_waiting(self.reason_for_no_count(frame))
+
+    def reason_for_no_count(self, frame: Frame) -> str:
+        """Return why the present frames are not counted."""
+        if not self.w.actions_by_id["counting"].isChecked():
+            return tr("Counting is off; press C.")
+        if frame.light.channel is None and (frame.light.confirmed or self.light.channel is None):
+            return tr("Not counted: it is dark. Choose a channel, 1–4.")
+        if not frame.light.confirmed:
+            return f"{tr('Not counted: light not confirmed')} ({frame.light.reason})"
+        counting = {channel.name: channel.counts_nuclei for channel in self.w.session.channels}
+        if not counting.get(frame.light.channel or "", False):
+            return tr("Not counted: this channel does not show nuclei.")
+        return tr("Waiting for a count")
+
+    # --- badges ----------------------------------------------------------------------------------------------------
+
+    def refresh_badges(self) -> None:
+        """Say on the picture what is simulated, what runs, and what shines."""
+        p, state = THEME.palette, self.w.session.state
+        left: list[Badge] = []
+        words = {State.LIVE: tr("LIVE"), State.SNAPPING: tr("SNAPSHOT…"), State.STARTING: tr("STARTING…")}
+        if state in words:
+            left.append(Badge(words[state], p.good, dot=True))
+        elif state is State.REPLAYING:
+            left.append(Badge(tr("REPLAY"), p.text, dot=True))
+        elif self.snapped is not None and self.w.viewer.frame is self.snapped.frame:
+            left.append(Badge(tr("SNAPSHOT"), p.text, dot=True))
+        if self.recording:
+            left.append(Badge(tr("● RECORDING"), p.error, strong=True))
+        if state is not State.REPLAYING:
+            parts = [tr(name) for name in ("camera", "light") if self.simulated.get(name)]
+            if parts:
+                left.append(Badge(f"{tr('SIMULATED')} {' + '.join(parts).upper()}", p.warning))
+        composed = self.w.viewer.composed
+        if self.advice == "saturated" and composed is not None:
+            part = percent(composed.picture.saturated_fraction, 1)
+            left.append(Badge(f"{tr('SATURATED')} {part}: {tr('less exposure or light')}", "#ff8ad8"))
+        elif self.advice == "dim":
+            left.append(Badge(tr("DIM: more exposure or light"), "#8fb8ff"))
+        self.w.viewer.set_badges(left, self._light_badge(state))
+
+    def _light_badge(self, state: State) -> Badge | None:
+        p, frame = THEME.palette, self.w.viewer.frame
+        colors = {channel.name: channel.color for channel in self.w.session.channels}
+        if state is State.REPLAYING or (frame is not None and frame.name):
+            return None if frame is None else self._recorded_light(frame, colors)
+        if not self.light.known:
+            return Badge(tr("LIGHT DOES NOT ANSWER"), p.error, strong=True)
+        if self.light.channel is not None:
+            text = f"{self.light.channel} nm · {percent(self.light.level)}"
+            return Badge(text, colors.get(self.light.channel, p.text), dot=True)
+        if state is State.LIVE and frame is not None and not frame.light.confirmed and frame.light.reason:
+            return Badge(f"{tr('light not confirmed')}: {frame.light.reason}", p.warning)
+        return Badge(tr("DARK"), p.muted)
+
+    @staticmethod
+    def _recorded_light(frame: Frame, colors: dict[str, str]) -> Badge:
+        if frame.light.channel is None:
+            return Badge(tr("recorded light: unknown") if not frame.light.confirmed else tr("recorded: dark"),
+                         THEME.palette.muted)  # fmt: skip
+        sure = "" if frame.light.confirmed else f" ({tr('not confirmed')})"
+        color = colors.get(frame.light.channel, THEME.palette.text)
+        return Badge(f"{tr('recorded')}: {frame.light.channel} · {percent(frame.light.intensity)}{sure}", color)

@@ -1,0 +1,160 @@
+"""What the window asks of a session; nothing else of it is known here.
+
+Every command returns at once: the work is done on the session's own threads, and what came of it arrives as events.
+"""
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from app.display import Contrast, View
+from app.events import Event, State, Stats
+from app.frame import Frame, Segmentation
+from app.settings import CameraSettings, Channel, Settings
+
+
+class SessionPort(Protocol):
+    """The commands and the few facts that the window needs; `app.session.Session` has them."""
+
+    @property
+    def state(self) -> State:
+        """Where the session stands."""
+        ...
+
+    @property
+    def settings(self) -> Settings:
+        """What the session was made with, and what was changed since."""
+        ...
+
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        """The colours of light, in the order of their keys."""
+        ...
+
+    @property
+    def selected_channel(self) -> str | None:
+        """The channel that is armed, or None for darkness."""
+        ...
+
+    @property
+    def last_frame(self) -> Frame | None:
+        """The newest frame, for reading pixels."""
+        ...
+
+    @property
+    def last_result(self) -> Segmentation | None:
+        """The newest segmentation."""
+        ...
+
+    def stats(self) -> Stats:
+        """Return rates and counters of this run."""
+        ...
+
+    def subscribe(self, listener: Callable[[Event], None]) -> Callable[[], None]:
+        """Have `listener` called, on foreign threads, for every event; returns what ends it."""
+        ...
+
+    def connect(self) -> Future[Any]:
+        """Open light, camera and model."""
+        ...
+
+    def start_live(self) -> Future[Any]:
+        """Let frames flow."""
+        ...
+
+    def stop_live(self) -> Future[Any]:
+        """Stop the frames; the light goes off."""
+        ...
+
+    def set_channel(self, name: str | None) -> Future[Any]:
+        """Select a channel; in live its light goes on now, None goes dark."""
+        ...
+
+    def set_intensity(self, level: float) -> Future[Any]:
+        """Set the selected channel's level, 0…1."""
+        ...
+
+    def all_off(self) -> Future[Any]:
+        """Switch every light off before anything else is done."""
+        ...
+
+    def set_camera(self, settings: CameraSettings) -> Future[Any]:
+        """Ask the camera for these settings."""
+        ...
+
+    def set_view(self, view: View) -> Any:
+        """Say what is looked at."""
+        ...
+
+    def set_contrast(self, contrast: Contrast) -> Any:
+        """Say which grey values are black and white."""
+        ...
+
+    def set_segmenting(self, on: bool) -> Any:
+        """Count, or do not."""
+        ...
+
+    def set_model(self, name: str) -> Future[Any]:
+        """Load and use another model."""
+        ...
+
+    def set_pixel_size(self, value: float | Literal["auto"] | None) -> Any:
+        """Set µm per pixel; None takes the frame's own, ``"auto"`` estimates it."""
+        ...
+
+    def snap(self, segment: bool, folder: Path) -> Future[Any]:
+        """Take and save one frame with the least light."""
+        ...
+
+    def start_recording(self, folder: Path) -> Future[Any]:
+        """Record every frame from now on."""
+        ...
+
+    def stop_recording(self) -> Future[Any]:
+        """Finish the recording."""
+        ...
+
+    def open_replay(self, path: Path) -> Future[Any]:
+        """Replay a file or a folder."""
+        ...
+
+    def replay_play(self) -> Any:
+        """Go on."""
+        ...
+
+    def replay_pause(self) -> Any:
+        """Hold."""
+        ...
+
+    def replay_step(self, n: int) -> Any:
+        """Move by `n` frames and hold."""
+        ...
+
+    def replay_seek(self, i: int) -> Any:
+        """Go to frame `i`."""
+        ...
+
+    def replay_speed(self, x: float) -> Any:
+        """Play `x` times as fast as it was recorded."""
+        ...
+
+    def replay_loop(self, on: bool) -> Any:
+        """Begin again at the end."""
+        ...
+
+    def close_replay(self) -> Future[Any]:
+        """Leave the replay."""
+        ...
+
+    def set_sample(self, sample: str, operator: str) -> Any:
+        """Say what and who, for the files."""
+        ...
+
+    def fail(self, error: BaseException) -> Any:
+        """Take anything unexpected: light off, stop."""
+        ...
+
+    def close(self) -> bool:
+        """Stop, light off, threads joined; waits. Returns True when the box confirmed that it is dark."""
+        ...

@@ -1,0 +1,149 @@
+"""What lies over the window for a while: the failure's sentence, the map of keys, and the last moments."""
+
+from collections.abc import Callable
+
+from PySide6.QtCore import QEvent, QObject, Qt
+from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
+
+from app.gui.actions import ACTIONS, MENUS, ActionSpec, shortcut_text
+from app.gui.panels.parts import label
+from app.gui.text import tr
+from app.gui.theme import THEME
+
+
+class _Over(QFrame):
+    """Covers its parent and follows its size."""
+
+    def __init__(self, over: QWidget) -> None:
+        super().__init__(over)
+        self._over = over
+        over.installEventFilter(self)
+        self.hide()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
+        """Follow."""
+        if watched is self._over and event.type() == QEvent.Type.Resize:
+            self.settle()
+        return False
+
+    def settle(self) -> None:
+        """Take the parent's whole room."""
+        self.setGeometry(self._over.rect())
+
+    def appear(self) -> None:
+        """Show above everything."""
+        self.settle()
+        self.show()
+        self.raise_()
+
+
+class Veil(_Over):
+    """Darkens the window and says one thing, with at most one button."""
+
+    def __init__(self, over: QWidget) -> None:
+        super().__init__(over)
+        self.setObjectName("veil")
+        self.text = label("", "title", wrap=True)
+        self.text.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.text.setFont(THEME.font(18, bold=True))
+        self.button = QPushButton()
+        self.button.hide()
+        self.button.setObjectName("alloff")
+        lines = QVBoxLayout(self)
+        lines.setContentsMargins(THEME.px(60), THEME.px(40), THEME.px(60), THEME.px(40))
+        lines.addStretch(1)
+        lines.addWidget(self.text)
+        lines.addWidget(self.button, 0, Qt.AlignmentFlag.AlignCenter)
+        lines.addStretch(1)
+
+    def say(self, text: str, button: str = "", call: Callable[[], object] | None = None) -> None:
+        """Cover the window and say `text`."""
+        self.text.setText(text)
+        self.button.setVisible(bool(button))
+        if button and call is not None:
+            self.button.setText(button)
+            self.button.setToolTip(button)
+            self.button.clicked.connect(lambda _checked=False: call())
+        self.appear()
+
+
+class Banner(_Over):
+    """The reason of a failure, above the picture, until the operator starts again."""
+
+    def __init__(self, over: QWidget, again: Callable[[], object]) -> None:
+        super().__init__(over)
+        self.setObjectName("banner")
+        self.text = label("", "error", wrap=True)
+        self.text.setFont(THEME.font(11.5, bold=True))
+        self.again = QPushButton(tr("Connect again"))
+        self.again.setToolTip(tr("Open light, camera and model again."))
+        self.again.clicked.connect(lambda _checked=False: again())
+        row = QHBoxLayout(self)
+        row.setContentsMargins(THEME.px(14), THEME.px(10), THEME.px(12), THEME.px(10))
+        row.addWidget(self.text, 1)
+        row.addWidget(self.again)
+
+    def settle(self) -> None:
+        """Take the top of the picture, as high as the sentence needs."""
+        room = self._over.rect().adjusted(THEME.px(12), 0, -THEME.px(12), 0)
+        self.setFixedWidth(max(room.width(), 100))
+        layout = self.layout()
+        height = layout.totalHeightForWidth(room.width()) if layout is not None else 0
+        self.setFixedHeight(max(height, self.minimumSizeHint().height(), THEME.px(50)))
+        self.move(THEME.px(12), THEME.px(74))
+
+    def say(self, reason: str) -> None:
+        """Show the reason."""
+        self.text.setText(reason)
+        self.appear()
+
+
+class KeyMap(_Over):
+    """All keys, by menu."""
+
+    def __init__(self, over: QWidget) -> None:
+        super().__init__(over)
+        self.setObjectName("veil")
+        page = QWidget()
+        page.setObjectName("page")
+        grid = QGridLayout(page)
+        grid.setContentsMargins(THEME.px(26), THEME.px(18), THEME.px(26), THEME.px(18))
+        grid.setHorizontalSpacing(THEME.px(34))
+        grid.setVerticalSpacing(THEME.px(14))
+        blocks = [(menu, [spec for spec in ACTIONS if spec.menu == menu and spec.shortcut]) for menu in MENUS]
+        columns: list[QVBoxLayout] = []
+        for index in range(3):
+            lines = QVBoxLayout()
+            lines.setSpacing(THEME.px(3))
+            grid.addLayout(lines, 0, index)
+            columns.append(lines)
+        lengths = [0, 0, 0]
+        for menu, specs in sorted(blocks, key=lambda block: -len(block[1])):
+            shortest = lengths.index(min(lengths))
+            lengths[shortest] += len(specs) + 2
+            columns[shortest].addWidget(label(tr(menu).upper(), "muted"))
+            for spec in specs:
+                columns[shortest].addLayout(_key_line(spec))
+            columns[shortest].addSpacing(THEME.px(12))
+        for lines in columns:
+            lines.addStretch(1)
+        scroll = QScrollArea()
+        scroll.setWidget(page)
+        scroll.setWidgetResizable(True)
+        scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        around = QVBoxLayout(self)
+        around.setContentsMargins(THEME.px(40), THEME.px(24), THEME.px(40), THEME.px(24))
+        around.addWidget(scroll)
+
+
+def _key_line(spec: ActionSpec) -> QHBoxLayout:
+    key = QLabel(shortcut_text(spec))
+    key.setFont(THEME.font(9.5, bold=True))
+    key.setMinimumWidth(THEME.px(92))
+    text = label(tr(spec.text))
+    text.setToolTip(tr(spec.tooltip))
+    row = QHBoxLayout()
+    row.setSpacing(THEME.px(8))
+    row.addWidget(key)
+    row.addWidget(text, 1)
+    return row
