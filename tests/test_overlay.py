@@ -63,8 +63,8 @@ def test_picture_mixes_as_the_layer_says():
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_stretch_is_linear_and_clipped(dtype):
-    pixels = np.array([[0, 50, 100, 150, 200]], dtype)
-    assert to_8bit(pixels, 50, 150).tolist() == [[0, 0, 128, 255, 255]]
+    pixels = np.array([[0, 50, 90, 150, 200]], dtype)
+    assert to_8bit(pixels, 50, 150).tolist() == [[0, 0, 102, 255, 255]]
     assert to_8bit(np.full((4, 4), 7, dtype)).shape == (4, 4)
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.frame import Frame
-from app.inference.preprocess import normalise
+from app.inference.preprocess import noise_sd, normalise
 
 SMALLEST_PX, LARGEST_PX = 5.0, 250.0
 """Diameters looked for, in pixels of the image."""
@@ -30,6 +30,9 @@ WORK_PIXELS = 1 << 19
 
 FAINTEST = 0.12
 """Weakest blob answer that counts, on the 0…1 scale of the normalised image."""
+
+SIGMA_TO_DIAMETER = 2 * 2**0.5
+"""A disk of this many sigmas across is what a Laplacian of Gaussians answers to most."""
 
 MASK_TO_NUCLEUS = 1.12
 """Otsu's patches are this much wider than the nuclei: clumps count as one, and the rim is blurred."""
@@ -87,7 +90,9 @@ def _blob_diameter(image: NDArray[np.float32]) -> float | None:
     largest = min(LARGEST_PX, 1.2 * min(image.shape))
     steps = 1 + int(np.log(largest / SMALLEST_PX) / np.log(STEP))
     diameters = SMALLEST_PX * STEP ** np.arange(steps)
-    answers = np.stack([_blob_answer(image, float(diameter)) for diameter in diameters])
+    # The answer to white noise falls with the scale as 0.4 SD / sigma; 5 SD of it are not believed anywhere.
+    doubt = 5 * 0.4 * noise_sd(image) / (diameters / SIGMA_TO_DIAMETER)
+    answers = np.stack([_blob_answer(image, float(d)) - np.float32(n) for d, n in zip(diameters, doubt, strict=True)])
     strongest, which = answers.max(axis=0), answers.argmax(axis=0)
     peaks = (strongest >= cv2.dilate(strongest, np.ones((5, 5), np.uint8))) & (strongest > FAINTEST)
     ys, xs = np.nonzero(peaks)
@@ -107,7 +112,7 @@ def _blob_diameter(image: NDArray[np.float32]) -> float | None:
 def _blob_answer(image: NDArray[np.float32], diameter: float) -> NDArray[np.float32]:
     """Return the scale-normalised Laplacian of Gaussians for blobs of `diameter`, shape of `image`."""
     height, width = image.shape
-    sigma = diameter / 2 / 2**0.5
+    sigma = diameter / SIGMA_TO_DIAMETER
     reduction = max(1.0, sigma / 3)
     size = (max(4, round(width / reduction)), max(4, round(height / reduction)))
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA) if reduction > 1 else image
