@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from models.training.metrics import Score
 
 GRID: dict[str, tuple[float, ...]] = {
-    "core": (0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6),
+    "core": (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6),
     "contact_weight": (0.0, 0.2, 0.4, 0.7, 1.0),
-    "foreground": (0.35, 0.4, 0.45, 0.5, 0.55, 0.6),
+    "foreground": (0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65),
     "min_core_area": (1, 2, 3, 5, 8, 12),
     "min_area": (15, 20, 25, 30, 35),
     "min_score": (0.0, 0.6, 0.65, 0.7, 0.75, 0.8),

@@ -38,8 +38,8 @@ DECODE = {
     "min_core_area": 3,
     "min_area": 25,
     "min_score": 0.6,
-    "levels": 4,
-    "steps": 3,
+    "levels": 2,
+    "steps": 4,
 }
 """Decoding while training; the card's thresholds are calibrated afterwards."""
 
