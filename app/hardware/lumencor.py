@@ -111,24 +111,14 @@ class LumencorLight(SerialLight):
         super().__init__(port, light_id=light_id)
         self._counts: tuple[int, ...] = ()  # largest intensity, per line
         self._has_actual = self._has_all_intensities = self._has_status = self._has_line_status = False
-        self._out_of_step = False
         self._markers = itertools.cycle(("VER", "SN", "MODEL"))
 
     # One command.
 
     def _ask(self, verb: str, name: str, *values: int) -> Reply:
-        """Exchange one command; a damaged answer is asked for once more: every command may be repeated."""
-        problem: BadReplyError | None = None
-        for _ in range(2):
-            try:
-                if self._out_of_step:
-                    self._find_step()
-                reply = parse(self._port.exchange(encode(verb, name, *values), timeout_s=REPLY_S), name)
-            except BadReplyError as error:
-                self._out_of_step, problem = True, error
-            else:
-                return reply
-        raise problem or BadReplyError(f"The light source did not answer {name}.")
+        """Exchange one command; a damaged answer is asked for once more."""
+        command = encode(verb, name, *values)
+        return self._patiently(lambda: parse(self._port.exchange(command, timeout_s=REPLY_S), name))
 
     def _find_step(self) -> None:
         """Read away late answers: they come in order, so all are past once a marker is answered."""
@@ -241,10 +231,7 @@ class LumencorLight(SerialLight):
 
     def _darken(self, attempt: int) -> None:
         lines = self.info.lines
-        if self._out_of_step:
-            # It may hear us though we do not hear it: before anything that needs an answer, the light goes off.
-            self._port.exchange(encode("SET", "MULCH", *([0] * lines)), write_only=True)
-        elif attempt:
+        if attempt and not self._out_of_step:
             self._try(lambda: self._ask("SET", "TTLENABLE", 0))
             self._try(lambda: self._ask("SET", "MULCHINT", *([0] * lines)))
             for index in range(lines):
@@ -252,6 +239,9 @@ class LumencorLight(SerialLight):
         reply = self._ask("SET", "MULCH", *([0] * lines))
         if not reply.ok:
             raise LightError("it refused to switch off")
+
+    def _blind_off(self) -> bytes:
+        return encode("SET", "MULCH", *([0] * self.info.lines))
 
     def _readback(self) -> Levels:
         lines = self.info.lines

@@ -10,6 +10,7 @@ import operator
 import threading
 from abc import abstractmethod
 from collections.abc import Callable
+from typing import TypeVar
 
 from app.errors import LightError, LightGoneError, LightRangeError, LightStuckError
 from app.hardware.base import LightInfo, LightReading, LightSource
@@ -23,6 +24,7 @@ OFF_TRIES = 3
 OFF_S = 2.0
 """No further attempt begins after that many seconds: whoever waits must be told."""
 
+T = TypeVar("T")
 Levels = tuple[float, ...]
 
 
@@ -49,6 +51,7 @@ class SerialLight(LightSource):
         self._info: LightInfo | None = None
         self._expected: Levels | None = None
         self._confirmed_dark = True  # nothing was ever lit by us
+        self._out_of_step = False  # an answer was damaged or late: the next one may belong to an earlier command
 
     # What a protocol adds. All but `_identify` may count on an identified box.
 
@@ -67,6 +70,14 @@ class SerialLight(LightSource):
     @abstractmethod
     def _darken(self, attempt: int) -> None:
         """Command everything off; `attempt` counts from 0 and may be answered by stronger means."""
+
+    @abstractmethod
+    def _blind_off(self) -> bytes:
+        """Return the commands that switch everything off, for a box that may hear us though we do not hear it."""
+
+    @abstractmethod
+    def _find_step(self) -> None:
+        """Read away late answers, clear `_out_of_step`; BadReplyError when the box does not answer."""
 
     @abstractmethod
     def _readback(self) -> Levels:
@@ -188,6 +199,8 @@ class SerialLight(LightSource):
         for attempt in range(OFF_TRIES):
             if attempt and self._clock.monotonic() - begun_s > OFF_S:
                 break
+            if self._out_of_step:
+                self._port.exchange(self._blind_off(), write_only=True)
             try:
                 self._darken(attempt)
             except LightGoneError:
@@ -235,6 +248,18 @@ class SerialLight(LightSource):
         return (
             f"The light source did not switch {name} on as asked ({why}); everything was switched off, check the box."
         )
+
+    def _patiently(self, exchange: Callable[[], T]) -> T:
+        """Do one exchange; a damaged answer is asked for once more: every command may be repeated."""
+        problem = BadReplyError("The light source does not answer; check its cable and power.")
+        for _ in range(2):
+            try:
+                if self._out_of_step:
+                    self._find_step()
+                return exchange()
+            except BadReplyError as error:
+                self._out_of_step, problem = True, error
+        raise problem
 
     def _try(self, step: Callable[[], object]) -> None:
         """Do `step` for what it is worth: its refusal changes nothing."""
