@@ -3,6 +3,8 @@
 import os
 import struct
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -94,7 +96,8 @@ class FolderCamera(BaslerCamera):
         self._files = [path for path in entries if path.suffix.lower() in SUFFIXES and path.is_file()]
         if not self._files:
             raise CameraError(f"The folder {self.folder} holds no PNG, TIFF, BMP or JPEG images; choose another.")
-        super().open()
+        with _emulation():
+            super().open()
 
     def configure(self, settings: CameraSettings) -> CameraSettings:
         """Apply `settings`; files are played whole, so a region or binning raises CameraError."""
@@ -118,8 +121,6 @@ class FolderCamera(BaslerCamera):
         super().stop()
 
     def _find(self) -> Any:
-        if os.environ.get("PYLON_CAMEMU", "0") in {"", "0"}:
-            os.environ["PYLON_CAMEMU"] = "1"
         return self._find_emulated()
 
     def _begin(self) -> None:
@@ -223,6 +224,21 @@ class FolderCamera(BaslerCamera):
         self.rejected.append((path.name, reason))
         self._index += 1
         self._stats = replace(self._stats, lost=self._stats.lost + 1, failed=self._stats.failed + 1)
+
+
+@contextmanager
+def _emulation() -> Iterator[None]:
+    """Have pylon find its emulator for the time being; later a missing camera must not turn into an emulated one."""
+    before = os.environ.get("PYLON_CAMEMU")
+    if before in {None, "", "0"}:
+        os.environ["PYLON_CAMEMU"] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop("PYLON_CAMEMU", None)
+        else:
+            os.environ["PYLON_CAMEMU"] = before
 
 
 def _unfit(header: Header) -> str:
