@@ -1,0 +1,39 @@
+"""What an installation must bring along."""
+
+import os
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="None is immortal from Python 3.12 on")
+def test_qt_gives_back_the_nones_it_borrows():
+    from PySide6.QtCore import QObject
+
+    thing = QObject()
+    before = sys.getrefcount(None)
+    for _ in range(2000):
+        thing.setObjectName("name")
+    assert sys.getrefcount(None) > before - 1000
+
+
+def test_the_models_are_part_of_the_wheel():
+    wheel = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert {"models/*.onnx", "models/*.toml"} <= set(wheel["include"])
+    assert wheel["sources"]["models"] == "app/models"
+
+
+def test_every_model_has_its_card_and_every_card_its_model():
+    folder = Path(__file__).parents[1] / "models"
+    assert {path.stem for path in folder.glob("*.onnx")} == {path.stem for path in folder.glob("*.toml")}
+
+
+def test_nothing_in_the_default_install_needs_the_gui_wheel_of_opencv():
+    names = [requirement.split(">")[0] for requirement in PROJECT["project"]["dependencies"]]
+    assert "opencv-python-headless" in names
+    assert "opencv-python" not in names
