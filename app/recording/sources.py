@@ -1,6 +1,8 @@
 """Images one after the other from whatever holds them: recordings, TIFF stacks, folders, single files."""
 
+import os
 import re
+import struct
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -159,7 +161,7 @@ class TiffSequence(ImageSequence):
         tif = self._tif
         tif.pages.useframes = False  # every page with its own tags: sizes may change within a recording
         pages = len(tif.pages)
-        if pages == 0:
+        if pages == 0 or not self._ends(tif.pages[pages - 1].offset):
             raise self._damaged()
         first = tif.pages[0]
         size_um, self._bits = tiff_metadata(tif, first)
@@ -182,6 +184,15 @@ class TiffSequence(ImageSequence):
             f"{self._path.name} ({length} frames)",
             {key: value for key, value in entries.items() if key not in {"frames", "light"}},
         )
+
+    def _ends(self, offset: int) -> bool:
+        """Return True when the directory at `offset` names no further one: a cut file breaks off before that."""
+        handle, tiff = self._tif.filehandle, self._tif.tiff
+        handle.seek(offset)
+        (tags,) = struct.unpack(tiff.tagnoformat, handle.read(tiff.tagnosize))
+        handle.seek(tags * tiff.tagsize, os.SEEK_CUR)
+        (following,) = struct.unpack(tiff.offsetformat, handle.read(tiff.offsetsize))
+        return bool(following == 0)
 
     def _find_contiguous(self, first: Any) -> int | None:
         """Return the number of planes when they all lie behind a single directory, as ImageJ writes large stacks."""
