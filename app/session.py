@@ -112,7 +112,8 @@ class Session:
         self._segmenting = True
         self._lit = True
         self._snap_cancelled = threading.Event()
-        self._earlier_runs = CameraStats()
+        self._counted = CameraStats()
+        self._camera_runs = False
         self._view, self._contrast = View(), Contrast()
         self._ticker: _Ticker | None = None
         self._light_was_dark = True
@@ -160,10 +161,12 @@ class Session:
         path, camera = self._path, self._camera
         if path is None:
             return Stats()
-        if camera is None or self._replay.active:
+        if self._replay.active:
             return path.stats()
-        now, before = camera.stats(), self._earlier_runs
-        return path.stats(before.grabbed + now.grabbed, before.lost + now.lost)
+        counts = self._counted
+        if self._camera_runs and camera is not None:
+            counts = _sum(counts, camera.stats())
+        return path.stats(counts.grabbed, counts.lost)
 
     @property
     def path(self) -> LivePath | None:
@@ -359,7 +362,7 @@ class Session:
         self._publish_camera(camera.configure(self._settings.camera.model_copy(update={"trigger": "free"})))
         if self._loading is not None:
             self._loading.result()  # nothing shines yet: better to wait for the model here than to bleach uncounted
-        self._earlier_runs = CameraStats()
+        self._counted = CameraStats()
         self._path = self._new_path(lossless=self._settings.camera_images is not None)
         self._path.start()
         if record_to is not None:
@@ -376,6 +379,7 @@ class Session:
             self._switch(self._settings.light.channel, self._settings.light.intensity)
             self._clock.sleep(self._settings.light.settle_ms / 1000)
         self._need_camera().start(self._frame_arrived, self._camera_ended)
+        self._camera_runs = True
 
     def _stop_live(self) -> None:
         if self._state not in (State.LIVE, State.STARTING):
@@ -389,8 +393,7 @@ class Session:
         """Stop everything that runs: light, camera, stages, recording. Each step is tried whatever the others did."""
         off = self._keeper.off() if self._keeper is not None else None
         self._stop_ticker()
-        if self._camera is not None:
-            self._camera.stop()
+        self._pause_camera()
         if self._path is not None:
             self._path.stop()
             self._publish(StatsReady(self.stats()))
@@ -467,12 +470,12 @@ class Session:
         return actual
 
     def _pause_camera(self) -> None:
-        camera = self._need_camera()
+        """Stop the camera, and keep what it counted: it starts from zero the next time."""
+        camera = self._camera
+        if camera is None or not self._camera_runs:
+            return
         camera.stop()
-        now, before = camera.stats(), self._earlier_runs
-        self._earlier_runs = CameraStats(
-            before.grabbed + now.grabbed, before.lost + now.lost, before.failed + now.failed
-        )
+        self._counted, self._camera_runs = _sum(self._counted, camera.stats()), False
 
     def _snap(self, segment: bool, folder: Path) -> SnapTaken:
         if self._recording.active:
@@ -779,6 +782,10 @@ class _Ticker:
         self._stopped.set()
         if threading.current_thread() is not self._thread:
             self._thread.join(5.0)
+
+
+def _sum(one: CameraStats, other: CameraStats) -> CameraStats:
+    return CameraStats(one.grabbed + other.grabbed, one.lost + other.lost, one.failed + other.failed)
 
 
 def sentence(error: BaseException) -> str:
