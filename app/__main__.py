@@ -3,6 +3,7 @@
 import logging
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
 
@@ -382,13 +383,12 @@ def _window(settings: Settings, *, start_live: bool = False, replay: Path | None
     from app.gui.application import run_window
 
     session = make_session(settings)
+    begin: Callable[[], object] = session.connect
     if replay is not None:
-        session.open_replay(replay)
+        begin = partial(session.open_replay, replay)
     elif start_live:
-        session.start_live()
-    else:
-        session.connect()
-    return run_window(session)
+        begin = session.start_live
+    return run_window(session, begin=begin)
 
 
 def _live_in_window(session: Any, seconds: float | None, out_dir: Path | None) -> dict[str, Any]:
@@ -397,11 +397,11 @@ def _live_in_window(session: Any, seconds: float | None, out_dir: Path | None) -
     from app.headless import RunLog
 
     log = RunLog(session, out_dir, draw=False)
-    started = session.start_live(record_to=out_dir)
-    run_window(session, demo_seconds=seconds)
+    started: list[Any] = []
+    run_window(session, demo_seconds=seconds, begin=lambda: started.append(session.start_live(record_to=out_dir)))
     account = log.summary(confirmed_off=session.close())
     log.close()
-    error = started.exception() if started.done() and not started.cancelled() else None
+    error = next((start.exception() for start in started if start.done() and not start.cancelled()), None)
     if isinstance(error, RefusedError):
         account.update(refused=error.reason, error=str(error))
     return account

@@ -2,12 +2,7 @@
 
 import csv
 import json
-import os
-import signal
-import subprocess
 import sys
-import time
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +14,6 @@ from app.errors import RefusedError
 from app.frame import Frame
 from app.recording import open_replay
 
-needs_pty = pytest.mark.skipif(os.name == "nt", reason="pseudo-terminals are a POSIX thing")
 LIVE = ("live", "--headless", "--fps", "8")
 
 
@@ -212,57 +206,6 @@ def test_the_window_needs_a_display_and_says_so(run, monkeypatch):
     code, _, err = run("live")
     assert code == 1
     assert "--headless" in err
-
-
-@contextmanager
-def led_simulator(log, *more):
-    """Run `dapiscope led-simulator` as a process of its own; give the port's path."""
-    command = [sys.executable, "-m", "app", "led-simulator", "--log", str(log), *more]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
-        try:
-            yield process.stdout.readline().strip()
-        finally:
-            process.send_signal(signal.SIGINT)
-            assert process.wait(20) == 0
-
-
-def light_changes(log):
-    if not log.exists():
-        return []
-    return [json.loads(line)["levels"] for line in log.read_text().splitlines()]
-
-
-def wait_until(condition, seconds=30.0):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)
-
-
-@needs_pty
-def test_sigterm_ends_a_run_in_order_with_the_light_off(tmp_path):
-    log = tmp_path / "light.jsonl"
-    with led_simulator(log) as port:
-        command = [sys.executable, "-m", "app", *LIVE, "--light", port, "--json", str(tmp_path / "run.json")]
-        with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
-            wait_until(lambda: any(map(any, light_changes(log))))
-            time.sleep(0.3)
-            process.send_signal(signal.SIGTERM)
-            assert process.wait(30) == 0
-        assert not any(light_changes(log)[-1])
-    assert json.loads((tmp_path / "run.json").read_text())["light"]["confirmed_off"]
-
-
-@needs_pty
-def test_a_killed_run_goes_dark_by_the_watchdog_of_the_box(tmp_path):
-    log = tmp_path / "light.jsonl"
-    with led_simulator(log) as port:
-        command = [sys.executable, "-m", "app", *LIVE, "--light", port]
-        with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
-            wait_until(lambda: any(map(any, light_changes(log))))
-            process.kill()
-            process.wait(30)
-        wait_until(lambda: not any(light_changes(log)[-1]), 10)
 
 
 def test_a_missing_file_in_a_folder_recording_is_named(run, tmp_path):
