@@ -2,7 +2,7 @@
 
 A full-frame Poisson draw takes half a second, so noise is added where it is the same for every pixel: on the scale
 ``x = 2·sqrt(electrons + c)``, on which shot and read noise together have standard deviation 1 (Anscombe's
-transform). One addition of a piece of a fixed field of unit noise, at a random place, and one table look-up back to
+transform). One addition of pieces of a fixed field of unit noise, from random places, and one table look-up back to
 grey values make a frame; variance against mean follows the photon-transfer curve, which the tests measure.
 
 Figures follow a 2 µm-pixel CMOS sensor of the IMX334's class; see `FULL_WELL`, `READ_NOISE` and `OFFSET_DN`.
@@ -31,8 +31,9 @@ _STEPS = 64
 _NOISE_MEAN = 4.45 * _STEPS
 _STRIP = 64
 """Rows worked on at once, so that everything between two steps stays in the processor's cache."""
-_MARGIN = (256, 512)
-"""By how much the noise field is larger than a frame."""
+_NOISE_ROWS = 6 * _STRIP
+_NOISE_MARGIN = 512
+"""The noise field has this many rows, and this many columns more than a frame; small enough to stay in the cache."""
 
 LightHistory = Sequence[tuple[float, tuple[float, ...]]]
 """Piecewise constant light: (since_s, level of each line 0…1) in time order; the first holds from the start."""
@@ -145,12 +146,13 @@ class Sensor:
         self._prepare(doses)
         table = self._table(gain_db, BITS[pixel_format])
         rows, columns = self.shape
-        top, left = (int(self._rng.integers(margin)) for margin in _MARGIN)
-        noise = self._noise[top : top + rows, left : left + columns]
-        for row in range(0, rows, _STRIP):
+        strips = range(0, rows, _STRIP)
+        tops = self._rng.integers(_NOISE_ROWS - _STRIP, size=len(strips)).tolist()
+        lefts = self._rng.integers(_NOISE_MARGIN, size=len(strips)).tolist()
+        for row, top, left in zip(strips, tops, lefts, strict=True):
             strip = slice(row, min(row + _STRIP, rows))
             summed = self._sum[: strip.stop - row]
-            cv2.add(self._base[strip], noise[strip], dst=summed)
+            cv2.add(self._base[strip], self._noise[top : top + len(summed), left : left + columns], dst=summed)
             cv2.LUT(summed, table, dst=out[strip])
 
     def _prepare(self, doses: NDArray[np.float64]) -> None:
@@ -188,11 +190,11 @@ class Sensor:
         return self._tables[key]
 
     def _noise_field(self) -> NDArray[np.uint16]:
-        """Return unit noise (standard deviation `_STEPS`/binning, mean `_NOISE_MEAN`), larger than a frame."""
+        """Return unit noise (standard deviation `_STEPS`/binning, mean `_NOISE_MEAN`) of one frame's width."""
         uniform = (np.arange(65536) + 0.5) / 65536
         normal = _inverse_normal(uniform) * _STEPS / self._binning
         table = np.rint(normal + _NOISE_MEAN).astype(np.uint16)
-        shape = (self.shape[0] + _MARGIN[0], self.shape[1] + _MARGIN[1])
+        shape = (_NOISE_ROWS, self.shape[1] + _NOISE_MARGIN)
         return np.asarray(cv2.LUT(self._rng.integers(0, 65536, shape, dtype=np.uint16), table), np.uint16)
 
 
