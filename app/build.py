@@ -5,14 +5,17 @@ Nothing is chosen silently: ``sim`` must be asked for by name, and a real part t
 
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from app.clock import Clock, SystemClock
 from app.errors import UsageError
 from app.events import Event, LightSeen
 from app.hardware.base import Camera, LightSource
-from app.session import Counter, Parts, Session
+from app.session import Parts, Session
 from app.settings import Settings
+
+if TYPE_CHECKING:
+    from app.inference.segmenter import Segmenter
 
 Levels = tuple[float, ...]
 
@@ -33,7 +36,7 @@ def make_session(settings: Settings, clock: Clock | None = None) -> Session:
     return session
 
 
-def make_counter(name: str) -> Counter:
+def make_counter(name: str) -> "Segmenter":
     """Return the model `name`, loaded, verified and warm.
 
     ``accurate`` is taken when it is installed and is ``fast`` otherwise; the counter's own name says which.

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar, cast
 
 from pydantic import ValidationError
 
@@ -209,11 +209,15 @@ class Session:
         """Set the level, 0…1, of the selected channel; while live it applies at once."""
         return self._command(lambda: self._set_intensity(level))
 
-    def all_off(self) -> "Future[LightReading] | None":
+    def all_off(self) -> "Future[LightReading | None]":
         """Make everything dark now, before anything else that was asked; live goes on in the dark."""
         self._snap_cancelled.set()
         self._lit = False
-        return self._keeper.off() if self._keeper is not None else None
+        if self._keeper is not None:
+            return cast("Future[LightReading | None]", self._keeper.off())
+        nothing: Future[LightReading | None] = Future()
+        nothing.set_result(None)
+        return nothing
 
     def set_camera(self, settings: CameraSettings) -> "Future[None]":
         """Apply camera settings; what cannot change while running restarts live by itself."""
