@@ -143,7 +143,7 @@ def test_an_unconfirmed_light_is_never_called_the_channel(tmp_path):
         assert replay.frame(0).light == frame.light
 
 
-@pytest.mark.parametrize("where", ["app.recording.snapshot.encode_csv", "app.recording.snapshot.sync_file"])
+@pytest.mark.parametrize("where", ["app.recording.snapshot.encode_csv", "app.recording.files.sync_file"])
 def test_a_full_disk_leaves_nothing(tmp_path, monkeypatch, where):
     def full(*args):
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -160,7 +160,7 @@ def test_a_failure_while_naming_leaves_nothing(tmp_path, monkeypatch):
             raise OSError(errno.EIO, "Input/output error")
         publish(temporary, path)
 
-    monkeypatch.setattr("app.recording.snapshot.publish", fail_at_csv)
+    monkeypatch.setattr("app.recording.files.publish", fail_at_csv)
     with pytest.raises(RecordingError):
         save(tmp_path)
     assert not list(tmp_path.iterdir())

@@ -5,7 +5,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,6 +109,64 @@ def whole_file(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def write_together(folder: Path, stem: str, writers: Mapping[str, Callable[[Path], None]]) -> dict[str, Path]:
+    """Write every file aside, then give all of them their names with one and the same number.
+
+    Parameters
+    ----------
+    folder : Path
+        Made if absent.
+    stem : str
+        Common start of the names; ``stem-2…`` and so on where one of them exists.
+    writers : mapping of str to callable
+        Suffix → writer to the path it is given. The first one claims the number.
+
+    Returns
+    -------
+    dict of str to Path
+        Suffix → final path.
+
+    Raises
+    ------
+    RecordingError
+        The disk refused; nothing is left behind.
+    """
+    make_folder(folder)
+    done: list[Path] = []
+    try:
+        with tempfile.TemporaryDirectory(prefix=".dapiscope-", dir=folder) as name:
+            for suffix, write in writers.items():
+                write(Path(name) / f"file{suffix}")
+                sync_file(Path(name) / f"file{suffix}")
+            number = 1
+            while True:
+                # The image's name claims the number; that is one step, whoever else saves here at this moment.
+                paths = {
+                    suffix: folder / f"{stem if number == 1 else f'{stem}-{number}'}{suffix}" for suffix in writers
+                }
+                number += 1
+                if any(path.exists() for path in paths.values()):
+                    continue
+                with suppress(FileExistsError):
+                    for suffix, path in paths.items():
+                        publish(Path(name) / f"file{suffix}", path)
+                        done.append(path)
+                    break
+                _remove(done)
+        sync_folder(folder)
+        return paths
+    except OSError as error:
+        _remove(done)
+        raise disk_error(error, folder / stem) from error
+
+
+def _remove(paths: list[Path]) -> None:
+    for path in paths:
+        with suppress(OSError):
+            path.unlink()
+    paths.clear()
 
 
 def sync_file(path: Path) -> None:

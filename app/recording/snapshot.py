@@ -1,10 +1,8 @@
 """What one snapshot leaves: the image in full depth, its labels, its table, its overlay; all of them or none."""
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import imagecodecs
@@ -13,7 +11,7 @@ from numpy.typing import NDArray
 
 from app.errors import RecordingError
 from app.frame import Frame, Segmentation
-from app.recording.files import disk_error, make_folder, publish, sync_file, sync_folder
+from app.recording.files import write_together
 from app.recording.finish import finish
 from app.recording.journal import PlaneRecord
 from app.recording.metadata import RunMetadata
@@ -69,59 +67,24 @@ def save_snapshot(
         The disk refused; nothing is left behind.
     """
     writers: dict[str, Callable[[Path], None]] = {
-        ".ome.tif": lambda path: _write_image(path, frame, meta, _notes(segmentation) | dict(extra or {}), stem)
+        ".ome.tif": lambda path: write_image(
+            path, frame, meta, segmentation_notes(segmentation) | dict(extra or {}), stem
+        )
     }
     if segmentation is not None:
         labels = full_labels(segmentation)
         writers["_labels.tif"] = lambda path: encode_labels(path, labels, frame.pixel_size_um)
         writers["_nuclei.csv"] = lambda path: encode_csv(path, NUCLEI_COLUMNS, nuclei_rows(segmentation))
     if overlay is not None:
-        writers["_overlay.png"] = lambda path: _write_png(path, overlay)
-    paths = _write_together(folder, stem, writers)
+        writers["_overlay.png"] = lambda path: write_png(path, overlay)
+    paths = write_together(folder, stem, writers)
     return SnapshotFiles(
         paths[".ome.tif"], paths.get("_labels.tif"), paths.get("_nuclei.csv"), paths.get("_overlay.png")
     )
 
 
-def _write_together(folder: Path, stem: str, writers: Mapping[str, Callable[[Path], None]]) -> dict[str, Path]:
-    """Write every file aside, then give all of them their names with one and the same number."""
-    make_folder(folder)
-    done: list[Path] = []
-    try:
-        with TemporaryDirectory(prefix=".dapiscope-", dir=folder) as name:
-            for suffix, write in writers.items():
-                write(Path(name) / f"file{suffix}")
-                sync_file(Path(name) / f"file{suffix}")
-            number = 1
-            while True:
-                # The image's name claims the number; that is one step, whoever else saves here at this moment.
-                paths = {
-                    suffix: folder / f"{stem if number == 1 else f'{stem}-{number}'}{suffix}" for suffix in writers
-                }
-                number += 1
-                if any(path.exists() for path in paths.values()):
-                    continue
-                with suppress(FileExistsError):
-                    for suffix, path in paths.items():
-                        publish(Path(name) / f"file{suffix}", path)
-                        done.append(path)
-                    break
-                _remove(done)
-        sync_folder(folder)
-        return paths
-    except OSError as error:
-        _remove(done)
-        raise disk_error(error, folder / stem) from error
-
-
-def _remove(paths: list[Path]) -> None:
-    for path in paths:
-        with suppress(OSError):
-            path.unlink()
-    paths.clear()
-
-
-def _write_image(path: Path, frame: Frame, meta: RunMetadata, notes: Mapping[str, Any], title: str) -> None:
+def write_image(path: Path, frame: Frame, meta: RunMetadata, notes: Mapping[str, Any], title: str) -> None:
+    """Write one frame as OME-TIFF to `path` itself. Raises OSError or RecordingError."""
     store = FrameStore.create(path)
     try:
         record = PlaneRecord.of(frame, store.end, None)
@@ -136,7 +99,8 @@ def _write_image(path: Path, frame: Frame, meta: RunMetadata, notes: Mapping[str
         store.close()
 
 
-def _notes(segmentation: Segmentation | None) -> dict[str, Any]:
+def segmentation_notes(segmentation: Segmentation | None) -> dict[str, Any]:
+    """Return what belongs into the image's annotation of what was found in it."""
     if segmentation is None:
         return {}
     return {
@@ -151,5 +115,6 @@ def _notes(segmentation: Segmentation | None) -> dict[str, Any]:
     }
 
 
-def _write_png(path: Path, picture: NDArray[np.uint8]) -> None:
+def write_png(path: Path, picture: NDArray[np.uint8]) -> None:
+    """Write an RGB picture to `path` itself. Raises OSError."""
     path.write_bytes(imagecodecs.png_encode(np.ascontiguousarray(picture), level=4))

@@ -1,0 +1,183 @@
+"""One frame and its nuclei for every other tool: image, labels, tables, ImageJ ROIs, QuPath objects, overlay."""
+
+import importlib
+import json
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.errors import UsageError
+from app.frame import Frame, Segmentation
+from app.recording.files import write_together
+from app.recording.metadata import RunMetadata
+from app.recording.outlines import Ring, outlines, signed_area
+from app.recording.snapshot import segmentation_notes, write_image, write_png
+from app.recording.tables import NUCLEI_COLUMNS, encode_csv, encode_labels, full_labels, nuclei_rows
+
+_MEASUREMENTS = (
+    ("area_um2", "Area µm^2"),
+    ("mean_intensity", "Mean intensity"),
+    ("eccentricity", "Eccentricity"),
+    ("score", "Score"),
+)
+_COLOR = (140, 107, 255)
+
+
+@dataclass(frozen=True, slots=True)
+class ExportFiles:
+    """Where an export lies; None for what was not made."""
+
+    image: Path
+    labels: Path
+    nuclei: Path
+    rois: Path
+    geojson: Path
+    overlay: Path | None = None
+    parquet: Path | None = None
+
+
+def export_all(
+    folder: Path,
+    frame: Frame,
+    segmentation: Segmentation,
+    meta: RunMetadata,
+    *,
+    overlay: NDArray[np.uint8] | None = None,
+    stem: str = "export",
+    parquet: bool = False,
+    extra: Mapping[str, Any] | None = None,
+) -> ExportFiles:
+    """Export a frame and its nuclei; all files under one name, none over an existing one.
+
+    Parameters
+    ----------
+    folder, frame, segmentation, meta, overlay, stem, extra
+        As for `save_snapshot`.
+    parquet : bool
+        Also write the table as Parquet with the units in its column names; needs the extra ``parquet``.
+
+    Raises
+    ------
+    RecordingError
+        The disk refused; nothing is left behind.
+    UsageError
+        Parquet was asked for and pyarrow is not installed.
+    """
+    if parquet:
+        _pyarrow()
+    notes = segmentation_notes(segmentation) | dict(extra or {})
+    writers: dict[str, Callable[[Path], None]] = {
+        ".ome.tif": lambda path: write_image(path, frame, meta, notes, stem),
+        "_labels.tif": lambda path: encode_labels(path, full_labels(segmentation), frame.pixel_size_um),
+        "_nuclei.csv": lambda path: encode_csv(path, NUCLEI_COLUMNS, nuclei_rows(segmentation)),
+        "_rois.zip": lambda path: encode_rois(path, segmentation),
+        ".geojson": lambda path: encode_geojson(path, segmentation),
+    }
+    if overlay is not None:
+        writers["_overlay.png"] = lambda path: write_png(path, overlay)
+    if parquet:
+        writers["_nuclei.parquet"] = lambda path: encode_parquet(path, segmentation)
+    paths = write_together(folder, stem, writers)
+    return ExportFiles(
+        paths[".ome.tif"],
+        paths["_labels.tif"],
+        paths["_nuclei.csv"],
+        paths["_rois.zip"],
+        paths[".geojson"],
+        paths.get("_overlay.png"),
+        paths.get("_nuclei.parquet"),
+    )
+
+
+def _scaled(ring: Ring, zoom: tuple[float, float]) -> list[tuple[float, float]]:
+    """Return a ring of label pixels in full-resolution pixels of the frame."""
+    return [(x * zoom[1], y * zoom[0]) for x, y in ring]
+
+
+def encode_rois(path: Path, segmentation: Segmentation) -> None:
+    """Write an ImageJ ROI set, one polygon a nucleus; of a nucleus in parts the largest. Raises OSError."""
+    import roifile
+
+    rois = []
+    for number, rings in outlines(segmentation.labels):
+        points = np.asarray(_scaled(rings[0], segmentation.zoom))
+        whole = points.astype(np.int32)
+        exact = whole if np.array_equal(points, whole) else points
+        roi = roifile.ImagejRoi.frompoints(exact, name=f"nucleus-{number:05d}")
+        roi.roitype = roifile.ROI_TYPE.POLYGON
+        rois.append(roi)
+    roifile.roiwrite(path, rois, mode="w")
+
+
+def encode_geojson(path: Path, segmentation: Segmentation) -> None:
+    """Write QuPath detections (GeoJSON, RFC 7946 geometry in pixels of the frame). Raises OSError."""
+    by_label = {int(nucleus["label"]): nucleus for nucleus in segmentation.nuclei}
+    features = [
+        _feature(number, rings, by_label.get(number), segmentation.zoom)
+        for number, rings in outlines(segmentation.labels)
+    ]
+    collection = {"type": "FeatureCollection", "features": features}
+    path.write_text(json.dumps(collection, separators=(",", ":"), allow_nan=False), encoding="utf-8")
+
+
+def _feature(number: int, rings: list[Ring], nucleus: Any, zoom: tuple[float, float]) -> dict[str, Any]:
+    outer = [ring for ring in rings if signed_area(ring) > 0]
+    holes = [ring for ring in rings if signed_area(ring) < 0]
+    polygons = [
+        [_closed(ring, zoom), *(_closed(hole, zoom) for hole in holes if _within(hole, ring))] for ring in outer
+    ]
+    geometry: dict[str, Any] = (
+        {"type": "Polygon", "coordinates": polygons[0]}
+        if len(polygons) == 1
+        else {"type": "MultiPolygon", "coordinates": polygons}
+    )
+    measured = {} if nucleus is None else {title: float(nucleus[name]) for name, title in _MEASUREMENTS}
+    return {
+        "type": "Feature",
+        "id": str(uuid.uuid4()),
+        "geometry": geometry,
+        "properties": {
+            "objectType": "detection",
+            "name": str(number),
+            "classification": {"name": "Nucleus", "color": list(_COLOR)},
+            "measurements": {title: value for title, value in measured.items() if np.isfinite(value)},
+        },
+    }
+
+
+def _closed(ring: Ring, zoom: tuple[float, float]) -> list[tuple[float, float]]:
+    points = _scaled(ring, zoom)
+    return [*points, points[0]]
+
+
+def _within(hole: Ring, outer: Ring) -> bool:
+    """Return True when `hole` lies inside of `outer`: a point just inside of the hole is, by the even-odd rule."""
+    (x0, y0), (x1, y1) = hole[0], hole[1]
+    x, y = (x0 + x1) / 2 + 1e-3, (y0 + y1) / 2 + 1e-3
+    inside = False
+    for (ax, ay), (bx, by) in zip(outer, outer[1:] + outer[:1], strict=True):
+        if (ay > y) != (by > y) and x < ax + (y - ay) * (bx - ax) / (by - ay):
+            inside = not inside
+    return inside
+
+
+def _pyarrow(part: str = "") -> Any:
+    try:
+        return importlib.import_module(f"pyarrow{part}")
+    except ImportError:
+        raise UsageError("Parquet needs pyarrow: install dapiscope[parquet], or export CSV.") from None
+
+
+def encode_parquet(path: Path, segmentation: Segmentation) -> None:
+    """Write the table as Parquet. Raises OSError, UsageError."""
+    arrow, rows = _pyarrow(), nuclei_rows(segmentation)
+    columns = {
+        name: arrow.array([None if row[index] == "" else row[index] for row in rows])
+        for index, name in enumerate(NUCLEI_COLUMNS)
+    }
+    _pyarrow(".parquet").write_table(arrow.table(columns), path)
