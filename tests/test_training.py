@@ -308,6 +308,30 @@ def test_paper_run_on_a_tiny_set(tmp_path: Path, variant: str) -> None:
 
 
 @needs_torch
+def test_paper_reports_are_summarised_over_seeds(tmp_path: Path) -> None:
+    from models.training.paper import summarise, write_report
+
+    history = [{"done": 1, "loss": 0.3, "validation_loss": 0.3, "validation_accuracy": 0.96}]
+    for seed, accuracy in ((1, 0.97), (2, 0.98)):
+        report = {
+            "config": {"variant": "notebook", "seed": seed, "checkpoint_by": "validation loss"},
+            "images": {"train": 7, "validation": 2, "test": 3},
+            "history": history,
+            "chosen_epoch": 1,
+            "threshold": 0.5,
+            "test_pixel_accuracy": accuracy,
+            "test_pixel_accuracy_at_0.5": accuracy,
+            "test_pixel_accuracy_standard_error": 0.001,
+            "empty_mask_accuracy": 0.85,
+            "parameters": 10,
+        }
+        write_report(report, tmp_path)
+    assert any("97.50 ± 0.71 %" in line for line in summarise(tmp_path))
+    assert (tmp_path / "paper-notebook-1.svg").stat().st_size > 1000
+    assert "**97.00 %**" in (tmp_path / "paper-notebook-1.md").read_text()
+
+
+@needs_torch
 def test_the_papers_split_and_size() -> None:
     from sklearn.model_selection import train_test_split
 

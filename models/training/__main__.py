@@ -36,12 +36,13 @@ def paper(
     out: Annotated[Path | None, typer.Option(help="run folder; an interrupted run goes on")] = None,
     device: Device = "auto",
 ) -> None:
-    """Reproduce the paper: its network, recipe and split (DATA/aydin2022)."""
-    from models.training.paper import PaperConfig, train
+    """Reproduce the paper: its network, recipe and split (DATA/aydin2022); write the report of the run."""
+    from models.training.paper import PaperConfig, summarise, train, write_report
 
     settings = PaperConfig(**_settings(config, seed=seed, variant=variant, epochs=epochs))
     folder = out or HERE / "runs" / f"paper-{settings.variant}-{settings.seed}"
-    train(settings, data / "aydin2022", folder, device)
+    write_report(train(settings, data / "aydin2022", folder, device), HERE / "reports")
+    summarise(HERE / "reports")
 
 
 @cli.command()

@@ -299,3 +299,23 @@ def _draw(history: list[dict[str, float]], path: Path, chosen: int) -> None:
     right.legend()
     figure.savefig(path, metadata={"Date": None})
     plt.close(figure)
+
+
+def summarise(folder: Path) -> list[str]:
+    """Write ``paper.md``: all runs reported in ``folder``, with mean and SD over the seeds of each variant."""
+    reports = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("paper-*-*.json"))]
+    lines = ["| variant | seed | epoch | threshold | test pixel accuracy |", "|---|---|---|---|---|"]
+    for variant in sorted({report["config"]["variant"] for report in reports}):
+        runs = [report for report in reports if report["config"]["variant"] == variant]
+        for run in runs:
+            lines.append(
+                f"| {variant} | {run['config']['seed']} | {run['chosen_epoch']} | {run['threshold']} "
+                f"| {100 * run['test_pixel_accuracy']:.2f} % |"
+            )
+        accuracies = [100 * run["test_pixel_accuracy"] for run in runs]
+        if len(accuracies) > 1:
+            spread = f"{np.mean(accuracies):.2f} ± {np.std(accuracies, ddof=1):.2f} %"
+            lines.append(f"| {variant} | mean ± SD of {len(runs)} | | | {spread} |")
+    lines.append("| Aydin et al. 2022 | mean of 10 tests | | | 97.3 % |")
+    (folder / "paper.md").write_text("# The paper reproduced\n\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    return lines

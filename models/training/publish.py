@@ -154,6 +154,7 @@ def publish_paper(run: Path, target: Path, reports: Path, version: str) -> dict[
     }
     export.write_card(target / "paper.toml", card)
     paper.write_report(report, reports)
+    paper.summarise(reports)
     return card
 
 
