@@ -4,6 +4,7 @@ import struct
 import threading
 from pathlib import Path
 
+import cv2
 import imagecodecs
 import numpy as np
 import pytest
@@ -295,6 +296,26 @@ def test_a_single_image_is_a_replay_of_one(tmp_path, play):
     (tmp_path / "a.png").write_bytes(imagecodecs.png_encode(picture(1)))
     with open_replay(tmp_path / "a.png") as replay:
         assert (replay.length, replay.info.kind) == (1, "image")
+
+
+@pytest.mark.parametrize(("name", "code"), [("f.avi", "MJPG"), ("f.mp4", "mp4v")])
+def test_films(tmp_path, name, code):
+    path = tmp_path / name
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*code), 20.0, (64, 48))
+    assert writer.isOpened()
+    for i in range(12):
+        writer.write(np.full((48, 64, 3), 20 * i, np.uint8))
+    writer.release()
+    with open_replay(path) as replay:
+        assert (replay.length, replay.info.kind, replay.info.fps) == (12, "video", pytest.approx(20.0))
+        levels = [int(np.median(frame.pixels)) for frame in replay.frames()]
+        np.testing.assert_allclose(levels, [20 * i for i in range(12)], atol=4)
+        assert abs(int(np.median(replay.frame(3).pixels)) - 60) <= 4
+        assert replay.frame(5).exposure_end_s == pytest.approx(0.25)
+        with pytest.raises(BadImageError, match="frame 21 of 12"):
+            replay.frame(20)
+    (tmp_path / "cut.mp4").write_bytes(path.read_bytes()[:200])
+    assert refused(tmp_path / "cut.mp4")
 
 
 # ---------------------------------------------------------------------- hostile files

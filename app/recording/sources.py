@@ -14,13 +14,12 @@ import numpy as np
 import tifffile
 
 from app.errors import BadImageError
-from app.frame import Frame, Light, read_only
+from app.frame import Frame, read_only
 from app.images import expand_paths, read_frame, read_page, tiff_metadata
 from app.recording.journal import journal_path
 from app.recording.ome import PlaneInfo, read_map, read_planes
 
 TIFF_MAGIC = frozenset({b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"})
-_NO_LIGHT = Light(reason="the file does not say")
 _OWN_OUTPUT = ("_labels", "_overlay")
 
 
@@ -288,9 +287,13 @@ def open_sequence(path: Path) -> ImageSequence:
         return FolderSequence(path)
     try:
         with path.open("rb") as file:
-            head = file.read(4)
+            head = file.read(16)
     except OSError:
         head = b""
-    if head in TIFF_MAGIC:
+    if head[:4] in TIFF_MAGIC:
         return TiffSequence(path)
+    from app.recording.video import VideoSequence, is_film
+
+    if is_film(head):
+        return VideoSequence(path)
     return FolderSequence(path)
