@@ -1,6 +1,8 @@
 """What is Basler's own: finding cameras, the emulator's faults, numbering, and folders of images."""
 
+import io
 import os
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +12,8 @@ import cv2
 import numpy as np
 import pytest
 import tifffile
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pypylon import pylon
 
 from app.errors import CameraError, CameraGoneError
@@ -204,16 +208,20 @@ def test_what_is_no_image_is_reported_and_skipped(tmp_path: Path) -> None:
     bomb[16:24] = (30_000).to_bytes(4, "big") * 2
     (tmp_path / "e_bomb.png").write_bytes(bomb)
     tifffile.imwrite(tmp_path / "f_stack.tif", np.zeros((3, 20, 30), np.uint8), photometric="minisblack")
+    tifffile.imwrite(tmp_path / "g_jpeg.tif", np.zeros((16, 16), np.uint8), compression="jpeg")
+    (tmp_path / "h.jpg").write_bytes(cv2.imencode(".jpg", good)[1].tobytes()[:-40])
+    (tmp_path / "i_no.tif").write_bytes(b"II*\x00\xff\xff\xff\xff")
     with FolderCamera(tmp_path) as camera:
         camera.configure(CameraSettings(fps=None))
         frames, endings = play(camera)
         assert endings == [None]
-        assert [(frame.name, frame.index) for frame in frames] == [("b.png", 1), ("z.png", 6)]
+        assert [(frame.name, frame.index) for frame in frames] == [("b.png", 1), ("z.png", 9)]
         names = [name for name, _ in camera.rejected]
-        assert names == ["a_text.png", "c_empty.png", "d_cut.png", "e_bomb.png", "f_stack.tif"]
+        assert names[:5] == ["a_text.png", "c_empty.png", "d_cut.png", "e_bomb.png", "f_stack.tif"]
+        assert names[5:] == ["g_jpeg.tif", "h.jpg", "i_no.tif"]
         assert all(reason for _, reason in camera.rejected)
         stats = camera.stats()
-    assert (stats.grabbed, stats.lost, stats.failed) == (2, 5, 5)
+    assert (stats.grabbed, stats.lost, stats.failed) == (2, 8, 8)
 
 
 def test_the_next_file_waits_for_the_sink(tmp_path: Path) -> None:
@@ -268,6 +276,25 @@ def test_playing_a_folder_leaves_no_emulated_camera_behind(tmp_path: Path, monke
     with FolderCamera(tmp_path) as camera:
         assert camera.info.simulated
         assert "PYLON_CAMEMU" not in os.environ
+
+
+@given(
+    changes=st.lists(st.tuples(st.integers(0, 399), st.integers(0, 255)), min_size=1, max_size=8),
+    length=st.integers(0, 4000),
+    bigtiff=st.booleans(),
+)
+@settings(max_examples=150, deadline=None)
+def test_hostile_tiff_headers_never_escape(changes: list[tuple[int, int]], length: int, bigtiff: bool) -> None:
+    buffer = io.BytesIO()
+    tifffile.imwrite(buffer, np.arange(900, dtype=np.uint16).reshape(30, 30), bigtiff=bigtiff)
+    content = bytearray(buffer.getvalue())
+    for position, value in changes:
+        content[position % len(content)] = value
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "hostile.tif"
+        path.write_bytes(content[:length])
+        header = read_header(path)
+        assert header is None or isinstance(header.width, int)
 
 
 @pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\n", b"II*\x00", b"x" * 100])

@@ -31,7 +31,7 @@ STALL_S = 2.0
 
 _log = logging.getLogger(__name__)
 _EMULATOR = "BaslerCamEmu"
-_GONE = "The camera was unplugged; plug it in again and press Live."
+_GONE = "The camera was unplugged; plug it in again."
 _STUCK = "The camera has stopped sending frames; check its USB cable, then start again, with the bandwidth limit on."
 _NONE = "No Basler camera found; check the USB cable and, on Linux, the udev rule (packaging/udev), then try again."
 

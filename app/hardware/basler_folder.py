@@ -1,5 +1,6 @@
 """A folder of images, played through pylon's own camera emulator: the real driver's path with known pictures."""
 
+import logging
 import os
 import struct
 import threading
@@ -19,8 +20,13 @@ from app.settings import CameraSettings
 
 SUFFIXES = frozenset({".png", ".tif", ".tiff", ".bmp", ".jpg", ".jpeg"})
 """Files of a folder that are taken for images; what is none inside is reported and skipped."""
+_JPEG = frozenset({".jpg", ".jpeg"})
+_TIFF = frozenset({".tif", ".tiff"})
+_SAFE_COMPRESSIONS = frozenset({1, 5, 8, 32773, 32946})
+"""None, LZW, deflate, PackBits. pylon's JPEG reader calls exit() on a damaged file, and the light stays on."""
 MAX_SIDE = 32_768
 MAX_PIXELS = 200_000_000
+_log = logging.getLogger(__name__)
 _PATIENCE_S = 10.0
 _POLL_S = 0.05
 
@@ -35,25 +41,35 @@ class Header:
     pages: int = 1
     planar: bool = False
     """True when its colours are stored one after the other, which pylon takes for rows."""
+    compression: int = 1
+    """As TIFF numbers them."""
 
 
 def read_header(path: Path) -> Header | None:
     """Return size and depth of a PNG or TIFF without reading its pixels; None for other or broken files."""
+    if path.suffix.lower() in _TIFF:
+        return _tiff_header(path)
     try:
-        if path.suffix.lower() in {".tif", ".tiff"}:
-            with tifffile.TiffFile(path) as file:
-                page = file.pages[0]
-                planar = page.samplesperpixel > 1 and page.planarconfig == tifffile.PLANARCONFIG.SEPARATE
-                bits, pages = int(page.bitspersample), len(file.pages)
-                return Header(int(page.imagewidth), int(page.imagelength), bits, pages, planar)
         with path.open("rb") as stream:
             start = stream.read(26)
-    except (OSError, tifffile.TiffFileError, ValueError, IndexError, struct.error):
+    except OSError:
         return None
     if len(start) < 26 or not start.startswith(b"\x89PNG\r\n\x1a\n") or start[12:16] != b"IHDR":
         return None
     width, height, bits = struct.unpack(">IIB", start[16:25])
     return Header(width, height, 16 if bits == 16 else 8)
+
+
+def _tiff_header(path: Path) -> Header | None:
+    try:
+        with tifffile.TiffFile(path) as file:
+            page = file.pages[0]
+            planar = page.samplesperpixel > 1 and page.planarconfig == tifffile.PLANARCONFIG.SEPARATE
+            size = int(page.imagewidth), int(page.imagelength)
+            return Header(*size, int(page.bitspersample), len(file.pages), planar, int(page.compression))
+    except Exception as error:  # noqa: BLE001 - damaged tags make tifffile fail in a dozen ways; all mean "no header"
+        _log.info("%s has no readable TIFF header: %s", path.name, error)
+        return None
 
 
 class FolderCamera(BaslerCamera):
@@ -95,7 +111,7 @@ class FolderCamera(BaslerCamera):
             raise CameraError(f"The image folder {self.folder} cannot be read; check --camera-images.") from error
         self._files = [path for path in entries if path.suffix.lower() in SUFFIXES and path.is_file()]
         if not self._files:
-            raise CameraError(f"The folder {self.folder} holds no PNG, TIFF, BMP or JPEG images; choose another.")
+            raise CameraError(f"The folder {self.folder} holds no PNG, TIFF or BMP images; choose another.")
         with _emulation():
             super().open()
 
@@ -186,7 +202,7 @@ class FolderCamera(BaslerCamera):
     def _play(self, path: Path) -> Frame | None:
         """Return the frame of one file; None, and a line in `rejected`, when it cannot be played."""
         header = read_header(path)
-        if header is not None and (reason := _unfit(header)):
+        if reason := _unfit(path, header):
             self._reject(path, reason)
             return None
         self._aim(path, header or Header(4096, 4096, 8))
@@ -217,8 +233,8 @@ class FolderCamera(BaslerCamera):
         features = self._features
         features.set("image_file", str(path.resolve()))
         features.set("pixel_format", "Mono16" if header.bits == 16 else "Mono8")
-        features.set("width", max(header.width, 1))
-        features.set("height", max(header.height, 1))
+        features.set("width", header.width)
+        features.set("height", header.height)
 
     def _reject(self, path: Path, reason: str) -> None:
         self.rejected.append((path.name, reason))
@@ -241,12 +257,18 @@ def _emulation() -> Iterator[None]:
             os.environ["PYLON_CAMEMU"] = before
 
 
-def _unfit(header: Header) -> str:
+def _unfit(path: Path, header: Header | None) -> str:
     """Return why an image must not reach the emulator, or an empty string."""
+    suffix = path.suffix.lower()
+    if suffix in _JPEG or (header is not None and header.compression not in _SAFE_COMPRESSIONS):
+        return "pylon does not read this compression safely; convert it to PNG"
+    if header is None:
+        return "it is damaged or no TIFF" if suffix in _TIFF else ""
     if header.pages != 1:
         return f"it holds {header.pages} images, and pylon plays one a file"
     if header.planar:
         return "its colours are stored in separate planes, which pylon cannot read"
-    if max(header.width, header.height) > MAX_SIDE or header.width * header.height > MAX_PIXELS:
+    sides = header.width, header.height
+    if min(sides) < 1 or max(sides) > MAX_SIDE or header.width * header.height > MAX_PIXELS:
         return f"it claims {header.width}×{header.height} pixels"
     return ""

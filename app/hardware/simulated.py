@@ -30,7 +30,7 @@ BLEACH_S = {"nuclei": 300.0}
 """Seconds at full power that leave 37 % of the fluorescence; 150 for the other structures."""
 _PATIENCE_S = 0.05
 
-_GONE = "The camera was unplugged; plug it in again and press Live."
+_GONE = "The camera was unplugged; plug it in again."
 _STUCK = "The camera has stopped sending frames; check its USB cable and start again."
 _ABSENT = "No simulated camera found: it is unplugged; plug it in again."
 
