@@ -45,7 +45,8 @@ def make_counter(name: str) -> "Segmenter":
     from app.inference.segmenter import Segmenter
 
     chosen = default_model("accurate")[0] if name == "accurate" else name
-    return Segmenter(load_model(chosen), threads=max(1, min(os.cpu_count() or 2, 8)))
+    # On two cores one thread counts as fast as two and leaves the other core to camera, display and recording.
+    return Segmenter(load_model(chosen), threads=max(1, min((os.cpu_count() or 2) // 2, 4)))
 
 
 def _tracker() -> Any:

@@ -17,6 +17,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import psutil
 
 from app.clock import Clock, SystemClock
 from app.errors import DapiscopeError, RefusedError
@@ -63,11 +64,18 @@ class RunLog:
             self._rows = csv.writer(self._file)
             self._rows.writerow(COUNT_HEADER)
         self._overlay = np.empty((0, 0, 4), np.uint8)
+        self._process = psutil.Process()
+        self._memory_mb: list[float] = []
         self._unsubscribe = session.subscribe(self._listen)
 
     def elapsed_s(self) -> float:
         """Return the seconds since the first frame, 0 before it."""
         return self._clock.monotonic() - self.first_frame_s if self.first_frame.is_set() else 0.0
+
+    def note_memory(self) -> None:
+        """Take a sample of this process' memory, at most one a second of the run."""
+        if len(self._memory_mb) <= self.elapsed_s():
+            self._memory_mb.append(self._process.memory_info().rss / 1e6)
 
     def close(self) -> None:
         """Stop listening and finish the table."""
@@ -113,8 +121,19 @@ class RunLog:
                 "sha256": counter.sha256 if counter else None,
                 "provider": counter.provider_used if counter else None,
             },
+            "memory_mb": self._memory(),
             "recording": str(self.recording) if self.recording else None,
             "error": self.failure or None,
+        }
+
+    def _memory(self) -> dict[str, float | None]:
+        """Resident memory: once the buffers are filled (a tenth of the run, at least 5 s), at the end, at most."""
+        samples = self._memory_mb
+        warm = min(max(5, len(samples) // 10), len(samples) - 1)
+        return {
+            "warm": round(samples[warm], 1) if samples else None,
+            "end": round(samples[-1], 1) if samples else None,
+            "peak": round(max(samples), 1) if samples else None,
         }
 
     def _listen(self, event: Event) -> None:
@@ -286,6 +305,8 @@ def _wait(
             asked.wait(min(left_s, 0.2))
         else:
             asked.wait(0.05)
+        if log.first_frame.is_set():
+            log.note_memory()
         if progress is not None:
             progress(log)
 
