@@ -19,10 +19,13 @@ from types import FrameType
 
 from app.clock import Clock
 from app.errors import UsageError
+from app.hardware.coolled_box import CoolLedBox
 from app.hardware.led_box import DEFAULT_MODEL, LedBox
 from app.hardware.lumencor import LumencorLight
+from app.hardware.mightex_box import MightexBox
 from app.hardware.serial_port import READ_SLICE_S, SerialPort
 from app.hardware.simulated_box import HangUpError, Levels, SimulatedBox
+from app.hardware.thorlabs_box import ThorlabsBox
 
 _log = logging.getLogger(__name__)
 
@@ -247,7 +250,14 @@ def _serving(server: Server, serve: Callable[[], None], stopping: threading.Even
 
 
 def make_box(model: str) -> SimulatedBox:
-    """Return the simulated box that calls itself `model`."""
+    """Return the simulated box that calls itself `model`: a Mightex SLC…, Thorlabs DC41…, CoolLED pE-…, or Lumencor."""
+    name = model.removeprefix("Mightex ").removeprefix("Thorlabs ").removeprefix("CoolLED ")
+    if name.startswith("SLC-"):
+        return MightexBox(name)
+    if name.startswith(("DC4100", "DC4104", "LEDD4")):
+        return ThorlabsBox(name)
+    if name.startswith("pE-"):
+        return CoolLedBox(name)
     return LedBox(model)
 
 

@@ -86,8 +86,10 @@ class SimulatedBox(ABC):
     """
 
     answers_empty_line = False
-    tells_actual_light = True
-    """False for a box that can only repeat what it was told."""
+    tells_stuck_light = True
+    """False for a box that cannot see that an LED shines although it is switched off."""
+    tells_dead_leds = True
+    """False for a box that cannot see that an LED is dark although it is switched on."""
 
     def __init__(
         self, model: str, lines: tuple[str, ...], *, clock: Clock | None = None, line_end: bytes = b"\n\r"
