@@ -132,6 +132,21 @@ engine.shutdown()
 """
 
 
+COOLLED = """
+import sys
+from microscope.controllers.coolled import CoolLED
+controller = CoolLED(sys.argv[1])
+print("devices", list(controller.devices))
+for name, light in controller.devices.items():
+    light.power = 0.4
+    light.enable()
+    print(name, "on", light.get_is_on(), light.power)
+    light.disable()
+    print(name, "off", light.get_is_on())
+controller.shutdown()
+"""
+
+
 def has_microscope() -> bool:
     if not THEIRS:
         return False
@@ -161,3 +176,17 @@ def test_python_microscope_drives_the_lumencor_simulator(tmp_path):
         levels = [json.loads(row)["levels"] for row in log.read_text().splitlines()]
         assert levels[2 * line] == [0.25 if index == line else 0 for index in range(4)]
         assert levels[2 * line + 1] == [0, 0, 0, 0]
+
+
+@needs_pty
+@needs_microscope
+def test_python_microscope_drives_the_coolled_simulator(tmp_path):
+    log = tmp_path / "light.jsonl"
+    with running("CoolLED pE-4000", log=log) as (_, path):
+        told = drive(COOLLED, path)
+    assert "devices ['A', 'B', 'C', 'D']" in told
+    for name in "ABCD":
+        assert f"{name} on True 0.4\n{name} off False" in told
+    levels = [json.loads(row)["levels"] for row in log.read_text().splitlines()]
+    assert levels[::2] == [[0.4 if index == line else 0 for index in range(4)] for line in range(4)]
+    assert levels[1::2] == [[0, 0, 0, 0]] * 4
