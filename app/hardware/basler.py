@@ -91,6 +91,7 @@ class BaslerCamera(Camera):
         self._info = CameraInfo(camera_id, "Basler", "camera", self._serial, False, 2.0)
         self._settings = CameraSettings()
         self._limits: CameraLimits | None = None
+        self._readout_ms = 0.0
         self._camera: Any = None
         self._features = Features(None)
         self._converter: Any = None
@@ -126,8 +127,7 @@ class BaslerCamera(Camera):
     @property
     def readout_ms(self) -> float:
         """Return the rolling readout, from the camera where it tells, else from its data rate."""
-        measured_us = self._features.get("readout_us") if self._alive() else None
-        return float(measured_us) / 1000 if measured_us else 1000 * self._timing().readout_s
+        return self._readout_ms
 
     @property
     def resulting_fps(self) -> float:
@@ -289,7 +289,7 @@ class BaslerCamera(Camera):
             pixel_format=pixel_format,
             pixel_size_um=None if self._pixel_size_um is None else self._pixel_size_um * settings.binning,
             source=self._info.title,
-            readout_ms=1000 * self._timing().readout_s,
+            readout_ms=self._readout_ms,
         )
 
     def _number(self, block: int) -> int:
@@ -351,6 +351,8 @@ class BaslerCamera(Camera):
         write_exposure(self._features, settings)
         self._stamps.reset()
         self._settings = read_back(self._features, settings)
+        told_us = self._features.get("readout_us")
+        self._readout_ms = float(told_us) / 1000 if told_us else 1000 * self._timing().readout_s
         return self._settings
 
     def _region(self, settings: CameraSettings) -> tuple[int, int, int, int]:

@@ -9,7 +9,6 @@ The same specification gives the same sample, bit for bit.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import cv2
 import numpy as np
@@ -327,7 +326,7 @@ class Scene:
             cv2.max(rate, 0.0, dst=rate)
         else:
             return np.zeros(shape, np.uint16)
-        rate *= self._vignetting
+        rate *= self._vignetting()
         cv2.sqrt(rate, dst=rate)
         return np.asarray(cv2.multiply(rate, ROOT_SCALE, dtype=cv2.CV_16U), np.uint16)
 
@@ -360,7 +359,6 @@ class Scene:
     def _mean_radius(self) -> float:
         return sum(DIAMETER_UM) / 4 / self.spec.pixel_size_um
 
-    @cached_property
     def _vignetting(self) -> NDArray[np.float32]:
         """Even light in the middle, a quarter less in the corners, and not quite centred."""
         rows, columns = max(self.spec.height // 16, 2), max(self.spec.width // 16, 2)
