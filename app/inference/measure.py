@@ -172,18 +172,35 @@ def quality_flags(labels: NDArray[np.int32], nuclei: NDArray[Any], image: NDArra
         flags.append("too dim")
     if saturated:
         flags.append("saturated")
-    if edge_steepness(labels, nuclei, image, background) < BLURRED_EDGE:
+    steepness = edge_steepness(labels, len(nuclei), image, background)
+    if np.isfinite(steepness).any() and float(np.nanmedian(steepness)) < BLURRED_EDGE:
         flags.append("out of focus")
     if 1 - np.count_nonzero(outside) / labels.size > CROWDED_COVER:
         flags.append("too crowded")
     return tuple(flags)
 
 
-def edge_steepness(labels: NDArray[np.int32], nuclei: NDArray[Any], image: NDArray[Any], background: float) -> float:
-    """Return how steep the outlines are: 1 would be a step within one pixel of a nucleus 20 pixels across.
+def edge_steepness(
+    labels: NDArray[np.int32], count: int, image: NDArray[Any], background: float
+) -> NDArray[np.float64]:
+    """Return how steep each nucleus' outline is: 1 would be a step within one pixel of a nucleus 20 pixels across.
 
-    The mean slope across each nucleus' outline over its contrast, times its diameter / 20 px; the median nucleus.
-    Only outlines towards the background count; without any, it is infinite: nothing to judge by.
+    The mean slope across the outline over the nucleus' contrast, times its diameter / 20 px, so that a scaled image
+    gives the same. Only outlines towards the background count.
+
+    Parameters
+    ----------
+    labels : ndarray of int32, shape (h, w)
+    count : int
+        The largest label.
+    image : ndarray of uint8 or uint16, shape (h, w)
+    background : float
+        Its grey level.
+
+    Returns
+    -------
+    ndarray of float64, shape (count,)
+        NaN where there is no outline or no contrast to judge by.
     """
     grey = image.astype(np.float32)
     slope = cv2.magnitude(
@@ -191,20 +208,38 @@ def edge_steepness(labels: NDArray[np.int32], nuclei: NDArray[Any], image: NDArr
     )
     free = (labels == 0).view(np.uint8)
     rim = np.flatnonzero(cv2.dilate(free, np.ones((3, 3), np.uint8)).astype(bool) & (labels > 0))
-    if not rim.size:
-        return math.inf
     ids = labels.ravel()[rim]
-    count = len(nuclei)
-    length = _sums(ids, count, None)
-    contrast = nuclei["mean_intensity"] - background
-    diameter = np.sqrt(np.bincount(labels.ravel(), minlength=count + 1)[1:] * (4 / np.pi))
-    usable = (length > 0) & (contrast > 0)
-    if not usable.any():
-        return math.inf
-    steepness = (
-        _sums(ids, count, slope.ravel()[rim])[usable] / length[usable] / contrast[usable] * diameter[usable] / 20
-    )
-    return float(np.median(steepness))
+    length, steps = _sums(ids, count, None), _sums(ids, count, slope.ravel()[rim])
+    inside = np.flatnonzero(labels)
+    area = _sums(labels.ravel()[inside], count, None)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        contrast = _sums(labels.ravel()[inside], count, grey.ravel()[inside]) / area - background
+        steepness = steps / length / contrast * np.sqrt(area * (4 / np.pi)) / 20
+    return np.where((length > 0) & (contrast > 0), steepness, np.nan)
+
+
+def local_contrast(labels: NDArray[np.int32], count: int, image: NDArray[Any], reach: int = 4) -> NDArray[np.float64]:
+    """Return how much brighter each nucleus is than what surrounds it within `reach` pixels, in grey levels.
+
+    Returns
+    -------
+    ndarray of float64, shape (count,)
+        NaN where nothing but other nuclei surrounds it.
+    """
+    # float32 holds whole numbers up to 2^24 exactly, and is what cv2 dilates.
+    around = cv2.dilate(labels.astype(np.float32), np.ones((2 * reach + 1,) * 2, np.uint8)).astype(np.int32)
+    around[labels > 0] = 0
+    with np.errstate(invalid="ignore", divide="ignore"):
+        inner = _sums(labels.ravel(), count, image.ravel()) / _sums(labels.ravel(), count, None)
+        outer = _sums(around.ravel(), count, image.ravel()) / _sums(around.ravel(), count, None)
+    return np.asarray(inner - outer, np.float64)
+
+
+def keep(labels: NDArray[np.int32], wanted: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """Return the labels of which `wanted`, shape (N,), is True, numbered anew."""
+    table = np.zeros(len(wanted) + 1, np.int32)
+    table[1:][wanted] = np.arange(1, int(wanted.sum()) + 1)
+    return table[labels]
 
 
 def count_row(segmentation: Segmentation) -> list[str]:

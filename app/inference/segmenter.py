@@ -14,12 +14,20 @@ from numpy.typing import NDArray
 from app.errors import ModelError, UsageError
 from app.frame import Frame, Segmentation
 from app.inference.instances import decode, nucleus_scores
-from app.inference.measure import density_per_mm2, light_flag, measure, quality_flags
+from app.inference.measure import (
+    density_per_mm2,
+    edge_steepness,
+    keep,
+    light_flag,
+    local_contrast,
+    measure,
+    quality_flags,
+)
 from app.inference.model_card import Model
 from app.inference.overlay import upscale_labels
 from app.inference.preprocess import normalise
 from app.inference.refine import refine_labels
-from app.inference.scale import ScaleTracker, estimates_px
+from app.inference.scale import LARGEST_PX, SMALLEST_PX, ScaleTracker, estimates_px
 from app.inference.tiles import Stitcher, tiles
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "openvino": "OpenVINOExecutionProvider", "cuda": "CUDAExecutionProvider"}
@@ -36,6 +44,12 @@ AGREEMENT = 1.6
 """First guesses at the nucleus size within this ratio of each other agree; others are tried one by one."""
 EXPECTED = 1.6
 """Nuclei within this ratio of the nominal size speak for a scale."""
+
+WIDE_OF_FIELD = 0.4
+SHARP_EDGE = 0.14
+"""Nuclei wider than this part of the field need outlines steeper than this to be believed."""
+LARGEST_NUCLEUS, LARGE_NUCLEUS = 4.0, 2.5
+"""Diameters over the nominal one: beyond the first nothing is a nucleus, beyond the second only what has an edge."""
 
 BUFFERS_KEPT = 4
 """Input and output buffers are kept for this many image sizes."""
@@ -57,13 +71,15 @@ class _Scale:
 class _Trial:
     """What the network saw under the assumption that nuclei are `guess_px` across.
 
-    `measured_px` is the median diameter of what it found (None: nothing); `evidence` the light above the background in
-    whole nuclei of about the size it expects, per pixel of the image: texture and noise have area, but little light.
+    `measured_px` is the median diameter of what it found (None: nothing); `evidence` the light above the surroundings
+    in whole nuclei of about the size it expects, per pixel: texture and noise have area, but little light.
+    `steepness` is the median of `app.inference.measure.edge_steepness`.
     """
 
     guess_px: float
     measured_px: float | None
     evidence: float
+    steepness: float
 
 
 @dataclass(slots=True)
@@ -259,24 +275,29 @@ class Segmenter:
         """Return the typical nucleus diameter in pixels of the frame, None where there is none.
 
         The image alone gives a few first guesses. Where they disagree the network tries each, and the one at which
-        it sees most of the light in whole nuclei of the expected size wins. The size of the nuclei found there corrects
-        the guess.
+        it sees most of the light in whole nuclei of the expected size wins. The size of the nuclei found there
+        corrects the guess.
         """
-        guesses = estimates_px(frame.pixels)
+        guesses = [guess for guess in estimates_px(frame.pixels) if SMALLEST_PX <= guess <= LARGEST_PX]
         if not guesses:
             return None
         candidates = [float(np.median(guesses))]
         if max(guesses) > AGREEMENT * min(guesses):
             candidates = sorted(guesses)
-        background = float(np.median(frame.pixels[::4, ::4]))
-        trials = [self._try_diameter(frame, candidate, background) for candidate in candidates]
-        best = max(trials, key=lambda trial: trial.evidence)
+        best = max((self._try_diameter(frame, guess) for guess in candidates), key=lambda trial: trial.evidence)
         if best.measured_px is not None and not _close(best.measured_px, best.guess_px):
-            again = self._try_diameter(frame, best.measured_px, background)
+            again = self._try_diameter(frame, best.measured_px)
             best = again if again.evidence >= best.evidence else best
-        return best.measured_px or best.guess_px
+        if best.measured_px is None:
+            # The network saw nothing at any guess: what the guesses came from are no nuclei.
+            return None
+        believable = SMALLEST_PX / 1.25 <= best.measured_px <= 1.25 * LARGEST_PX
+        if best.measured_px > WIDE_OF_FIELD * min(frame.shape):
+            # Most of the field may be one nucleus, or uneven light: a nucleus has an edge.
+            believable &= best.steepness > SHARP_EDGE
+        return best.measured_px if believable else None
 
-    def _try_diameter(self, frame: Frame, guess_px: float, background: float) -> _Trial:
+    def _try_diameter(self, frame: Frame, guess_px: float) -> _Trial:
         """Run the network as if the nuclei were `guess_px` across, and measure those it finds."""
         nominal = self._input.nucleus_diameter_px
         factor = float(np.clip(nominal / guess_px, *FACTORS))
@@ -284,15 +305,20 @@ class Segmenter:
         labels = self._find(image, frame.white, _Stopwatch(), keep_foreground=False).labels
         areas = np.bincount(labels.ravel())[1:]
         if not areas.size:
-            return _Trial(guess_px, None, 0.0)
+            return _Trial(guess_px, None, 0.0, 0.0)
         diameters = 2 * np.sqrt(areas / np.pi)
         whole = np.ones(areas.size, np.bool_)
         border = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
         whole[border[border > 0] - 1] = False
         expected = whole & (diameters > nominal / EXPECTED) & (diameters < nominal * EXPECTED)
-        brightness = np.bincount(labels.ravel(), weights=image.ravel())[1:] - areas * background
-        evidence = float(brightness[expected].sum() / labels.size)
-        return _Trial(guess_px, float(np.median(diameters)) / factor, evidence)
+        light = np.nan_to_num(areas * local_contrast(labels, areas.size, image))
+        steepness = edge_steepness(labels, areas.size, image, float(np.percentile(image, 2)))
+        return _Trial(
+            guess_px,
+            float(np.median(diameters)) / factor,
+            float(light[expected].sum() / labels.size),
+            float(np.nanmedian(steepness)) if np.isfinite(steepness).any() else 0.0,
+        )
 
     # --- network -------------------------------------------------------------------------------------------------
 
@@ -300,17 +326,37 @@ class Segmenter:
         with watch.time("normalise"):
             ready = normalise(image, self._input.normalisation, full_scale=white)
         if ready.size <= WHOLE_PIXELS:
-            return self._find_in(ready, watch, keep_foreground)
-        stitcher = Stitcher(ready.shape)
+            found = self._find_in(ready, watch, keep_foreground)
+        else:
+            found = self._find_tiled(ready, watch, keep_foreground)
+        with watch.time("decode"):
+            return self._without_shading(found, image)
+
+    def _find_tiled(self, ready: NDArray[np.float32], watch: _Stopwatch, keep_foreground: bool) -> _Found:
+        stitcher = Stitcher((ready.shape[0], ready.shape[1]))
         foreground = np.zeros(ready.shape, np.uint8) if keep_foreground else None
         multiple = self._input.multiple_of
         overlap = -(-round(6 * self._input.nucleus_diameter_px) // multiple) * multiple
-        for tile in tiles(ready.shape, TILE_PX, overlap):
+        for tile in tiles((ready.shape[0], ready.shape[1]), TILE_PX, overlap):
             part = self._find_in(ready[tile.window], watch, keep_foreground)
             stitcher.add(tile, part.labels, part.scores)
             if foreground is not None and part.foreground is not None:
                 foreground[tile.window] = np.maximum(foreground[tile.window], part.foreground)
         return _Found(stitcher.labels, stitcher.scores, foreground)
+
+    def _without_shading(self, found: _Found, image: NDArray[Any]) -> _Found:
+        """Drop what is far too large for a nucleus: uneven light and smears."""
+        count = len(found.scores)
+        if not count:
+            return found
+        area = np.bincount(found.labels.ravel(), minlength=count + 1)[1:]
+        diameter = np.sqrt(area * (4 / np.pi)) / self._input.nucleus_diameter_px
+        suspect = diameter > LARGE_NUCLEUS
+        if not suspect.any():
+            return found
+        steepness = edge_steepness(found.labels, count, image, float(np.percentile(image, 2)))
+        wanted = ~suspect | ((diameter <= LARGEST_NUCLEUS) & (steepness > SHARP_EDGE))
+        return _Found(keep(found.labels, wanted), found.scores[wanted], found.foreground)
 
     def _find_in(self, ready: NDArray[np.float32], watch: _Stopwatch, keep_foreground: bool) -> _Found:
         with watch.time("network"):
