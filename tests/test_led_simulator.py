@@ -76,7 +76,7 @@ def test_the_watchdog_of_a_program_that_died_strikes_in_real_time(tmp_path):
         light.open()
         light.set_watchdog(150)
         light.set(0, 1.0)
-        light._port.close()  # as a killed program would
+        light._light._port.close()  # as a killed program would
         for told in program.stderr:
             if "dark" in told:
                 break
