@@ -160,7 +160,7 @@ def quality_flags(labels: NDArray[np.int32], nuclei: NDArray[Any], image: NDArra
         ``"too dim"`` unless it is saturated: nothing in it proves that there was light and focus to see one.
     """
     flags = []
-    saturated_field = cv2.countNonZero(cv2.compare(image, (white * WHITE, 0, 0, 0), cv2.CMP_GE)) / image.size
+    saturated_field = np.count_nonzero(image >= math.ceil(white * WHITE)) / image.size
     nuclei_saturated = float(nuclei["saturated"].mean()) if len(nuclei) else 0.0
     saturated = saturated_field > SATURATED_FIELD or nuclei_saturated > SATURATED_NUCLEI
     if not len(nuclei):
