@@ -119,8 +119,7 @@ class Journal:
         """Create it. Raises FileExistsError where there is one, OSError when it cannot be written."""
         self._fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND, 0o644)
         lock(self._fd)
-        head = {"dapiscope": _VERSION, "started_unix_s": started_unix_s, "pid": os.getpid(), "meta": meta.to_json()}
-        self._write(json.dumps(head, separators=(",", ":"), default=str).encode() + b"\n")
+        self._write(encode_head(meta, started_unix_s))
 
     def append(self, lines: Iterable[bytes]) -> None:
         """Write frames' lines and return when they survive a power cut."""
@@ -137,6 +136,12 @@ class Journal:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+
+def encode_head(meta: RunMetadata, started_unix_s: float) -> bytes:
+    """Return a journal's first line, newline included."""
+    head = {"dapiscope": _VERSION, "started_unix_s": started_unix_s, "pid": os.getpid(), "meta": meta.to_json()}
+    return json.dumps(head, separators=(",", ":"), default=str).encode() + b"\n"
 
 
 def read_journal(path: Path) -> tuple[JournalHead, list[PlaneRecord]]:

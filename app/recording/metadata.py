@@ -1,5 +1,6 @@
 """Who and what stood behind a run, for every file it leaves."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
@@ -79,3 +80,23 @@ class RunMetadata:
         values = dict(plain)
         values["channels"] = tuple(Channel.model_validate(channel) for channel in values.get("channels", ()))
         return cls(**values)
+
+    @classmethod
+    def from_entries(cls, entries: Mapping[str, str]) -> Self:
+        """Rebuild from the texts a file of dapiscope holds; what is missing or damaged stays empty."""
+        try:
+            settings = json.loads(entries.get("settings", "{}"))
+            channels = tuple(Channel.model_validate(channel) for channel in settings.get("channels", ()))
+        except (ValueError, TypeError, AttributeError):
+            settings, channels = {}, ()
+        return cls(
+            camera=entries.get("camera", ""),
+            light=entries.get("light source", ""),
+            channels=channels,
+            sample=entries.get("sample", ""),
+            operator=entries.get("operator", ""),
+            model_name=entries.get("model", ""),
+            model_sha256=entries.get("model sha256", ""),
+            settings=settings,
+            software=entries.get("software", software_version()),
+        )

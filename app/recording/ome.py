@@ -43,6 +43,8 @@ class PlaneInfo:
     name: str = ""
     source: str = ""
     truth_count: int | None = None
+    place: tuple[int, int] | None = None
+    """(t, c) in its Image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,6 +318,7 @@ def _read_pixels(image: ElementTree.Element, pixels: ElementTree.Element, infos:
             unix_time_s=None if start is None or delta_s is None else start + delta_s,
             pixel_size_um=size_um,
             pixel_format=kind,
+            place=(place[2], place[1]),
             light=Light(name, 0.0, False, "the file names it, nothing confirms it") if name else PlaneInfo().light,
         )
 
@@ -370,6 +373,7 @@ def _own_planes(entries: Mapping[str, str], infos: list[PlaneInfo]) -> list[Plan
                 pixel_size_um=info.pixel_size_um,
                 pixel_format=info.pixel_format,
                 light=lights[number],
+                place=info.place,
                 **{name: column[number] for name, column in columns.items()},
             )
             for number, info in enumerate(infos)

@@ -74,6 +74,14 @@ class ImageSequence(ABC):
         """Return the recorded moment of frame `index` in seconds, None where it is not known."""
         return None
 
+    def place_of(self, index: int) -> tuple[int, int]:
+        """Return (t, c) of frame `index`; one after the other in time where the file does not say."""
+        return index, 0
+
+    def channel_of(self, index: int) -> str:
+        """Return the name of the channel that frame `index` was confirmed to have; empty where none was."""
+        return ""
+
     def close(self) -> None:
         """Release the file; idempotent."""
         return
@@ -267,6 +275,15 @@ class TiffSequence(ImageSequence):
         """Return the recorded moment."""
         return self._infos[index].unix_time_s
 
+    def place_of(self, index: int) -> tuple[int, int]:
+        """Return (t, c) as the file says."""
+        return self._infos[index].place or (index, 0)
+
+    def channel_of(self, index: int) -> str:
+        """Return the name of the confirmed channel."""
+        light = self._infos[index].light
+        return light.channel or "" if light.confirmed else ""
+
     def close(self) -> None:
         """Close the file."""
         with self._lock:
@@ -284,7 +301,9 @@ def open_sequence(path: Path) -> ImageSequence:
         It is not there, unreadable, or nothing that dapiscope reads.
     """
     if path.is_dir():
-        return FolderSequence(path)
+        from app.recording.zarr_store import ZarrSequence, is_zarr
+
+        return ZarrSequence(path) if is_zarr(path) else FolderSequence(path)
     try:
         with path.open("rb") as file:
             head = file.read(16)

@@ -1,0 +1,366 @@
+"""OME-Zarr 0.5, both ways, through the zarr library (extra ``zarr``).
+
+The live recorder writes OME-TIFF: one growing file takes the camera's full rate without costing a core, where Zarr
+makes a file a plane and a pyramid of each. OME-Zarr is therefore made from a recording afterwards, or frame by frame
+with `ZarrWriter` where there is time. Each plane is one compressed chunk; what Zarr has no place for is kept as
+JSON lines in ``dapiscope/frames.jsonl``.
+"""
+
+import importlib
+import math
+import os
+import shutil
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from app.errors import BadImageError, RecordingError, UsageError
+from app.frame import Frame, Light, read_only
+from app.images import MAX_PIXELS
+from app.recording.files import disk_error, free_path, make_folder
+from app.recording.journal import PlaneRecord, encode_head, read_journal
+from app.recording.metadata import RunMetadata
+from app.recording.ome import UM_PER_UNIT
+from app.recording.sources import ImageSequence, ReplayInfo, open_sequence
+
+_FRAMES = "dapiscope/frames.jsonl"
+_SMALLEST = 1024
+"""The pyramid ends with the first level that is not larger than this."""
+_MAX_CHUNK_BYTES = 1 << 31
+
+
+def _zarr() -> Any:
+    try:
+        return importlib.import_module("zarr")
+    except ImportError:
+        raise UsageError("OME-Zarr needs the zarr library: install dapiscope[zarr].") from None
+
+
+class ZarrWriter:
+    """Writes frames of one size to an OME-Zarr image with the axes t, c, z, y, x. Not thread-safe.
+
+    Parameters
+    ----------
+    path : Path
+        Wished name, e.g. ``folder/run.ome.zarr``; -2, -3… is appended where it exists. The folder gets its name when
+        all is written, so it is whole or not there.
+    meta : RunMetadata
+    channels : sequence of str
+        Names of the channels, in their order.
+
+    Raises
+    ------
+    UsageError
+        The zarr library is not installed.
+    """
+
+    def __init__(self, path: Path, meta: RunMetadata, channels: tuple[str, ...] = ("",)) -> None:
+        self._zarr = _zarr()
+        self._wish, self._meta, self._channels = path, meta, channels
+        self._part = path.with_name(f".{path.name}.part-{os.getpid()}")
+        self._levels: list[Any] = []
+        self._records: list[PlaneRecord] = []
+
+    def append(self, frame: Frame, place: tuple[int, int] | None = None) -> None:
+        """Write one plane at `place` (t, c); without it the next time of the first channel.
+
+        Raises
+        ------
+        RecordingError
+            The disk refused, or the frame is of another size or kind than the first.
+        """
+        t, c = place or (len(self._records), 0)
+        try:
+            if not self._levels:
+                self._create(frame)
+            first = self._levels[0]
+            if frame.shape != first.shape[-2:] or frame.pixels.dtype != first.dtype or c >= len(self._channels):
+                raise RecordingError(
+                    "OME-Zarr holds images of one size and kind, and these change: export to OME-TIFF instead."
+                )
+            pixels: NDArray[Any] = frame.pixels
+            for level in self._levels:
+                if t >= level.shape[0]:
+                    level.resize((t + 1, *level.shape[1:]))
+                if pixels.shape != level.shape[-2:]:
+                    size = (level.shape[-1], level.shape[-2])
+                    pixels = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA))
+                level[t, c, 0] = pixels
+        except OSError as error:
+            raise disk_error(error, self._wish) from error
+        self._records.append(PlaneRecord.of(frame, len(self._records), (t, c)))
+
+    def _create(self, frame: Frame) -> None:
+        make_folder(self._part.parent)
+        root = self._zarr.create_group(self._part, zarr_format=3, overwrite=True)
+        height, width = frame.shape
+        while True:
+            level = root.create_array(
+                str(len(self._levels)),
+                shape=(1, len(self._channels), 1, height, width),
+                chunks=(1, 1, 1, height, width),
+                dtype=frame.pixels.dtype,
+                dimension_names=("t", "c", "z", "y", "x"),
+                # A plane of zeros is stored too: then one that is missing is lost, and not dark.
+                config={"write_empty_chunks": True},
+            )
+            self._levels.append(level)
+            if max(height, width) <= _SMALLEST:
+                return
+            height, width = (height + 1) // 2, (width + 1) // 2
+
+    def close(self, notes: Mapping[str, Any] | None = None) -> Path:
+        """Write the metadata, give the folder its name and return it.
+
+        Raises
+        ------
+        RecordingError
+            The disk refused, or there was no frame; nothing is left behind.
+        """
+        if not self._records:
+            self.discard()
+            raise RecordingError(f"There is no frame to write to {self._wish}: record some first.")
+        try:
+            root = self._zarr.open_group(self._part, mode="r+")
+            root.attrs["ome"] = self._ome()
+            root.attrs["dapiscope"] = {"software": self._meta.software, "notes": dict(notes or {})}
+            frames = self._part / _FRAMES
+            frames.parent.mkdir()
+            lines = [encode_head(self._meta, self._records[0].unix_time_s), *(r.to_line() for r in self._records)]
+            frames.write_bytes(b"".join(lines))
+            path = free_path(self._wish.parent, self._wish.name)
+            self._part.rename(path)
+        except OSError as error:
+            self.discard()
+            raise disk_error(error, self._wish) from error
+        return path
+
+    def discard(self) -> None:
+        """Remove what was written so far; idempotent."""
+        shutil.rmtree(self._part, ignore_errors=True)
+
+    def _ome(self) -> dict[str, Any]:
+        first = self._records[0]
+        size_um, interval_s = first.pixel_size_um, _interval_s(self._records)
+        axes: list[dict[str, str]] = [
+            {"name": "t", "type": "time"} | ({"unit": "second"} if interval_s else {}),
+            {"name": "c", "type": "channel"},
+            {"name": "z", "type": "space"},
+            *({"name": axis, "type": "space"} | ({"unit": "micrometer"} if size_um else {}) for axis in "yx"),
+        ]
+        datasets = []
+        for number, level in enumerate(self._levels):
+            shrink = [full / part for full, part in zip(self._levels[0].shape[-2:], level.shape[-2:], strict=True)]
+            scale = [interval_s or 1.0, 1.0, 1.0, *((size_um or 1.0) * factor for factor in shrink)]
+            # The centre of a coarse pixel lies beside the centre of the fine one at the same index.
+            shift = [0.0, 0.0, 0.0, *((size_um or 1.0) * (factor - 1) / 2 for factor in shrink)]
+            steps: list[dict[str, Any]] = [{"type": "scale", "scale": scale}]
+            if any(shift):
+                steps.append({"type": "translation", "translation": shift})
+            datasets.append({"path": str(number), "coordinateTransformations": steps})
+        colors = {channel.name: channel.color.lstrip("#").upper() for channel in self._meta.channels}
+        channels = [
+            {
+                "label": name,
+                "color": colors.get(name, "FFFFFF"),
+                "active": True,
+                "window": {"min": 0, "max": 2**16 - 1, "start": 0, "end": 2**16 - 1}
+                if first.item_bytes == 2
+                else {"min": 0, "max": 255, "start": 0, "end": 255},
+            }
+            for name in self._channels
+        ]
+        image = {"name": self._wish.name, "axes": axes, "datasets": datasets, "type": "local mean"}
+        return {"version": "0.5", "multiscales": [image], "omero": {"channels": channels}}
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Remove what was not closed."""
+        self.discard()
+
+
+def _interval_s(records: list[PlaneRecord]) -> float | None:
+    moments = sorted({record.place[0]: record.unix_time_s for record in records if record.place}.items())
+    steps = np.diff([moment for _, moment in moments])
+    middle = float(np.median(steps)) if len(steps) else 0.0
+    return middle if middle > 0 else None
+
+
+def to_zarr(source: Path, target: Path, meta: RunMetadata | None = None) -> Path:
+    """Make an OME-Zarr image of a recording, stack or folder.
+
+    Parameters
+    ----------
+    source : Path
+        Whatever `open_replay` opens.
+    target : Path
+        Wished name, e.g. ``folder/run.ome.zarr``; never overwritten.
+    meta : RunMetadata, optional
+        Instead of what the source says of itself.
+
+    Returns
+    -------
+    Path
+        The name really used.
+
+    Raises
+    ------
+    BadImageError, RecordingError, UsageError
+    """
+    sequence = open_sequence(source)
+    try:
+        places = [sequence.place_of(index) for index in range(sequence.info.length)]
+        channels = max(c for _, c in places) + 1
+        names = [""] * channels
+        for index, (_, c) in enumerate(places):
+            names[c] = names[c] or sequence.channel_of(index)
+        with ZarrWriter(target, meta or RunMetadata.from_entries(sequence.info.meta), tuple(names)) as writer:
+            for index, place in enumerate(places):
+                writer.append(sequence.read(index), place)
+            return writer.close({"made from": source.name})
+    finally:
+        sequence.close()
+
+
+class ZarrSequence(ImageSequence):
+    """The planes of the first image of an OME-Zarr folder, 0.4 or 0.5, in the order of its axes."""
+
+    def __init__(self, path: Path) -> None:
+        zarr = _zarr()
+        self._path, self._lock = path, threading.Lock()
+        try:
+            self._array, axes, scale = self._find(zarr.open_group(path, mode="r"))
+            self._planes = tuple(int(n) for n in self._array.shape[:-2])
+            self._names = [str(axis["name"]) for axis in axes]
+            self._check()
+            self._records = self._own_records()
+            size_um = self._size_um(axes, scale)
+        except (BadImageError, UsageError):
+            raise
+        except Exception as error:  # the library fails on damaged metadata in ways of every kind
+            raise self._damaged() from error
+        self._size_um_value = size_um
+        self.info = ReplayInfo(
+            path,
+            "OME-Zarr",
+            math.prod(self._planes),
+            (int(self._array.shape[-2]), int(self._array.shape[-1])),
+            size_um,
+            self._fps(axes, scale),
+            f"{path.name} ({math.prod(self._planes)} planes)",
+        )
+
+    def _damaged(self) -> BadImageError:
+        return BadImageError(f"{self._path} is no OME-Zarr image that can be read: check the folder.")
+
+    @staticmethod
+    def _find(group: Any) -> tuple[Any, list[dict[str, Any]], list[float]]:
+        attributes = group.attrs.asdict()
+        image = attributes.get("ome", attributes)["multiscales"][0]
+        dataset = image["datasets"][0]
+        steps = dataset.get("coordinateTransformations", [])
+        array = group[str(dataset["path"])]
+        scale = next((step["scale"] for step in steps if step["type"] == "scale"), [1.0] * array.ndim)
+        return array, list(image["axes"]), [float(value) for value in scale]
+
+    def _check(self) -> None:
+        array = self._array
+        if self._names[-2:] != ["y", "x"] or len(self._names) != array.ndim or len(set(self._names)) != array.ndim:
+            raise BadImageError(f"{self._path} does not end with the axes y and x: convert it first.")
+        if array.dtype not in (np.uint8, np.uint16):
+            raise BadImageError(f"{self._path} holds {array.dtype} numbers: save it as 8- or 16-bit images.")
+        shards = array.shards or array.chunks
+        largest = max(math.prod(array.chunks), math.prod(shards), math.prod(array.shape[-2:]))
+        if not 0 < math.prod(array.shape) or largest > MAX_PIXELS or largest * array.dtype.itemsize > _MAX_CHUNK_BYTES:
+            raise BadImageError(f"{self._path} is empty, or too large in one piece: store it in smaller chunks.")
+
+    def _own_records(self) -> dict[int, PlaneRecord]:
+        journal = self._path / _FRAMES
+        if not journal.is_file():
+            return {}
+        _, records = read_journal(journal)
+        placed = ((self._flat({"t": r.place[0], "c": r.place[1]}), r) for r in records if r.place)
+        return {index: record for index, record in placed if index is not None}
+
+    def _flat(self, place: Mapping[str, int]) -> int | None:
+        where = tuple(place.get(name, 0) for name in self._names[:-2])
+        if any(not 0 <= at < size for at, size in zip(where, self._planes, strict=True)):
+            return None
+        return int(np.ravel_multi_index(where, self._planes)) if where else 0
+
+    @staticmethod
+    def _size_um(axes: list[dict[str, Any]], scale: list[float]) -> float | None:
+        short = {"micrometer": "µm", "nanometer": "nm", "millimeter": "mm", "angstrom": "Å", "meter": "m"}
+        unit = str(axes[-1].get("unit", ""))
+        factor = UM_PER_UNIT.get(short.get(unit, unit))
+        size_um = scale[-1] * factor if factor else 0.0
+        return size_um if math.isfinite(size_um) and size_um > 0 else None
+
+    @staticmethod
+    def _fps(axes: list[dict[str, Any]], scale: list[float]) -> float | None:
+        for axis, step in zip(axes, scale, strict=False):
+            if axis["name"] == "t" and axis.get("unit") == "second" and math.isfinite(step) and step > 0:
+                return 1.0 / step
+        return None
+
+    def read(self, index: int) -> Frame:
+        """Return plane `index`."""
+        where = tuple(int(at) for at in np.unravel_index(index, self._planes)) if self._planes else ()
+        try:
+            with self._lock:
+                pixels = np.ascontiguousarray(self._array[where])
+        except Exception as error:  # damaged chunks fail in the codecs, in ways of every kind
+            raise BadImageError(f"{self._path} is damaged at plane {index + 1}: copy it again.") from error
+        record = self._records.get(index)
+        if record is not None and not self._path.joinpath("0", "c", *map(str, where), "0", "0").is_file():
+            raise BadImageError(f"{self._path} has lost plane {index + 1}: copy it again.")
+        kind = "Mono8" if pixels.dtype == np.uint8 else "Mono16"
+        if record is None:
+            return Frame(
+                read_only(pixels),
+                index,
+                index / self.info.fps if self.info.fps else 0.0,
+                self._path.stat().st_mtime,
+                None,
+                None,
+                kind,
+                self._size_um_value,
+                Light(reason="the file does not say"),
+                str(self._path),
+            )
+        return Frame(
+            pixels=read_only(pixels),
+            index=record.index,
+            exposure_end_s=record.exposure_end_s,
+            unix_time_s=record.unix_time_s,
+            exposure_ms=record.exposure_ms,
+            gain_db=record.gain_db,
+            pixel_format=record.pixel_format if record.item_bytes == pixels.dtype.itemsize else kind,
+            pixel_size_um=record.pixel_size_um,
+            light=record.light,
+            source=str(self._path),
+            name=record.name,
+            readout_ms=record.readout_ms,
+            truth_count=record.truth_count,
+        )
+
+    def time_of(self, index: int) -> float | None:
+        """Return the recorded moment."""
+        record = self._records.get(index)
+        return None if record is None else record.unix_time_s
+
+
+def is_zarr(path: Path) -> bool:
+    """Return True for a folder with the metadata of a Zarr group."""
+    return any((path / name).is_file() for name in ("zarr.json", ".zgroup", ".zattrs"))

@@ -1,0 +1,153 @@
+"""OME-Zarr: valid by an independent validator, lossless, and refused in a sentence where damaged."""
+
+import json
+import shutil
+import sys
+
+import numpy as np
+import pytest
+
+from app.errors import BadImageError, RecordingError, UsageError
+from app.frame import Frame, Light
+from app.recording import Recorder, RunMetadata, open_replay
+from app.settings import Settings
+
+zarr = pytest.importorskip("zarr", reason="the extra zarr is not installed")
+from app.recording.zarr_store import ZarrWriter, to_zarr  # noqa: E402 - after the skip
+
+META = RunMetadata.from_settings(Settings(), camera="Camera (simulated)")
+
+
+def make_frame(index, channel="405", shape=(30, 40), kind=np.uint16):
+    pixels = np.random.default_rng(index).integers(0, 4000 if kind == np.uint16 else 255, shape).astype(kind)
+    light = Light(channel, 0.2, True, "")
+    form = "Mono12" if kind == np.uint16 else "Mono8"
+    return Frame(pixels, index, index * 0.5, 1.7e9 + index * 0.5, 12.0, 1.0, form, 0.1, light, "camera", truth_count=3)
+
+
+def write(path, frames, places=None, channels=("405",)):
+    with ZarrWriter(path, META, channels) as writer:
+        for number, frame in enumerate(frames):
+            writer.append(frame, places[number] if places else None)
+        return writer.close({"losses": 0})
+
+
+def test_frames_come_back_with_everything(tmp_path):
+    frames = [make_frame(i) for i in range(4)]
+    path = write(tmp_path / "r.ome.zarr", frames)
+    assert [p.name for p in tmp_path.iterdir()] == ["r.ome.zarr"]
+    with open_replay(path) as replay:
+        assert (replay.length, replay.info.kind, replay.info.pixel_size_um) == (4, "OME-Zarr", 0.1)
+        assert replay.info.fps == pytest.approx(2.0)
+        for sent, got in zip(frames, replay.frames(), strict=True):
+            np.testing.assert_array_equal(got.pixels, sent.pixels)
+            for name in ("index", "exposure_ms", "gain_db", "light", "pixel_format", "unix_time_s", "truth_count"):
+                assert getattr(got, name) == getattr(sent, name)
+
+
+@pytest.mark.parametrize("shape", [(30, 40), (1500, 2100)])
+def test_an_independent_validator_accepts_it(tmp_path, shape):
+    yaozarrs = pytest.importorskip("yaozarrs", reason="the validator yaozarrs is not installed")
+    path = write(tmp_path / "r.ome.zarr", [make_frame(i, shape=shape) for i in range(2)])
+    yaozarrs.validate_zarr_store(zarr.open_group(path, mode="r"))
+    image = json.loads((path / "zarr.json").read_text())["attributes"]["ome"]["multiscales"][0]
+    assert [axis["name"] for axis in image["axes"]] == ["t", "c", "z", "y", "x"]
+    assert len(image["datasets"]) == (3 if shape[0] > 1000 else 1)
+    assert image["datasets"][0]["coordinateTransformations"][0]["scale"] == [0.5, 1.0, 1.0, 0.1, 0.1]
+
+
+def test_a_recorded_plan_is_converted_with_its_channels(tmp_path):
+    recorder = Recorder(tmp_path / "r.ome.tif", META)
+    recorder.start()
+    places = [(t, c) for t in range(3) for c in range(2)]
+    frames = [make_frame(i, ("405", "488")[c]) for i, (t, c) in enumerate(places)]
+    for frame, place in zip(frames, places, strict=True):
+        recorder.put(frame, place)
+    path = to_zarr(recorder.close().path, tmp_path / "r.ome.zarr")
+    group = zarr.open_group(path, mode="r")
+    assert group["0"].shape == (3, 2, 1, 30, 40)
+    assert [c["label"] for c in group.attrs["ome"]["omero"]["channels"]] == ["405", "488"]
+    np.testing.assert_array_equal(group["0"][2, 1, 0], frames[5].pixels)
+    with open_replay(path) as replay:
+        assert [frame.light.channel for frame in replay.frames()] == ["405", "488"] * 3
+    assert to_zarr(tmp_path / "r.ome.tif", tmp_path / "r.ome.zarr").name == "r-2.ome.zarr"
+
+
+def test_images_of_other_writers_are_read(tmp_path):
+    group = zarr.create_group(tmp_path / "foreign.zarr", zarr_format=2)
+    data = np.random.default_rng(0).integers(0, 255, (2, 3, 20, 30), np.uint8)
+    group.create_array("s0", data=data, chunks=(1, 1, 10, 30))
+    axes = [{"name": n, "type": t} for n, t in (("c", "channel"), ("z", "space"), ("y", "space"), ("x", "space"))]
+    axes[2]["unit"] = axes[3]["unit"] = "nanometer"
+    transform = [{"type": "scale", "scale": [1, 1, 250, 250]}]
+    group.attrs["multiscales"] = [
+        {"version": "0.4", "axes": axes, "datasets": [{"path": "s0", "coordinateTransformations": transform}]}
+    ]
+    with open_replay(tmp_path / "foreign.zarr") as replay:
+        assert (replay.length, replay.info.pixel_size_um) == (6, 0.25)
+        np.testing.assert_array_equal(replay.frame(4).pixels, data[1, 1])
+
+
+def test_sizes_that_change_are_refused_and_nothing_is_left(tmp_path):
+    with pytest.raises(RecordingError, match="OME-TIFF"), ZarrWriter(tmp_path / "r.ome.zarr", META) as writer:
+        writer.append(make_frame(0))
+        writer.append(make_frame(1, shape=(5, 6)))
+    with pytest.raises(RecordingError, match="no frame"):
+        ZarrWriter(tmp_path / "r.ome.zarr", META).close()
+    assert not list(tmp_path.iterdir())
+
+
+def damage_json(path):
+    (path / "zarr.json").write_text("{")
+
+
+def damage_axes(path):
+    text = (path / "zarr.json").read_text()
+    (path / "zarr.json").write_text(text.replace('"name": "x"', '"name": "z"'))
+
+
+def damage_path(path):
+    text = (path / "zarr.json").read_text()
+    (path / "zarr.json").write_text(text.replace('"path": "0"', '"path": "../../0"'))
+
+
+def damage_size(path):
+    text = (path / "0" / "zarr.json").read_text()
+    (path / "0" / "zarr.json").write_text(text.replace("30,", "3000000000,"))
+
+
+def damage_chunks(path):
+    for chunk in (path / "0" / "c").rglob("*"):
+        if chunk.is_file():
+            chunk.write_bytes(chunk.read_bytes()[:20])
+
+
+def damage_frames(path):
+    (path / "dapiscope" / "frames.jsonl").write_text("junk\n")
+
+
+@pytest.mark.parametrize("damage", [damage_json, damage_axes, damage_path, damage_size, damage_chunks, damage_frames])
+def test_damaged_folders_are_refused_in_a_sentence(tmp_path, damage):
+    path = write(tmp_path / "r.ome.zarr", [make_frame(0)])
+    damage(path)
+    with pytest.raises(BadImageError) as refused, open_replay(path) as replay:
+        list(replay.frames())
+    assert str(refused.value).endswith(".") and "\n" not in str(refused.value)
+
+
+def test_without_the_library_it_says_what_to_install(tmp_path, monkeypatch):
+    path = write(tmp_path / "r.ome.zarr", [make_frame(0)])
+    monkeypatch.setitem(sys.modules, "zarr", None)
+    with pytest.raises(UsageError, match=r"dapiscope\[zarr\]"):
+        open_replay(path)
+    with pytest.raises(UsageError, match=r"dapiscope\[zarr\]"):
+        ZarrWriter(tmp_path / "x.ome.zarr", META)
+
+
+def test_missing_chunks_are_not_shown_as_darkness(tmp_path):
+    path = write(tmp_path / "r.ome.zarr", [make_frame(0), make_frame(1)])
+    shutil.rmtree(path / "0" / "c" / "1")
+    with open_replay(path) as replay:
+        np.testing.assert_array_equal(replay.frame(0).pixels, make_frame(0).pixels)
+        with pytest.raises(BadImageError, match="plane 2"):
+            replay.frame(1)
