@@ -1,0 +1,140 @@
+"""Many files: what is right is done, what is wrong is one line, and nothing is overwritten."""
+
+import csv
+import os
+from pathlib import Path
+
+import cv2
+import imagecodecs
+import numpy as np
+import pytest
+import tifffile
+
+from app.batch import segment_files
+from app.errors import RecordingError
+from app.images import read_labels
+from app.inference.evaluation import evaluate_folders
+from app.inference.model_card import load_model
+from app.inference.segmenter import Segmenter
+from app.recording import NUCLEI_COLUMNS
+
+
+@pytest.fixture(scope="module")
+def segmenter():
+    return Segmenter(load_model("fast"), provider="cpu")
+
+
+def field(seed=0, count=6, top=255):
+    rng = np.random.default_rng(seed)
+    image = np.full((150, 200), 15.0, np.float32)
+    for number in range(count):
+        centre = (30 + 45 * (number % 4), 40 + 60 * (number // 4))
+        cv2.circle(image, centre, int(rng.integers(9, 12)), float(rng.uniform(90, 170)), -1)
+    image = cv2.GaussianBlur(image, (0, 0), 1.0) + rng.normal(0, 2, image.shape)
+    return np.clip(image * (top / 255), 0, top).astype(np.uint8 if top == 255 else np.uint16)
+
+
+def save(path: Path, image) -> Path:
+    path.write_bytes(imagecodecs.png_encode(image))
+    return path
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_good_and_bad_files_side_by_side(tmp_path, segmenter, capfd):
+    folder, out = tmp_path / "in", tmp_path / "out" / "deep"
+    folder.mkdir()
+    save(folder / "a.png", field())
+    save(folder / "b16.png", field(1, 5, top=4095))
+    save(folder / "c_rgb.png", np.repeat(field(2, 4)[..., None], 3, axis=-1))
+    save(folder / "d_one.png", np.zeros((1, 1), np.uint8))
+    (folder / "e_text.png").write_text("no image")
+    (folder / "f_empty.tif").write_bytes(b"")
+    tifffile.imwrite(folder / "g_whole.tif", field())
+    (folder / "h_cut.tif").write_bytes((folder / "g_whole.tif").read_bytes()[:9000])
+    steps = list(segment_files([folder, tmp_path / "absent.png"], out, segmenter, 0.65))
+    assert [step.done for step in steps] == list(range(1, 10))
+    assert {step.total for step in steps} == {9}
+    assert [step.path.name for step in steps if step.error] == ["e_text.png", "f_empty.tif", "h_cut.tif", "absent.png"]
+    assert {step.path.name: step.count for step in steps if not step.error} == {
+        "a.png": 6, "b16.png": 5, "c_rgb.png": 4, "d_one.png": 0, "g_whole.tif": 6,
+    }  # fmt: skip
+    counts = table(out / "counts.csv")
+    assert list(counts[0])[:2] == ["image", "count"]
+    assert [(row["image"], row["count"]) for row in counts][:3] == [
+        ("a.png", "6"),
+        ("b16.png", "5"),
+        ("c_rgb.png", "4"),
+    ]
+    assert {(row["model"], row["model_sha256"], row["scale_source"]) for row in counts} == {
+        ("fast", segmenter.sha256, "given")
+    }
+    assert float(counts[0]["density_per_mm2"]) == pytest.approx(6 / (150 * 200 * 0.65**2) * 1e6, rel=1e-3)
+    nuclei = table(out / "nuclei.csv")
+    assert tuple(nuclei[0]) == ("image", *NUCLEI_COLUMNS)
+    assert len(nuclei) == 6 + 5 + 4 + 6
+    labels = tifffile.imread(out / "a_labels.tif")
+    assert (labels.shape, labels.dtype) == ((150, 200), np.uint16)
+    assert np.unique(labels).tolist() == list(range(7))
+    assert tifffile.imread(out / "d_one_labels.tif").shape == (1, 1)
+    assert not (out / "e_text_labels.tif").exists()
+    areas = [float(row["area_px"]) for row in nuclei if row["image"] == "a.png"]
+    np.testing.assert_allclose(areas, np.bincount(labels.ravel())[1:])
+    assert capfd.readouterr() == ("", "")
+
+
+def test_nothing_is_overwritten(tmp_path, segmenter):
+    out = tmp_path / "out"
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        save(tmp_path / folder / "same.png", field(count=3 if folder == "one" else 2))
+    paths = [tmp_path / "one", tmp_path / "two"]
+    assert [step.count for step in segment_files(paths, out, segmenter, 0.65)] == [3, 2]
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    assert set(before) == {"same_labels.tif", "same_labels-2.tif", "counts.csv", "nuclei.csv"}
+    assert len(list(segment_files(paths[:1], out, segmenter, 0.65))) == 1
+    after = {path.name: path.read_bytes() for path in out.iterdir()}
+    assert set(after) - set(before) == {"same_labels-3.tif", "counts-2.csv", "nuclei-2.csv"}
+    assert all(after[name] == data for name, data in before.items())
+
+
+def test_folder_with_results_in_it_can_be_run_again(tmp_path, segmenter):
+    save(tmp_path / "a.png", field())
+    assert len(list(segment_files([tmp_path], tmp_path, segmenter, 0.65))) == 1
+    assert len(list(segment_files([tmp_path], tmp_path, segmenter, 0.65))) == 1
+
+
+def test_rows_are_on_disk_when_progress_is_told(tmp_path, segmenter):
+    run = segment_files([save(tmp_path / f"{n}.png", field()) for n in "ab"], tmp_path / "out", segmenter, "auto")
+    assert next(run).scale_source == "estimated"
+    assert len(table(tmp_path / "out" / "counts.csv")) == 1
+    assert read_labels(tmp_path / "out" / "a_labels.tif").max() == 6
+    run.close()
+
+
+def test_folder_that_cannot_be_written_is_said(tmp_path, segmenter):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(RecordingError, match="choose another"):
+        list(segment_files([save(tmp_path / "a.png", field())], tmp_path / "file", segmenter, 0.65))
+
+
+def test_empty_folder_is_a_bad_file(tmp_path, segmenter):
+    (tmp_path / "empty").mkdir()
+    (step,) = segment_files([tmp_path / "empty"], tmp_path / "out", segmenter, 0.65)
+    assert "no PNG" in step.error
+
+
+def test_count_error_on_real_images(tmp_path, segmenter):
+    data = os.environ.get("DAPISCOPE_DATA")
+    if not data or not (Path(data) / "dsb2018_stage1_test").is_dir():
+        pytest.skip("DAPISCOPE_DATA names no folder with dsb2018_stage1_test")
+    folder = Path(data) / "dsb2018_stage1_test"
+    steps = list(segment_files([folder / "images"], tmp_path, segmenter, "auto"))
+    assert not [step.error for step in steps if step.error]
+    report = evaluate_folders(folder / "labels", tmp_path)
+    assert len(report.images) == len(steps) == 53
+    assert report.overall.mean_abs_count_error_percent <= 25
+    assert report.overall.f1["0.5"] >= 0.8
