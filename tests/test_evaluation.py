@@ -127,6 +127,9 @@ def test_folders_are_paired_by_name(folders):
     assert len(rows) == 3
     assert {len(row) for row in rows} == {len(header)}
     assert rows[-1][0] == "all 2"
+    summary = dict(report.summary())
+    assert summary["nuclei"] == "4 true, 3 predicted"
+    assert summary["F1 at IoU 0.5"] == "0.857"
     again = json.loads(json.dumps(report.as_dict(), allow_nan=False))
     assert again["overall"]["f1"]["0.5"] == pytest.approx(6 / 7)
     assert again["images"][1]["count_error"] == -1
@@ -138,6 +141,7 @@ def test_table_of_counts_is_enough_for_count_errors(folders, tmp_path):
     report = evaluate_folders(folders[0], table)
     assert report.overall.mean_abs_count_error_percent == pytest.approx(25)
     assert report.as_table()[1][0][4:] == ("–",) * 9
+    assert "mean AP 0.5:0.05:0.95" not in dict(report.summary())
     json.dumps(report.as_dict(), allow_nan=False)
 
 

@@ -129,6 +129,26 @@ class Report:
             "missing": list(self.missing),
         }
 
+    def summary(self) -> list[tuple[str, str]]:
+        """Return the overall figures as (name, text), for a narrow screen; quality only where labels were compared."""
+        total = self.overall
+        lines = [
+            ("images", str(total.images)),
+            ("nuclei", f"{total.true} true, {total.predicted} predicted"),
+            ("mean |count error|", f"{total.mean_abs_count_error_percent:.1f} % of an image's nuclei"),
+            ("count bias", f"{total.count_bias_percent:+.1f} % of all nuclei, {total.count_bias:+.2f} an image"),
+            ("count MAE, RMSE", f"{total.count_mae:.2f}, {total.count_rmse:.2f} nuclei an image"),
+        ]
+        if math.isfinite(total.mean_ap):
+            lines += [(f"F1 at IoU {threshold}", f"{value:.3f}") for threshold, value in total.f1.items()]
+            lines += [
+                ("mean AP 0.5:0.05:0.95", f"{total.mean_ap:.3f}"),
+                ("foreground Dice", f"{total.dice:.3f}"),
+                ("split, merged", f"{total.split}, {total.merged}"),
+                ("missed, extra", f"{total.missed}, {total.extra}"),
+            ]
+        return lines
+
     def as_table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
         """Return a header and rows of text: one an image, then the overall one."""
         header = (
