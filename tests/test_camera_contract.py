@@ -13,6 +13,7 @@ import pytest
 from app.clock import ManualClock, SystemClock
 from app.errors import CameraError, CameraGoneError
 from app.frame import Frame
+from app.hardware import basler
 from app.hardware.base import Camera
 from app.hardware.basler import BaslerCamera
 from app.hardware.basler_folder import FolderCamera
@@ -334,6 +335,23 @@ def test_unplugging_ends_with_one_sentence_and_replugging_resumes(camera: Camera
     camera.open()
     assert camera.settings == settings
     assert run(camera, 3).endings == [None]
+
+
+def test_while_unplugged_opening_says_what_to_do(camera: Camera, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The session tries again and again until the cable is back."""
+    settings = camera.settings
+    bench.unplug(camera)
+    with pytest.raises(CameraGoneError):
+        camera.configure(settings)
+    with monkeypatch.context() as nothing_there:
+        nothing_there.setattr(basler, "_devices", list)
+        for _ in range(3):
+            with pytest.raises(CameraError, match="found"):
+                camera.open()
+    bench.replug(camera)
+    camera.open()
+    assert camera.settings == settings
+    assert run(camera, 2).endings == [None]
 
 
 def test_a_camera_unplugged_while_idle_can_be_closed(camera: Camera, bench: Bench) -> None:

@@ -29,9 +29,10 @@ DN_PER_ELECTRON = (4095.0 - OFFSET_DN) / FULL_WELL
 _STEPS = 64
 """Levels per standard deviation of noise."""
 _NOISE_MEAN = 4.45 * _STEPS
-_STRIP = 64
-"""Rows worked on at once, so that everything between two steps stays in the processor's cache."""
-_NOISE_ROWS = 6 * _STRIP
+_STRIP = 360
+"""Rows worked on at once: few enough to stay in the cache between two steps, and many enough for few calls, since
+every call waits for the interpreter's lock when other threads are busy."""
+_NOISE_ROWS = _STRIP + 256
 _NOISE_MARGIN = 512
 """The noise field has this many rows, and this many columns more than a frame; small enough to stay in the cache."""
 
