@@ -196,6 +196,22 @@ def test_a_folder_arrives_exactly_in_name_order(tmp_path: Path) -> None:
         assert "pylon emulator" in frame.source
 
 
+def test_real_images_arrive_exactly() -> None:
+    folder = Path(os.environ.get("DAPISCOPE_DATA", "absent")) / "dsb2018_stage1_test" / "images"
+    if not folder.is_dir():
+        pytest.skip("set DAPISCOPE_DATA to the folder of the public nucleus images")
+    with FolderCamera(folder) as camera:
+        camera.configure(CameraSettings(fps=None))
+        frames, endings = play(camera)
+        assert endings == [None]
+        assert camera.stats().failed == 0
+        assert [frame.name for frame in frames] == [path.name for path in camera.files]
+    for frame in frames:
+        image = cv2.imread(str(folder / frame.name), cv2.IMREAD_UNCHANGED)
+        grey = image if image.ndim == 2 else image[..., 0]
+        np.testing.assert_array_equal(frame.pixels, grey, err_msg=frame.name)
+
+
 def test_what_is_no_image_is_reported_and_skipped(tmp_path: Path) -> None:
     good = np.full((30, 40), 7, np.uint8)
     for name in ("b.png", "z.png"):
