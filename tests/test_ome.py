@@ -157,7 +157,7 @@ def test_hostile_xml_is_as_if_it_said_nothing(pages, body, sizes, order):
 
 @pytest.mark.parametrize(
     "frames",
-    ["", "[]", "{}", "null", '{"index":[1]}', json.dumps({"index": {"none": 1}})],
+    ["", "[]", "{}", "null", '{"index":[1]}', json.dumps({"index": {"none": 1}}), json.dumps({"index": ["a", "b"]})],
 )
 def test_a_damaged_annotation_is_as_if_it_was_not_there(frames):
     xml = build_ome([plane(i) for i in range(2)], META, {}, "run")
@@ -166,6 +166,12 @@ def test_a_damaged_annotation_is_as_if_it_was_not_there(frames):
     assert damaged != xml
     assert [info.exposure_ms for info in read_planes(damaged, 2)] == [15.0, 15.0]
     assert len(read_planes(xml, 7)) == 7 and read_planes("no xml", 1)[0].index is None
+
+
+def test_an_entity_bomb_is_refused_at_once():
+    bomb = "".join(f'<!ENTITY e{i} "{f"&e{i - 1};" * 10 if i else "x" * 10}">' for i in range(12))
+    xml = f"<!DOCTYPE OME [{bomb}]><OME><Image><Pixels>&e11;</Pixels></Image></OME>"
+    assert [info.index for info in read_planes(xml, 1)] == [None] and read_map(xml) == {}
 
 
 # ---------------------------------------------------------------------- the directories

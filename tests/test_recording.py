@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shutil
 import threading
 
 import numpy as np
@@ -239,6 +240,41 @@ def test_a_deleted_recording_is_told(tmp_path):
     recorder.put(make_frame())
     summary = recorder.close()
     assert summary.error is not None and "deleted" in str(summary.error)
+
+
+def test_a_removed_folder_is_told(tmp_path):
+    recorder = Recorder(tmp_path / "run" / "r.ome.tif", META, sync_every_s=0)
+    recorder.start()
+    recorder.put(make_frame())
+    shutil.rmtree(tmp_path / "run")
+    recorder.put(make_frame(1))
+    summary = recorder.close()
+    assert summary.error is not None and "deleted" in str(summary.error)
+
+
+def test_a_renamed_folder_loses_nothing(tmp_path):
+    recorder = Recorder(tmp_path / "run" / "r.ome.tif", META, sync_every_s=0)
+    recorder.start()
+    recorder.put(make_frame(0))
+    (tmp_path / "run").rename(tmp_path / "moved")
+    recorder.put(make_frame(1))
+    assert recorder.close().frames == 2
+    recover(tmp_path / "moved" / "r.ome.tif")
+    with open_replay(tmp_path / "moved" / "r.ome.tif") as replay:
+        assert [frame.index for frame in replay.frames()] == [0, 1]
+
+
+def test_a_second_copy_of_the_program_takes_another_name(tmp_path):
+    recorders = [Recorder(tmp_path / "r.ome.tif", META) for _ in range(3)]
+    for recorder in recorders:
+        recorder.start()
+    for index, recorder in enumerate(recorders):
+        recorder.put(make_frame(index))
+    paths = [recorder.close().path for recorder in recorders]
+    assert [path.name for path in paths] == ["r.ome.tif", "r-2.ome.tif", "r-3.ome.tif"]
+    for index, path in enumerate(paths):
+        with open_replay(path) as replay:
+            assert replay.frame(0).index == index
 
 
 def test_a_frame_that_contradicts_itself_ends_the_recording(tmp_path):

@@ -93,8 +93,13 @@ class PlaneRecord:
         whole = (record.offset, record.height, record.width, record.index)
         if any(type(value) is not int or value < 0 for value in whole) or record.pixel_format not in BITS:
             raise ValueError("numbers out of range")
-        if not all(math.isfinite(value) for value in (record.exposure_end_s, record.unix_time_s)):
-            raise ValueError("times out of range")
+        numbers = (record.exposure_end_s, record.unix_time_s, record.readout_ms, record.light.intensity)
+        perhaps = (record.exposure_ms, record.gain_db, record.pixel_size_um, record.truth_count)
+        if not all(math.isfinite(value) for value in (*numbers, *(value or 0 for value in perhaps))):
+            raise ValueError("numbers that are none")
+        texts = (record.name, record.source, record.light.reason, record.light.channel or "")
+        if not all(isinstance(text, str) for text in texts):
+            raise ValueError("texts that are none")
         return record
 
 

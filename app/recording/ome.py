@@ -24,7 +24,16 @@ _SECONDS_PER_UNIT = {"ns": 1e-9, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0,
 
 _UNPRINTABLE = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
-_COLUMNS = ("index", "exposure_end_s", "unix_time_s", "exposure_ms", "gain_db", "name", "source", "truth_count")
+_COLUMNS: Mapping[str, tuple[type, ...]] = {
+    "index": (int,),
+    "exposure_end_s": (int, float),
+    "unix_time_s": (int, float),
+    "exposure_ms": (int, float, type(None)),
+    "gain_db": (int, float, type(None)),
+    "name": (str,),
+    "source": (str,),
+    "truth_count": (int, type(None)),
+}
 """Per-plane values of the map annotation, one JSON list each; a value all planes share is stored once."""
 
 
@@ -359,12 +368,14 @@ def _own_planes(entries: Mapping[str, str], infos: list[PlaneInfo]) -> list[Plan
     """Return `infos` with what dapiscope's own annotation says; as they were where that cannot be read."""
     try:
         frames = json.loads(entries["frames"])
-        columns = {name: _column(frames[name], len(infos)) for name in _COLUMNS}
+        columns = {name: _column(frames[name], len(infos), kinds) for name, kinds in _COLUMNS.items()}
         runs = json.loads(entries.get("light", "[]"))
         lights = [Light(reason="the file does not say")] * len(infos)
         for number, (start, channel, intensity, confirmed, reason) in enumerate(runs):
             stop = runs[number + 1][0] if number + 1 < len(runs) else len(infos)
-            light = Light(channel, float(intensity), bool(confirmed), str(reason))
+            if not isinstance(channel, str | None) or not math.isfinite(intensity):
+                raise ValueError("a light of another kind")
+            light = Light(channel, float(intensity), confirmed is True, str(reason))
             lights[start:stop] = [light] * (min(stop, len(infos)) - start)
         if len(lights) != len(infos):
             return infos
@@ -382,8 +393,10 @@ def _own_planes(entries: Mapping[str, str], infos: list[PlaneInfo]) -> list[Plan
         return infos
 
 
-def _column(stored: Any, pages: int) -> list[Any]:
+def _column(stored: Any, pages: int, kinds: tuple[type, ...]) -> list[Any]:
     values = [stored["all"]] * pages if isinstance(stored, dict) else list(stored)
-    if len(values) != pages:
-        raise ValueError("a column of another length")
+    if len(values) != pages or not all(type(value) in kinds for value in values):
+        raise ValueError("a column of another length or kind")
+    if not all(math.isfinite(value) for value in values if type(value) is float):
+        raise ValueError("a number that is none")
     return values
