@@ -1,6 +1,6 @@
 """How fast the recorder writes, against plain sequential writing of the same bytes, and what it costs in CPU.
 
-    python benchmarks/bench_writer.py [FOLDER] [--frames 400] [--rounds 3] [--live-seconds 20]
+    python benchmarks/bench_writer.py [FOLDER] [--frames 400] [--rounds 3] [--others] [--live-seconds 20]
 
 The two take turns on the same disk; both end with an fsync. The ratio of the medians must be at least 0.9. Then
 frames come in at the camera's rate (3840×2160 Mono8, 44.9 a second) and the queue's worst fill is printed.
@@ -8,12 +8,14 @@ frames come in at the camera's rate (3840×2160 Mono8, 44.9 a second) and the qu
 
 import argparse
 import os
+import shutil
 import statistics
 import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
+import tifffile
 
 from app.frame import Frame, Light
 from app.recording import Recorder, RunMetadata, disk_speed
@@ -59,6 +61,35 @@ def recorded(folder: Path, images: list[np.ndarray], frames: int) -> tuple[float
     return summary.bytes / seconds, cpu
 
 
+def with_tifffile(folder: Path, images: list[np.ndarray], frames: int) -> tuple[float, float]:
+    """Write with tifffile, one page a frame: what a library does that must suit everyone."""
+    path = folder / "tifffile.tif"
+    start, cpu = time.perf_counter(), time.process_time()
+    with path.open("wb") as file, tifffile.TiffWriter(file, bigtiff=True) as tif:
+        for index in range(frames):
+            tif.write(images[index % len(images)], photometric="minisblack", contiguous=False, metadata=None)
+        os.fsync(file.fileno())
+    seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
+    path.unlink()
+    return frames * images[0].nbytes / seconds, cpu
+
+
+def with_zarr(folder: Path, images: list[np.ndarray], frames: int) -> tuple[float, float]:
+    """Write with zarr, one uncompressed chunk a frame (no fsync: the library has none)."""
+    import zarr
+
+    path = folder / "frames.zarr"
+    start, cpu = time.perf_counter(), time.process_time()
+    array = zarr.create_array(
+        path, shape=(frames, *SHAPE), chunks=(1, *SHAPE), dtype=np.uint8, compressors=None, filters=None
+    )
+    for index in range(frames):
+        array[index] = images[index % len(images)]
+    seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
+    shutil.rmtree(path)
+    return frames * images[0].nbytes / seconds, cpu
+
+
 def live(folder: Path, images: list[np.ndarray], seconds: float) -> None:
     recorder = Recorder(folder / "live.ome.tif", RunMetadata(camera="benchmark"))
     recorder.start()
@@ -84,6 +115,7 @@ def main() -> None:
     parser.add_argument("folder", nargs="?", type=Path, default=Path(tempfile.gettempdir()))
     parser.add_argument("--frames", type=int, default=400)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--others", action="store_true", help="also measure tifffile and zarr")
     parser.add_argument("--live-seconds", type=float, default=20.0)
     options = parser.parse_args()
     rng = np.random.default_rng(0)
@@ -91,9 +123,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="bench-writer-", dir=options.folder) as name:
         folder = Path(name)
         print(f"probe (disk_speed): {disk_speed(folder) / 1e6:.0f} MB/s")
-        rates: dict[str, list[float]] = {"plain": [], "recorder": []}
+        writers = {"plain": plain, "recorder": recorded}
+        if options.others:
+            writers |= {"tifffile": with_tifffile, "zarr": with_zarr}
+        rates: dict[str, list[float]] = {kind: [] for kind in writers}
         for _ in range(options.rounds):
-            for kind, write in (("plain", plain), ("recorder", recorded)):
+            for kind, write in writers.items():
                 rate, cpu = write(folder, images, options.frames)
                 rates[kind].append(rate)
                 gigabytes = options.frames * images[0].nbytes / 1e9
