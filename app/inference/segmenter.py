@@ -37,6 +37,9 @@ WHOLE_PIXELS = 1 << 20
 """Larger images, at the model's scale, are run in tiles of `TILE_PX`."""
 TILE_PX = 1024
 
+HALVED_PIXELS = 1 << 20
+"""Images larger than this are averaged 2×2 first."""
+
 FACTORS = (0.02, 8.0)
 """Model pixels per image pixel that make sense."""
 
@@ -371,16 +374,18 @@ class Segmenter:
 def to_scale(pixels: NDArray[Any], factor: float) -> NDArray[Any]:
     """Return an image with `factor` times as many pixels along each side, at least one; dtype unchanged.
 
-    One pass over the sensor's integers: areas are averaged on the way down, interpolated on the way up. Whole
-    steps are five times as fast as broken ones, so a large frame is first reduced by the largest whole step that
-    divides it, and the small rest follows.
+    Straight from the sensor's integers: areas are averaged on the way down, interpolated on the way up.
     """
     height, width = pixels.shape
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
-    step = next((k for k in range(int(1 / factor), 1, -1) if height % k == 0 and width % k == 0), 1)
-    if step > 1:
-        pixels = cv2.resize(pixels, (width // step, height // step), interpolation=cv2.INTER_AREA)
-    if size == (pixels.shape[1], pixels.shape[0]):
+    if size == (width, height):
+        return pixels
+    # Averages of 2×2 pixels have a code path of their own in OpenCV, ten times as fast as that for any other ratio.
+    # Averages of averages draw the borders of their areas less finely, which only large frames need to put up with.
+    while pixels.size > HALVED_PIXELS and 2 * size[0] <= width and 2 * size[1] <= height and not (width | height) & 1:
+        width, height = width // 2, height // 2
+        pixels = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
+    if size == (width, height):
         return pixels
     how = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(pixels, size, interpolation=how))
