@@ -168,6 +168,34 @@ def test_a_damaged_annotation_is_as_if_it_was_not_there(frames):
     assert len(read_planes(xml, 7)) == 7 and read_planes("no xml", 1)[0].index is None
 
 
+def test_of_a_set_of_files_only_the_own_planes_are_taken():
+    blocks = "".join(
+        f'<TiffData IFD="{i % 2}" FirstT="{i}" PlaneCount="1"><UUID FileName="{n}.tif">urn:uuid:{n}</UUID></TiffData>'
+        for i, n in enumerate("aabb")
+    )
+    planes = "".join(f'<Plane TheZ="0" TheC="0" TheT="{i}" ExposureTime="{i + 1}"/>' for i in range(4))
+    pixels = f'<Pixels DimensionOrder="XYCZT" SizeC="1" SizeZ="1" SizeT="4">{blocks}{planes}</Pixels>'
+    for name, exposures in (("a", [1000, 2000]), ("b", [3000, 4000])):
+        xml = f'<OME UUID="urn:uuid:{name}"><Image>{pixels}</Image></OME>'
+        assert [info.exposure_ms for info in read_planes(xml, 2)] == exposures
+
+
+def test_a_plan_and_an_unfinished_one_open_in_tifffile(tmp_path):
+    for planes in (8, 5):
+        recorder = Recorder(tmp_path / "plan.ome.tif", META)
+        recorder.start()
+        for i in range(planes):
+            light = (VIOLET, BLUE)[i % 2]
+            recorder.put(
+                Frame(np.full((6, 7), i, np.uint16), i, 0.0, 1.7e9 + i, 9.0, 0.0, "Mono12", 0.1, light), (i // 2, i % 2)
+            )
+        path = recorder.close({"complete": planes == 8}).path
+        with tifffile.TiffFile(path) as tif:
+            assert tif.series[0].axes == "TCYX" and tif.series[0].shape == (-(-planes // 2), 2, 6, 7)
+            assert tif.series[0].asarray()[:, :, 0, 0].ravel()[:planes].tolist() == list(range(planes))
+            assert json.loads(read_map(tif.ome_metadata)["complete"]) is (planes == 8)
+
+
 def test_an_entity_bomb_is_refused_at_once():
     bomb = "".join(f'<!ENTITY e{i} "{f"&e{i - 1};" * 10 if i else "x" * 10}">' for i in range(12))
     xml = f"<!DOCTYPE OME [{bomb}]><OME><Image><Pixels>&e11;</Pixels></Image></OME>"

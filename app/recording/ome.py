@@ -280,7 +280,7 @@ def read_planes(xml: str, pages: int) -> list[PlaneInfo]:
         return infos
     for image in _named(root, "Image"):
         for pixels in _named(image, "Pixels"):
-            _read_pixels(image, pixels, infos)
+            _read_pixels(image, pixels, infos, root.get("UUID"))
     entries = read_map(xml)
     return _own_planes(entries, infos) if "frames" in entries else infos
 
@@ -302,7 +302,9 @@ def _whole(element: ElementTree.Element, key: str, default: int = 0) -> int:
     return default if value is None or abs(value) > 1e9 else int(value)
 
 
-def _read_pixels(image: ElementTree.Element, pixels: ElementTree.Element, infos: list[PlaneInfo]) -> None:
+def _read_pixels(
+    image: ElementTree.Element, pixels: ElementTree.Element, infos: list[PlaneInfo], file_id: str | None
+) -> None:
     size = _number(pixels, "PhysicalSizeX")
     factor = UM_PER_UNIT.get(pixels.get("PhysicalSizeXUnit", "µm"))
     size_um = size * factor if size and size > 0 and factor else None
@@ -318,7 +320,7 @@ def _read_pixels(image: ElementTree.Element, pixels: ElementTree.Element, infos:
             None if delta is None else delta * _SECONDS_PER_UNIT.get(plane.get("DeltaTUnit", "s"), 1),
         )
     start = _date(image)
-    for page, place in _pages_of(pixels, len(infos)):
+    for page, place in _pages_of(pixels, len(infos), file_id):
         exposure_ms, delta_s = times.get(place, (None, None))
         name = channels[place[1]] if place[1] < len(channels) else None
         infos[page] = PlaneInfo(
@@ -342,14 +344,20 @@ def _date(image: ElementTree.Element) -> float | None:
     return None
 
 
-def _pages_of(pixels: ElementTree.Element, pages: int) -> list[tuple[int, tuple[int, int, int]]]:
-    """Return (page, (z, c, t)) for the planes of one Pixels element."""
+def _pages_of(pixels: ElementTree.Element, pages: int, file_id: str | None) -> list[tuple[int, tuple[int, int, int]]]:
+    """Return (page, (z, c, t)) for the planes of one Pixels element that are in this file.
+
+    A set of several files describes all of them in each: a block that names another file's UUID is not of this one.
+    """
     order = pixels.get("DimensionOrder", "XYCZT")[2:]
     sizes = {axis: max(1, _whole(pixels, f"Size{axis}", 1)) for axis in "ZCT"}
     if sorted(order) != ["C", "T", "Z"]:
         order = "CZT"
     found: list[tuple[int, tuple[int, int, int]]] = []
     for block in _named(pixels, "TiffData"):
+        owner = [(element.text or "").strip() for element in _named(block, "UUID")]
+        if file_id is not None and owner and owner[0] != file_id:
+            continue
         first = _whole(block, "IFD")
         whole = block.get("PlaneCount") is None and block.get("IFD") is None
         count = pages if whole else _whole(block, "PlaneCount", 1)

@@ -209,7 +209,8 @@ class Recorder:
         Parameters
         ----------
         notes : mapping, optional
-            JSON-able values to be stored with the data, e.g. ``{"losses": {"camera": 3}}``.
+            JSON-able values to be stored with the data, e.g. ``{"losses": {"camera": 3}}``; ``{"complete": False}``
+            marks what was stopped before its plan was done.
         """
         with self._changed:
             self._notes.update(notes or {})
@@ -333,7 +334,7 @@ class Recorder:
     def _finish(self) -> None:
         """Make the file whole with the frames that were acknowledged; on failure the journal stays for recovery."""
         records = self._records[: self._acknowledged]
-        notes = {"complete": self._error is None} | self._notes
+        notes = self._notes | {"complete": self._error is None and self._notes.get("complete", True)}
         if self._error is not None:
             notes["ended by"] = str(self._error)
         try:
