@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.errors import BadImageError, RecordingError, UsageError
-from app.frame import Frame, Light, read_only
+from app.frame import BITS, Frame, Light, read_only
 from app.images import MAX_PIXELS
 from app.recording.files import disk_error, free_path, make_folder
 from app.recording.journal import PlaneRecord, encode_head, read_journal
@@ -165,14 +165,13 @@ class ZarrWriter:
                 steps.append({"type": "translation", "translation": shift})
             datasets.append({"path": str(number), "coordinateTransformations": steps})
         colors = {channel.name: channel.color.lstrip("#").upper() for channel in self._meta.channels}
+        white = (1 << BITS[first.pixel_format]) - 1
         channels = [
             {
                 "label": name,
                 "color": colors.get(name, "FFFFFF"),
                 "active": True,
-                "window": {"min": 0, "max": 2**16 - 1, "start": 0, "end": 2**16 - 1}
-                if first.item_bytes == 2
-                else {"min": 0, "max": 255, "start": 0, "end": 255},
+                "window": {"min": 0, "max": white, "start": 0, "end": white},
             }
             for name in self._channels
         ]
