@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
+from avr_board import AvrBoard
 
 from app.clock import ManualClock
 from app.errors import LightError, LightGoneError, LightRangeError, LightStuckError
@@ -63,6 +64,21 @@ def over_tcp(box_type, light_type) -> Iterator[Rig]:
 
 
 WAYS = {"in-process": in_process, "pty": over_pty, "socket": over_tcp}
+
+
+@contextmanager
+def on_avr(relay: bool) -> Iterator[Rig]:
+    """The real firmware on a simulated board: over its pty, or with a line between that can be made faulty."""
+    box = AvrBoard(relay)
+    try:
+        if relay:
+            yield Rig(LumencorLight(port_to(box)), box, lambda: setattr(box.faults, "hang_up", -1))
+        else:
+            yield Rig(LumencorLight(SerialPort(box.path)), box, box.unplug)
+    finally:
+        box.close()
+
+
 KINDS = {
     "lumencor": (LedBox, LumencorLight),
     "mightex": (MightexBox, MightexLight),
@@ -71,10 +87,10 @@ KINDS = {
 }
 
 
-@pytest.fixture(params=[f"{kind} {way}" for kind in KINDS for way in WAYS])
+@pytest.fixture(params=[*(f"{kind} {way}" for kind in KINDS for way in WAYS), "firmware pty", "firmware relay"])
 def rig(request) -> Iterator[Rig]:
     kind, way = request.param.split()
-    with WAYS[way](*KINDS[kind]) as made:
+    with on_avr(way == "relay") if kind == "firmware" else WAYS[way](*KINDS[kind]) as made:
         yield made
         made.light.close()
 
@@ -84,7 +100,7 @@ def test_says_who_it_is_only_once_open(rig):
         _ = rig.light.info
     rig.light.open()
     assert rig.light.info.lines == len(rig.light.info.line_names) == 4
-    assert rig.light.info.simulated
+    assert rig.light.info.simulated is rig.box.simulated
     assert rig.light.info.model
 
 

@@ -86,6 +86,7 @@ class SimulatedBox(ABC):
     """
 
     answers_empty_line = False
+    simulated = True
     tells_stuck_light = True
     """False for a box that cannot see that an LED shines although it is switched off."""
     tells_dead_leds = True
