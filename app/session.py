@@ -18,16 +18,22 @@ from typing import Any, Literal, Protocol, TypeVar, cast
 
 from pydantic import ValidationError
 
-from app.acquisition import acquire
+from app.bench import Bench
 from app.clock import Clock, SystemClock
 from app.desks import RecordingDesk, ReplayDesk, check_rate
 from app.display import Contrast, View
-from app.errors import CameraError, DapiscopeError, LightError, LightRangeError, RefusedError, UsageError
+from app.errors import (
+    CameraError,
+    CameraGoneError,
+    DapiscopeError,
+    DeviceError,
+    LightError,
+    LightRangeError,
+    RefusedError,
+    UsageError,
+)
 from app.events import (
-    CameraReady,
     Event,
-    LightReady,
-    LightSeen,
     ModelReady,
     Notice,
     PictureReady,
@@ -39,10 +45,8 @@ from app.events import (
     StatsReady,
 )
 from app.frame import Frame, Segmentation
-from app.hardware.base import Camera, CameraStats, LightInfo, LightReading, LightSource
-from app.hardware.light_truth import FrameLabeller, LightTimeline
+from app.hardware.base import Camera, LightReading, LightSource
 from app.inference.overlay import render_overlay, to_8bit, upscale_labels
-from app.light_keeper import LightKeeper
 from app.live_path import LivePath
 from app.recording import RunMetadata, save_snapshot
 from app.settings import CameraSettings, Channel, Settings
@@ -100,22 +104,18 @@ class Session:
         self._models = ThreadPoolExecutor(1, "app-model")
         self._state = State.IDLE
         self._state_lock = threading.RLock()
-        self._camera: Camera | None = None
-        self._keeper: LightKeeper | None = None
-        self._light_info: LightInfo | None = None
+        self._bench = Bench(parts.camera, parts.light, self._clock, self._publish, self._light_failed)
         self._counters: dict[str, Counter] = {}
         self._counter: Counter | None = None
         self._path: LivePath | None = None
-        self._labeller: FrameLabeller | None = None
         self._recording = RecordingDesk(self._publish, self.fail, self._recording_full)
         self._replay = ReplayDesk(self._publish, self._clock)
         self._segmenting = True
         self._lit = True
         self._snap_cancelled = threading.Event()
-        self._counted = CameraStats()
-        self._camera_runs = False
         self._view, self._contrast = View(), Contrast()
         self._ticker: _Ticker | None = None
+        self._replug: _Ticker | None = None
         self._light_was_dark = True
         self._tracker: Any = None
         self._loading: Future[None] | None = None
@@ -149,23 +149,16 @@ class Session:
     @property
     def simulated(self) -> tuple[str, ...]:
         """Which parts are simulations, for the badge on the screen: ``"camera"``, ``"light"``."""
-        parts = []
-        if self._camera is not None and self._camera.info.simulated:
-            parts.append("camera")
-        if self._light_info is not None and self._light_info.simulated:
-            parts.append("light")
-        return tuple(parts)
+        return self._bench.simulated
 
     def stats(self) -> Stats:
         """Rates and counters of the present or last run."""
-        path, camera = self._path, self._camera
+        path = self._path
         if path is None:
             return Stats()
         if self._replay.active:
             return path.stats()
-        counts = self._counted
-        if self._camera_runs and camera is not None:
-            counts = _sum(counts, camera.stats())
+        counts = self._bench.counts()
         return path.stats(counts.grabbed, counts.lost)
 
     @property
@@ -213,8 +206,9 @@ class Session:
         """Make everything dark now, before anything else that was asked; live goes on in the dark."""
         self._snap_cancelled.set()
         self._lit = False
-        if self._keeper is not None:
-            return cast("Future[LightReading | None]", self._keeper.off())
+        off = self._bench.off()
+        if off is not None:
+            return cast("Future[LightReading | None]", off)
         nothing: Future[LightReading | None] = Future()
         nothing.set_result(None)
         return nothing
@@ -307,14 +301,15 @@ class Session:
             if self._state in (State.FAILED, State.CLOSED):
                 return
             self._state = State.FAILED
-        if self._keeper is not None:
-            self._keeper.off()
+        self._bench.off()
         reason = sentence(error)
         if not isinstance(error, DapiscopeError):
             log.error("unexpected failure", exc_info=error)
         self._publish(StateChanged(State.FAILED, reason))
         self._publish(Notice("error", reason))
         self._devices.submit(self._teardown)
+        if isinstance(error, CameraGoneError):
+            self._replug = _Ticker("app-replug", lambda: self._devices.submit(self._look_for_camera), 1.0)
         self.finished.set()
 
     def close(self) -> bool:
@@ -322,13 +317,12 @@ class Session:
         with self._state_lock:
             first, self._state = self._state is not State.CLOSED, State.CLOSED
         if first:
-            if self._keeper is not None:
-                self._keeper.off()
+            self._bench.off()
             self._snap_cancelled.set()
+            self._forget_replug()
             self._devices.submit(self._teardown)
             self._devices.shutdown(wait=True)
-            if self._keeper is not None:
-                self._light_was_dark = self._keeper.close()
+            self._light_was_dark = self._bench.close_light()
             self._models.shutdown(wait=True)
             self._publish(StateChanged(State.CLOSED))
         return self._light_was_dark
@@ -338,52 +332,33 @@ class Session:
     def _connect(self) -> None:
         if self._counter is None:
             self._loading = self._models.submit(self._report, self._use_selected_model, True)
-        if self._keeper is None:
-            self._open_light()
-        if self._camera is None:
-            camera = self._parts.camera()
-            camera.open()
-            self._camera = camera
-            self._publish_camera(camera.configure(self._settings.camera))
-
-    def _open_light(self) -> None:
-        timeline = LightTimeline(self._settings.channels)
-        keeper = LightKeeper(
-            self._parts.light(), self._settings.channels, timeline, self._clock, self._light_seen, self._light_failed
-        )
-        info = keeper.open(self._settings.light.watchdog_ms)
-        self._keeper, self._light_info = keeper, info
-        self._labeller = FrameLabeller(timeline, self._settings.light, free_run=self._settings.camera_images is None)
-        self._publish(LightReady(info))
+        self._bench.connect(self._settings)
 
     def _start_live(self, record_to: Path | None = None, record_frames: int | None = None) -> None:
         if self._state in (State.LIVE, State.CLOSED):
             return
         self._close_replay()
+        self._forget_replug()
         self._move(State.STARTING)
         self._connect()
-        camera = self._need_camera()
-        self._publish_camera(camera.configure(self._settings.camera.model_copy(update={"trigger": "free"})))
+        self._bench.configure(self._settings.camera.model_copy(update={"trigger": "free"}))
         if self._loading is not None:
             self._loading.result()  # nothing shines yet: better to wait for the model here than to bleach uncounted
-        self._counted = CameraStats()
+        self._bench.begin_counting()
         self._path = self._new_path(lossless=self._settings.camera_images is not None)
         self._path.start()
         if record_to is not None:
             self._start_recording(record_to, record_frames)
         self._lit = True
         self._run_camera()
-        self._ticker = _Ticker(self._tick)
+        self._ticker = _Ticker("app-stats", self._tick, 0.5)
         if self._state is State.STARTING:
             self._move(State.LIVE)
 
     def _run_camera(self) -> None:
-        """Light on and confirmed, settled, camera running: every frame from the first has its light."""
-        if self._lit and self._settings.light.intensity > 0:
-            self._switch(self._settings.light.channel, self._settings.light.intensity)
-            self._clock.sleep(self._settings.light.settle_ms / 1000)
-        self._need_camera().start(self._frame_arrived, self._camera_ended)
-        self._camera_runs = True
+        light = self._settings.light
+        shine = (light.channel, light.intensity) if self._lit else None
+        self._bench.run(shine, light.settle_ms, self._frame_arrived, self._camera_ended)
 
     def _stop_live(self) -> None:
         if self._state not in (State.LIVE, State.STARTING):
@@ -394,30 +369,49 @@ class Session:
         self.finished.set()
 
     def _stop_parts(self) -> None:
-        """Stop everything that runs: light, camera, stages, recording. Each step is tried whatever the others did."""
-        off = self._keeper.off() if self._keeper is not None else None
-        self._stop_ticker()
-        self._pause_camera()
+        """Stop everything that runs, the light first. Each step is tried whatever became of those before."""
+        off = self._bench.off()
+        problems: list[Exception] = []
+        for step in (self._stop_ticker, self._bench.pause, self._stop_path, self._stop_recording):
+            try:
+                step()
+            except Exception as error:  # noqa: BLE001 - the steps after it matter as much; raised below
+                problems.append(error)
+        if off is not None:
+            off.result(5.0)
+        for problem in problems:
+            raise problem
+
+    def _stop_path(self) -> None:
         if self._path is not None:
             self._path.stop()
             self._publish(StatsReady(self.stats()))
-        if off is not None:
-            off.result(5.0)
-        self._stop_recording()
 
     def _teardown(self) -> None:
-        """After a failure or at the end: stop everything, close the camera; the keeper goes on until it is dark."""
-        for step in (self._leave_replay, self._stop_parts, self._release_camera):
+        """After a failure or at the end: stop everything, close the camera; the light's keeper goes on until dark."""
+        for step in (self._leave_replay, self._stop_parts, self._bench.release_camera):
             try:
                 step()
             except Exception as error:
                 log.exception("while stopping")
                 self._publish(Notice("error", sentence(error)))
 
-    def _release_camera(self) -> None:
-        if self._camera is not None:
-            self._camera.close()
-            self._camera = None
+    def _look_for_camera(self) -> None:
+        """After an unplugging: take the camera back as soon as it is there, with the settings it had."""
+        if self._state is State.FAILED:
+            try:
+                self._bench.connect(self._settings)
+            except DeviceError:
+                self._bench.release_camera()
+                return
+            self._move(State.IDLE)
+            self._publish(Notice("info", "The camera is back, with its settings; start live imaging to go on."))
+        self._forget_replug()
+
+    def _forget_replug(self) -> None:
+        replug, self._replug = self._replug, None
+        if replug is not None:
+            replug.stop()
 
     def _set_channel(self, name: str | None) -> None:
         if name is not None and name not in {channel.name for channel in self._settings.channels}:
@@ -426,60 +420,33 @@ class Session:
             self._update("light", channel=name)
         self._lit = name is not None
         if self._state is State.LIVE:
-            self._switch(name, self._settings.light.intensity)
+            self._bench.switch(name, self._settings.light.intensity)
 
     def _set_intensity(self, level: float) -> None:
         self._update("light", intensity=level)
         if self._state is State.LIVE and self._lit:
-            self._switch(self._settings.light.channel, level)
-
-    def _switch(self, channel: str | None, level: float) -> LightReading:
-        if self._keeper is None:
-            raise LightError("No light source is connected; connect it first.")
-        return self._keeper.switch(channel, level).result(10.0)
+            self._bench.switch(self._settings.light.channel, level)
 
     def _set_camera(self, wanted: CameraSettings) -> None:
-        if self._camera is None:
-            self._settings = self._settings.model_copy(update={"camera": wanted})
-            return
-        present = self._settings.camera
-        hot = {"exposure_ms", "gain_db", "fps"}
-        cold = wanted.model_dump(exclude=hot) != present.model_dump(exclude=hot)
-        if self._state is not State.LIVE or not cold:
-            self._note_change(present, wanted)
-            actual = self._camera.configure(wanted)
-        elif self._recording.active:
-            raise CameraError("Stop the recording before changing the pixel format, the region or the binning.")
-        else:
-            actual = self._restart_with(wanted)
+        actual = wanted
+        if self._bench.camera is not None:
+            hot = {"exposure_ms", "gain_db", "fps"}
+            cold = wanted.model_dump(exclude=hot) != self._settings.camera.model_dump(exclude=hot)
+            if self._state is not State.LIVE or not cold:
+                actual = self._bench.configure(wanted)
+            elif self._recording.active:
+                raise CameraError("Stop the recording before changing the pixel format, the region or the binning.")
+            else:
+                actual = self._restart_with(wanted)
         self._settings = self._settings.model_copy(update={"camera": actual})
-        self._publish_camera(actual)
-
-    def _note_change(self, present: CameraSettings, wanted: CameraSettings) -> None:
-        if self._labeller is None or self._state is not State.LIVE:
-            return
-        if wanted.gain_db != present.gain_db:
-            self._labeller.changed_gain(self._clock.monotonic())
-        if wanted.exposure_ms != present.exposure_ms:
-            self._labeller.changed_exposure(self._clock.monotonic())
 
     def _restart_with(self, wanted: CameraSettings) -> CameraSettings:
-        camera = self._need_camera()
-        self._switch(None, 0.0)
-        self._pause_camera()
+        self._bench.switch(None, 0.0)
+        self._bench.pause()
         try:
-            actual = camera.configure(wanted)
+            return self._bench.configure(wanted)
         finally:
             self._run_camera()
-        return actual
-
-    def _pause_camera(self) -> None:
-        """Stop the camera, and keep what it counted: it starts from zero the next time."""
-        camera = self._camera
-        if camera is None or not self._camera_runs:
-            return
-        camera.stop()
-        self._counted, self._camera_runs = _sum(self._counted, camera.stats()), False
 
     def _snap(self, segment: bool, folder: Path) -> SnapTaken:
         if self._recording.active:
@@ -490,33 +457,20 @@ class Session:
         try:
             self._connect()
             if was_live:
-                self._switch(None, 0.0)
-                self._pause_camera()
+                self._bench.switch(None, 0.0)
+                self._bench.pause()
             taken = self._take_snapshot(segment, folder)
         finally:
             # A failure meanwhile has moved the state on, and then nothing may be started again.
             if self._state is State.SNAPPING:
                 if was_live:
-                    camera = self._need_camera()
-                    camera.configure(self._settings.camera)
+                    self._bench.configure(self._settings.camera)
                     self._run_camera()
                 self._move(State.LIVE if was_live else State.IDLE)
         return taken
 
     def _take_snapshot(self, segment: bool, folder: Path) -> SnapTaken:
-        camera, light = self._need_camera(), self._settings.light
-        wanted = self._settings.camera.model_copy(update={"pixel_format": self._settings.snap.pixel_format})
-        lamp = _KeeperLamp(self._switch, self._read_light)
-        frame = acquire(
-            camera,
-            lamp,
-            wanted,
-            light.channel,
-            light.intensity,
-            light.settle_ms,
-            self._clock,
-            self._snap_cancelled.is_set,
-        )
+        frame = self._bench.snap(self._settings, self._snap_cancelled.is_set)
         frame = replace(frame, pixel_size_um=self._pixel_size(frame))
         self._show(frame)
         result = None
@@ -533,16 +487,11 @@ class Session:
         self._publish(taken)
         return taken
 
-    def _read_light(self) -> LightReading:
-        if self._keeper is None:
-            raise LightError("No light source is connected; connect it first.")
-        return self._keeper.read().result(10.0)
-
     def _start_recording(self, folder: Path, frames: int | None = None) -> None:
         if self._path is None or self._recording.active:
             return
         if self._settings.camera_images is None:  # a folder is played only as fast as it is counted and written
-            check_rate(folder, self._need_camera(), frames)
+            check_rate(folder, self._bench.need_camera(), frames)
         self._recording.start(folder, self._path, self._metadata(self._counter), frames)
 
     def _recording_full(self) -> None:
@@ -570,7 +519,7 @@ class Session:
         self._path = self._new_path(lossless=True)
         self._path.start()
         self._move(State.REPLAYING)
-        self._ticker = _Ticker(self._tick)
+        self._ticker = _Ticker("app-stats", self._tick, 0.5)
         self._replay.play_into(self._path, self._replayed, self._replay_ended)
 
     def _replayed(self, frame: Frame) -> None:
@@ -599,7 +548,7 @@ class Session:
     # ------------------------------------------------------------------ frames, on the source's thread
 
     def _frame_arrived(self, frame: Frame) -> None:
-        path, labeller = self._path, self._labeller
+        path, labeller = self._path, self._bench.labeller
         if path is None or labeller is None:
             return
         labelled = replace(labeller.label(frame), pixel_size_um=self._pixel_size(frame))
@@ -612,7 +561,7 @@ class Session:
             return given
         if frame.name:  # an image file that the emulator played: its scale is its own
             return frame.pixel_size_um
-        camera = self._camera
+        camera = self._bench.camera
         return self._settings.optics.pixel_size_um(camera.settings.binning if camera is not None else 1)
 
     def _camera_ended(self, error: BaseException | None) -> None:
@@ -622,7 +571,7 @@ class Session:
             self._devices.submit(self._ended_by_itself)
 
     def _ended_by_itself(self) -> None:
-        if self._camera is not None and self._settings.camera_images is not None:
+        if self._settings.camera_images is not None:
             self._stop_live()
 
     def _segment(self, frame: Frame) -> Segmentation:
@@ -659,7 +608,7 @@ class Session:
         self._publish(ModelReady(counter.name, counter.sha256, counter.provider_used))
 
     def _metadata(self, counter: Counter | None) -> RunMetadata:
-        camera, light = self._camera, self._light_info
+        camera, light = self._bench.camera, self._bench.light_info
         return RunMetadata.from_settings(
             self._settings,
             camera=camera.info.title if camera is not None else "",
@@ -667,18 +616,6 @@ class Session:
             model_name=counter.name if counter is not None else "",
             model_sha256=counter.sha256 if counter is not None else "",
         )
-
-    def _publish_camera(self, actual: CameraSettings) -> None:
-        camera = self._need_camera()
-        self._publish(CameraReady(camera.info, camera.limits, actual, camera.readout_ms))
-
-    def _need_camera(self) -> Camera:
-        if self._camera is None:
-            raise CameraError("No camera is connected; connect it and start again.")
-        return self._camera
-
-    def _light_seen(self, seen: LightSeen) -> None:
-        self._publish(seen)
 
     def _light_failed(self, error: BaseException) -> None:
         if self._state in (State.LIVE, State.STARTING, State.SNAPPING):
@@ -752,30 +689,13 @@ class Session:
             raise
 
 
-@dataclass(frozen=True, slots=True)
-class _KeeperLamp:
-    """The keeper as an acquisition sees it."""
-
-    switch: Callable[[str | None, float], LightReading]
-    reading: Callable[[], LightReading]
-
-    def on(self, channel: str, level: float) -> LightReading:
-        return self.switch(channel, level)
-
-    def off(self) -> LightReading:
-        return self.switch(None, 0.0)
-
-    def read(self) -> LightReading:
-        return self.reading()
-
-
 class _Ticker:
-    """Calls `work` twice a second on its own thread until stopped."""
+    """Calls `work` again and again, on its own thread, until stopped."""
 
-    def __init__(self, work: Callable[[], None], period_s: float = 0.5) -> None:
+    def __init__(self, name: str, work: Callable[[], object], period_s: float) -> None:
         self._work, self._period_s = work, period_s
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="app-stats", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
     def _run(self) -> None:
@@ -786,10 +706,6 @@ class _Ticker:
         self._stopped.set()
         if threading.current_thread() is not self._thread:
             self._thread.join(5.0)
-
-
-def _sum(one: CameraStats, other: CameraStats) -> CameraStats:
-    return CameraStats(one.grabbed + other.grabbed, one.lost + other.lost, one.failed + other.failed)
 
 
 def sentence(error: BaseException) -> str:

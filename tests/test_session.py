@@ -223,13 +223,16 @@ def test_an_intensity_out_of_range_is_refused_and_nothing_changes(bench):
 def test_an_unplugged_camera_ends_in_failed_with_the_light_off_and_starts_again_when_replugged(bench, tmp_path):
     bench.session.start_live(record_to=tmp_path, record_frames=40).result(20)
     bench.watch.wait_for(ResultReady)
-    camera = bench.session._camera
+    camera = bench.session._bench.camera
     camera.faults.unplug()
     bench.watch.wait(lambda: State.FAILED in bench.states)
     bench.watch.wait(lambda: any(not event.active for event in bench.watch.of(RecordingChanged)))
     assert not any(bench.lit())
     assert bench.watch.of(Notice)[-1].level == "error"
     camera.faults.replug()
+    bench.watch.wait(lambda: bench.states[-1] is State.IDLE)
+    assert bench.watch.of(Notice)[-1].level == "info"
+    assert bench.session.settings.camera == SMALL
     bench.session.start_live().result(20)
     before = len(bench.watch.of(ResultReady))
     bench.watch.wait_for(ResultReady, before + 1)

@@ -1,0 +1,193 @@
+"""The camera and the light of one session: opened on demand, run and paused together, safe when closed.
+
+Everything here is called from the session's device worker, except `off` and the readings, which any thread may take.
+"""
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+from app.acquisition import acquire
+from app.clock import Clock
+from app.errors import CameraError, LightError
+from app.events import CameraReady, Event, LightReady, LightSeen
+from app.frame import EndSink, Frame, FrameSink
+from app.hardware.base import Camera, CameraStats, LightInfo, LightReading, LightSource
+from app.hardware.light_truth import FrameLabeller, LightTimeline
+from app.light_keeper import LightKeeper
+from app.settings import CameraSettings, Settings
+
+ANSWER_S = 10.0
+"""A switch that was not confirmed by then has failed."""
+
+
+class Bench:
+    """One camera and one light source.
+
+    Parameters
+    ----------
+    make_camera, make_light : callable
+        Make the parts, closed.
+    clock : Clock
+    publish : callable
+        Gets `CameraReady`, `LightReady` and `LightSeen`.
+    light_failed : callable
+        Gets the error when the light stops answering outside a command.
+    """
+
+    def __init__(
+        self,
+        make_camera: Callable[[], Camera],
+        make_light: Callable[[], LightSource],
+        clock: Clock,
+        publish: Callable[[Event], None],
+        light_failed: Callable[[BaseException], None],
+    ) -> None:
+        self._make_camera, self._make_light = make_camera, make_light
+        self._clock, self._publish, self._light_failed = clock, publish, light_failed
+        self.camera: Camera | None = None
+        """None until it is open."""
+        self._made: Camera | None = None
+        self.light_info: LightInfo | None = None
+        self.labeller: FrameLabeller | None = None
+        self._keeper: LightKeeper | None = None
+        self._running = False
+        self._earlier = CameraStats()
+
+    # ------------------------------------------------------------------ opening and closing
+
+    def connect(self, settings: Settings) -> None:
+        """Open what is not open yet: the light first, dark and read back, then the camera."""
+        if self._keeper is None:
+            self._open_light(settings)
+        if self.camera is None:
+            self._made = self._made or self._make_camera()
+            self._made.open()
+            self.camera = self._made
+            self.configure(settings.camera)
+
+    def _open_light(self, settings: Settings) -> None:
+        timeline = LightTimeline(settings.channels)
+        keeper = LightKeeper(
+            self._make_light(), settings.channels, timeline, self._clock, self._light_seen, self._light_failed
+        )
+        self.light_info = keeper.open(settings.light.watchdog_ms)
+        self._keeper = keeper
+        self.labeller = FrameLabeller(timeline, settings.light, free_run=settings.camera_images is None)
+        self._publish(LightReady(self.light_info))
+
+    def release_camera(self) -> None:
+        """Close the camera; the next `connect` opens it anew."""
+        camera, self.camera = self.camera, None
+        if camera is not None:
+            camera.close()
+
+    def close_light(self) -> bool:
+        """Switch off, confirm, release the port. True when the box said it is dark, or there never was one."""
+        return self._keeper.close() if self._keeper is not None else True
+
+    # ------------------------------------------------------------------ light
+
+    def off(self) -> "Future[LightReading] | None":
+        """Make everything dark before anything else; any thread. None without a light source."""
+        return self._keeper.off() if self._keeper is not None else None
+
+    def switch(self, channel: str | None, level: float) -> LightReading:
+        """Shine `channel` alone at `level` (None: dark) and return what was read back."""
+        return self._need_keeper().switch(channel, level).result(ANSWER_S)
+
+    def _light_seen(self, seen: LightSeen) -> None:
+        self._publish(seen)
+
+    def _need_keeper(self) -> LightKeeper:
+        if self._keeper is None:
+            raise LightError("No light source is connected; connect it first.")
+        return self._keeper
+
+    # ------------------------------------------------------------------ camera
+
+    def need_camera(self) -> Camera:
+        """Return the open camera, or raise CameraError."""
+        if self.camera is None:
+            raise CameraError("No camera is connected; connect it and start again.")
+        return self.camera
+
+    def configure(self, settings: CameraSettings) -> CameraSettings:
+        """Apply `settings`, tell what was read back, and return it."""
+        camera = self.need_camera()
+        self._note_change(camera.settings, settings)
+        actual = camera.configure(settings)
+        self._publish(CameraReady(camera.info, camera.limits, actual, camera.readout_ms))
+        return actual
+
+    def _note_change(self, present: CameraSettings, wanted: CameraSettings) -> None:
+        """Have the frames in flight marked: they were exposed before the change."""
+        if self.labeller is None or not self._running:
+            return
+        if wanted.gain_db != present.gain_db:
+            self.labeller.changed_gain(self._clock.monotonic())
+        if wanted.exposure_ms != present.exposure_ms:
+            self.labeller.changed_exposure(self._clock.monotonic())
+
+    def run(self, light: tuple[str, float] | None, settle_ms: float, sink: FrameSink, ended: EndSink) -> None:
+        """Light on, confirmed and settled; then the camera: every frame from the first has its light."""
+        if light is not None and light[1] > 0:
+            self.switch(*light)
+            self._clock.sleep(settle_ms / 1000)
+        self.need_camera().start(sink, ended)
+        self._running = True
+
+    def pause(self) -> None:
+        """Stop the camera, and keep what it counted: it starts from zero the next time."""
+        camera = self.camera
+        if camera is None or not self._running:
+            return
+        self._running = False
+        try:
+            camera.stop()
+        finally:
+            self._earlier = _sum(self._earlier, camera.stats())
+
+    def begin_counting(self) -> None:
+        """Start the counters of a new run at zero."""
+        self._earlier = CameraStats()
+
+    def counts(self) -> CameraStats:
+        """Return the counters of this run, pauses included; any thread."""
+        camera = self.camera
+        return _sum(self._earlier, camera.stats()) if self._running and camera is not None else self._earlier
+
+    def snap(self, settings: Settings, cancelled: Callable[[], bool]) -> Frame:
+        """Take one frame at the least dose; the camera must not run."""
+        light = settings.light
+        wanted = settings.camera.model_copy(update={"pixel_format": settings.snap.pixel_format})
+        lamp = _Lamp(self._need_keeper())
+        return acquire(
+            self.need_camera(), lamp, wanted, light.channel, light.intensity, light.settle_ms, self._clock, cancelled
+        )
+
+    @property
+    def simulated(self) -> tuple[str, ...]:
+        """Which parts are simulations: ``"camera"``, ``"light"``."""
+        infos = {"camera": self.camera.info if self.camera is not None else None, "light": self.light_info}
+        return tuple(name for name, info in infos.items() if info is not None and info.simulated)
+
+
+@dataclass(frozen=True, slots=True)
+class _Lamp:
+    """The keeper as an acquisition sees it: each step waits until it is confirmed."""
+
+    keeper: LightKeeper
+
+    def on(self, channel: str, level: float) -> LightReading:
+        return self.keeper.switch(channel, level).result(ANSWER_S)
+
+    def off(self) -> LightReading:
+        return self.keeper.switch(None).result(ANSWER_S)
+
+    def read(self) -> LightReading:
+        return self.keeper.read().result(ANSWER_S)
+
+
+def _sum(one: CameraStats, other: CameraStats) -> CameraStats:
+    return CameraStats(one.grabbed + other.grabbed, one.lost + other.lost, one.failed + other.failed)
