@@ -60,6 +60,8 @@ def test_the_image_is_saved_in_full_depth_with_true_metadata(tmp_path):
     assert meta["model sha256"] == "ab" * 32 and json.loads(meta["light readback"]) == {"405": 0.25}
     assert json.loads(meta["segmentation"])["count"] == 2
     assert json.loads(meta["settings"])["optics"]["magnification"] == 20.0
+    assert RunMetadata.from_entries(meta) == META
+    assert RunMetadata.from_entries({"settings": "[]", "camera": "c"}).camera == "c"
 
 
 def test_the_table_has_units_and_leaves_the_unknown_empty(tmp_path):

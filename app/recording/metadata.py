@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from typing import Any, Self
 
-from app.settings import Channel, Settings
+from app.settings import Channel, OpticsSettings, Settings
 
 
 def software_version() -> str:
@@ -87,12 +87,15 @@ class RunMetadata:
         try:
             settings = json.loads(entries.get("settings", "{}"))
             channels = tuple(Channel.model_validate(channel) for channel in settings.get("channels", ()))
+            optics = OpticsSettings.model_validate(settings["optics"]) if "optics" in settings else None
         except (ValueError, TypeError, AttributeError):
-            settings, channels = {}, ()
+            settings, channels, optics = {}, (), None
         return cls(
             camera=entries.get("camera", ""),
             light=entries.get("light source", ""),
             channels=channels,
+            magnification=optics.magnification if optics else None,
+            numerical_aperture=optics.numerical_aperture if optics else None,
             sample=entries.get("sample", ""),
             operator=entries.get("operator", ""),
             model_name=entries.get("model", ""),
