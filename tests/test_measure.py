@@ -7,6 +7,7 @@ import pytest
 from skimage.measure import regionprops
 
 from app.frame import UNKNOWN_LIGHT, Frame, Light, Segmentation
+from app.inference import measure as module
 from app.inference.measure import (
     COUNT_COLUMNS,
     count_row,
@@ -76,6 +77,18 @@ def test_table_agrees_with_scikit_image():
         assert (row["y_px"], row["x_px"]) == pytest.approx(region.centroid, abs=1e-4)
         assert row["mean_intensity"] == pytest.approx(region.intensity_mean, rel=1e-6)
         assert row["eccentricity"] == pytest.approx(region.eccentricity, abs=1e-3)
+
+
+def test_bands_change_nothing(monkeypatch):
+    labels, rng = random_labels()
+    image = rng.integers(0, 255, labels.shape, dtype=np.uint8)
+    scores = np.ones(labels.max(), np.float32)
+    whole, steep = measure(labels, scores, image), edge_steepness(labels, len(scores), image, 3.0)
+    monkeypatch.setattr(module, "BAND_PIXELS", labels.shape[1] * 7)
+    np.testing.assert_array_equal(measure(labels, scores, image)["label"], whole["label"])
+    for name in ("area_px", "y_px", "x_px", "mean_intensity", "eccentricity"):
+        np.testing.assert_allclose(measure(labels, scores, image)[name], whole[name], atol=1e-4)
+    np.testing.assert_allclose(edge_steepness(labels, len(scores), image, 3.0), steep)
 
 
 def test_enlarged_labels_give_the_same_as_their_scale():

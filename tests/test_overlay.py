@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from app.inference import refine
 from app.inference.overlay import contour_mask, overlay_rgba, render_overlay, to_8bit, upscale_labels
 from app.inference.refine import refine_labels
 
@@ -24,6 +25,7 @@ def test_any_size_keeps_labels_in_place():
     assert large[:18].max() == 0
     assert large[19:].min() == 1 << 20
     assert upscale_labels(labels, (3, 3)).shape == (3, 3)
+    np.testing.assert_array_equal(upscale_labels(labels, (37, 23), (5, 20)), large[5:20])
 
 
 def test_touching_nuclei_keep_an_outline_each():
@@ -68,7 +70,7 @@ def test_stretch_is_linear_and_clipped(dtype):
     assert to_8bit(np.full((4, 4), 7, dtype)).shape == (4, 4)
 
 
-def test_outlines_follow_the_foreground():
+def test_outlines_follow_the_foreground(monkeypatch):
     small, zoom = 24, 6
     y, x = np.mgrid[:small, :small] + 0.5
     distance = np.hypot(y - 12, x - 12)
@@ -83,6 +85,8 @@ def test_outlines_follow_the_foreground():
     shape = (small * zoom, small * zoom)
     refined = refine_labels(labels, foreground, shape, 0.5)
     assert set(np.unique(refined)) == {0, 1}
+    monkeypatch.setattr(refine, "BAND_PIXELS", 9 * shape[1])
+    np.testing.assert_array_equal(refine_labels(labels, foreground, shape, 0.5), refined)
     assert iou(refined > 0) > 0.985 > iou(upscale_labels(labels, shape) > 0)
 
 

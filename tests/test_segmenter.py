@@ -9,8 +9,10 @@ import pytest
 
 from app.errors import ModelError, UsageError
 from app.frame import Frame, Light, Segmentation
+from app.inference import preprocess
 from app.inference import segmenter as module
 from app.inference.model_card import Model, load_model
+from app.inference.preprocess import normalise, normaliser
 from app.inference.scale import ScaleTracker
 from app.inference.segmenter import Segmenter, available_providers, to_scale
 
@@ -176,6 +178,21 @@ def test_tiled_image_gives_the_nuclei_of_the_whole(segmenter, monkeypatch):
     assert tiled.count == whole.count == pytest.approx(truth.max(), rel=0.02)
     assert len(np.unique(tiled.labels)) - 1 == tiled.count
     np.testing.assert_allclose(np.sort(tiled.nuclei["area_px"]), np.sort(whole.nuclei["area_px"]), atol=12)
+
+
+@pytest.mark.parametrize("how", ["robust", "unit"])
+def test_tiles_are_normalised_like_the_whole(how):
+    pixels, _ = nuclei(top=4095)
+    whole = normalise(pixels, how, full_scale=4095)
+    prepare = normaliser(pixels, how, full_scale=4095)
+    np.testing.assert_allclose(prepare(pixels[40:90, 30:200]), whole[40:90, 30:200], atol=1e-6)
+
+
+def test_levels_of_a_large_image_come_from_bands_of_it(monkeypatch):
+    pixels, _ = nuclei(shape=(900, 1000))
+    whole = normalise(pixels, "robust")
+    monkeypatch.setattr(preprocess, "SAMPLED_PIXELS", 300_000)
+    assert np.abs(normaliser(pixels, "robust")(pixels) - whole).max() < 0.05
 
 
 def test_results_do_not_change_with_what_came_before(segmenter):

@@ -4,6 +4,7 @@ All of it works on whole arrays: each pixel of a nucleus is visited a fixed numb
 """
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import cv2
@@ -25,6 +26,9 @@ CROWDED_COVER = 0.6
 """Most of the field that nuclei may cover."""
 BLURRED_EDGE = 0.145
 """Least median steepness of the outlines: the step per pixel over the nucleus' contrast, times its diameter/20 px."""
+
+BAND_PIXELS = 1 << 22
+"""Images larger than this are gone through in bands."""
 
 COUNT_COLUMNS = (
     "count",
@@ -74,15 +78,12 @@ def measure(
     table["score"] = scores
     if count == 0:
         return table
-    inside = np.flatnonzero(labels)
-    ids = labels.ravel()[inside]
-    area, total = _sums(ids, count, None), _sums(ids, count, image.ravel()[inside])
+    area, total, white_pixels, y, x = _first_moments(labels, image, count, white * WHITE)
     with np.errstate(invalid="ignore", divide="ignore"):
-        y, x, eccentricity = _moments(ids, inside, labels.shape[1], area, zoom)
+        y, x = y / area, x / area
         table["y_px"], table["x_px"] = (y + 0.5) * zoom[0] - 0.5, (x + 0.5) * zoom[1] - 0.5
         table["mean_intensity"] = total / area
-        table["eccentricity"] = eccentricity
-        white_pixels = _sums(ids[image.ravel()[inside] >= white * WHITE], count, None)
+        table["eccentricity"] = _eccentricity(labels, y, x, area, zoom)
         table["saturated"] = white_pixels > SATURATED_NUCLEUS * area
     table["area_px"] = area * (zoom[0] * zoom[1])
     table["area_um2"] = np.nan if pixel_size_um is None else table["area_px"] * pixel_size_um**2
@@ -92,24 +93,63 @@ def measure(
     return table
 
 
+def _bands(labels: NDArray[np.int32], margin: int = 0) -> Iterator[tuple[int, int, slice]]:
+    """Yield (top, bottom, rows with a margin) of bands of an image; one for all but large images.
+
+    Working in bands bounds the memory that the intermediate arrays take, whatever the size of the image.
+    """
+    step = max(1, BAND_PIXELS // labels.shape[1])
+    for top in range(0, labels.shape[0], step):
+        bottom = min(top + step, labels.shape[0])
+        yield top, bottom, slice(max(0, top - margin), min(labels.shape[0], bottom + margin))
+
+
 def _sums(ids: NDArray[np.int32], count: int, weights: NDArray[Any] | None) -> NDArray[Any]:
     return np.bincount(ids, weights=weights, minlength=count + 1)[1:]
 
 
-def _moments(
-    ids: NDArray[np.int32], inside: NDArray[np.intp], width: int, area: NDArray[Any], zoom: tuple[float, float]
-) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """Return centroids (pixels of the labels) and the eccentricity of the ellipse with the same second moments."""
+def _inside(labels: NDArray[np.int32], rows: slice) -> tuple[NDArray[np.int32], NDArray[np.intp]]:
+    """Return number and place (flat, in the band) of the pixels of nuclei in a band."""
+    flat = labels[rows].ravel()
+    at = np.flatnonzero(flat)
+    return flat[at], at
+
+
+def _first_moments(
+    labels: NDArray[np.int32], image: NDArray[Any], count: int, white: float
+) -> tuple[NDArray[Any], ...]:
+    """Return per nucleus: pixels, sum of grey values, white pixels, sum of rows, sum of columns."""
+    area, total, white_pixels, sum_y, sum_x = np.zeros((5, count))
+    for _, _, rows in _bands(labels):
+        ids, at = _inside(labels, rows)
+        values = image[rows].ravel()[at]
+        y, x = np.divmod(at, labels.shape[1])
+        area += _sums(ids, count, None)
+        total += _sums(ids, count, values)
+        white_pixels += _sums(ids[values >= white], count, None)
+        sum_y += _sums(ids, count, y + rows.start)
+        sum_x += _sums(ids, count, x)
+    return area, total, white_pixels, sum_y, sum_x
+
+
+def _eccentricity(
+    labels: NDArray[np.int32], y: NDArray[Any], x: NDArray[Any], area: NDArray[Any], zoom: tuple[float, float]
+) -> NDArray[Any]:
+    """Return the eccentricity of the ellipses with the same second moments about the centroids (y, x)."""
     count = len(area)
-    rows, columns = np.divmod(inside, width)
-    y, x = _sums(ids, count, rows) / area, _sums(ids, count, columns) / area
-    # Relative to the centroid before squaring: squares of large coordinates would cancel.
-    dy, dx = (rows - y[ids - 1]) * zoom[0], (columns - x[ids - 1]) * zoom[1]
-    yy, xx = _sums(ids, count, dy * dy) / area, _sums(ids, count, dx * dx) / area
-    xy = _sums(ids, count, dy * dx) / area
+    yy, xx, xy = np.zeros(count), np.zeros(count), np.zeros(count)
+    for _, _, rows in _bands(labels):
+        ids, at = _inside(labels, rows)
+        row, column = np.divmod(at, labels.shape[1])
+        row += rows.start
+        # Relative to the centroid before squaring: squares of large coordinates would cancel.
+        dy, dx = (row - y[ids - 1]) * zoom[0], (column - x[ids - 1]) * zoom[1]
+        yy += _sums(ids, count, dy * dy)
+        xx += _sums(ids, count, dx * dx)
+        xy += _sums(ids, count, dy * dx)
     middle, spread = (yy + xx) / 2, np.hypot((yy - xx) / 2, xy)
     eccentricity = np.sqrt(np.clip(1 - (middle - spread) / (middle + spread), 0, 1))
-    return y, x, np.where(middle > 0, eccentricity, np.where(area > 0, 0.0, np.nan))
+    return np.where(middle > 0, eccentricity, np.where(area > 0, 0.0, np.nan))
 
 
 def _present(row: NDArray[np.int32], column: NDArray[np.int32], count: int) -> NDArray[np.bool_]:
@@ -166,9 +206,11 @@ def quality_flags(labels: NDArray[np.int32], nuclei: NDArray[Any], image: NDArra
     if not len(nuclei):
         return ("saturated",) if saturated else ("too dim",)
     outside = labels == 0
-    background = float(np.median(image[outside])) if outside.any() else 0.0
+    stride = 1 + int((labels.size / BAND_PIXELS) ** 0.5)
+    sample = image[::stride, ::stride][outside[::stride, ::stride]]
+    background = float(np.median(sample)) if sample.size else 0.0
     contrast = nuclei["mean_intensity"] - background
-    if float(np.nanmedian(contrast)) < DIM_CONTRAST * max(noise_sd(image), 0.3):
+    if float(np.nanmedian(contrast)) < DIM_CONTRAST * max(noise_sd(image[: 1 + BAND_PIXELS // image.shape[1]]), 0.3):
         flags.append("too dim")
     if saturated:
         flags.append("saturated")
@@ -202,18 +244,20 @@ def edge_steepness(
     ndarray of float64, shape (count,)
         NaN where there is no outline or no contrast to judge by.
     """
-    grey = image.astype(np.float32)
-    slope = cv2.magnitude(
-        cv2.Sobel(grey, cv2.CV_32F, 1, 0, ksize=3, scale=1 / 8), cv2.Sobel(grey, cv2.CV_32F, 0, 1, ksize=3, scale=1 / 8)
-    )
-    free = (labels == 0).view(np.uint8)
-    rim = np.flatnonzero(cv2.dilate(free, np.ones((3, 3), np.uint8)).astype(bool) & (labels > 0))
-    ids = labels.ravel()[rim]
-    length, steps = _sums(ids, count, None), _sums(ids, count, slope.ravel()[rim])
-    inside = np.flatnonzero(labels)
-    area = _sums(labels.ravel()[inside], count, None)
+    length, steps, area, total = (np.zeros(count) for _ in range(4))
+    for top, bottom, rows in _bands(labels, margin=1):
+        part, grey = labels[rows], image[rows].astype(np.float32)
+        slope = cv2.magnitude(*(cv2.Sobel(grey, cv2.CV_32F, *axis, ksize=3, scale=1 / 8) for axis in ((1, 0), (0, 1))))
+        near_free = cv2.dilate((part == 0).view(np.uint8), np.ones((3, 3), np.uint8))
+        inner = slice(top - rows.start, bottom - rows.start)
+        ids, at = _inside(part, inner)
+        rim = near_free[inner].ravel()[at] > 0
+        length += _sums(ids[rim], count, None)
+        steps += _sums(ids[rim], count, slope[inner].ravel()[at[rim]])
+        area += _sums(ids, count, None)
+        total += _sums(ids, count, grey[inner].ravel()[at])
     with np.errstate(invalid="ignore", divide="ignore"):
-        contrast = _sums(labels.ravel()[inside], count, grey.ravel()[inside]) / area - background
+        contrast = total / area - background
         steepness = steps / length / contrast * np.sqrt(area * (4 / np.pi)) / 20
     return np.where((length > 0) & (contrast > 0), steepness, np.nan)
 

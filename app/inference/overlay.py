@@ -10,24 +10,27 @@ COLOR = (255, 196, 0)
 FILL, LINE = 0.18, 1.0
 
 
-def upscale_labels(labels: NDArray[np.int32], shape: tuple[int, int]) -> NDArray[np.int32]:
+def upscale_labels(
+    labels: NDArray[np.int32], shape: tuple[int, int], rows: tuple[int, int] | None = None
+) -> NDArray[np.int32]:
     """Return `labels` at another size, each pixel the label at its own centre.
 
     Parameters
     ----------
     labels : ndarray of int32, shape (h, w)
     shape : (H, W)
+    rows : (int, int), optional
+        First and last + 1 of the rows wanted; all when not given.
 
     Returns
     -------
-    ndarray of int32, shape (H, W)
+    ndarray of int32, shape (H, W), or the wanted rows of it
         `labels` itself where the size is the same.
     """
     if labels.shape == tuple(shape):
-        return labels
-    rows = _centres(labels.shape[0], shape[0])
-    columns = _centres(labels.shape[1], shape[1])
-    return np.asarray(labels[rows[:, None], columns[None, :]], np.int32)
+        return labels if rows is None else labels[slice(*rows)]
+    down = _centres(labels.shape[0], shape[0])[slice(*rows) if rows else slice(None)]
+    return np.asarray(labels[down][:, _centres(labels.shape[1], shape[1])], np.int32)
 
 
 def _centres(there: int, here: int) -> NDArray[np.intp]:

@@ -10,6 +10,8 @@ import numpy as np
 from app.errors import ModelError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy.typing as npt
 
     Image = npt.NDArray[np.uint8 | np.uint16 | np.float32 | np.float64]
@@ -20,6 +22,7 @@ NOISE_FLOOR = 12.0
 QUANTUM_SD = 0.3
 """SD of the rounding to whole grey levels: the least noise an integer image has."""
 COMPRESSION = 2.0
+SAMPLED_PIXELS = 1 << 24
 
 
 def normalise(image: Image, how: str, *, full_scale: float | None = None) -> Float:
@@ -68,11 +71,34 @@ def robust(image: Image) -> Float:
     instead of being blown up into nuclei. What lies above 1 is compressed (``3 t / (1 + 2 t)``), which also
     lifts dim nuclei beside bright ones; gain, offset and bit depth drop out.
     """
+    return _stretch(image, *_levels(image))
+
+
+def normaliser(image: Image, how: str, *, full_scale: float | None = None) -> Callable[[Image], Float]:
+    """Return the normalisation of ``image`` as a function for its parts, so that tiles of it agree.
+
+    The levels of a large image are taken from 64 bands of it. See :func:`normalise` for the parameters.
+    """
+    if how != "robust":
+        return lambda part: normalise(part, how, full_scale=full_scale)
+    if image.size > SAMPLED_PIXELS:
+        rows = max(4, SAMPLED_PIXELS // image.shape[1] // 64)
+        starts = np.linspace(0, max(0, image.shape[0] - rows), 64).astype(int)
+        image = np.concatenate([image[start : start + rows] for start in starts])
+    levels = _levels(image)
+    return lambda part: _stretch(part, *levels)
+
+
+def _levels(image: Image) -> tuple[float, float]:
+    """Return the grey level of the background and the span up to that of bright structures."""
     values = np.ascontiguousarray(image, dtype=np.float32)
     least = QUANTUM_SD if image.dtype.kind in "ui" else 1e-6
     low, high = _range(values)
-    span = max(high - low, NOISE_FLOOR * max(noise_sd(values), least))
-    scaled = values - np.float32(low)
+    return low, max(high - low, NOISE_FLOOR * max(noise_sd(values), least))
+
+
+def _stretch(image: Image, low: float, span: float) -> Float:
+    scaled = np.subtract(image, np.float32(low), dtype=np.float32)
     scaled *= np.float32(1.0 / span)
     np.maximum(scaled, 0.0, out=scaled)
     bottom = scaled * np.float32(COMPRESSION)

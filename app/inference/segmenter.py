@@ -25,7 +25,7 @@ from app.inference.measure import (
 )
 from app.inference.model_card import Model
 from app.inference.overlay import upscale_labels
-from app.inference.preprocess import normalise
+from app.inference.preprocess import normalise, normaliser
 from app.inference.refine import refine_labels
 from app.inference.scale import LARGEST_PX, SMALLEST_PX, ScaleTracker, estimates_px
 from app.inference.tiles import Stitcher, tiles
@@ -215,7 +215,7 @@ class Segmenter:
         labels = found.labels
         nuclei = measure(labels, found.scores, image, zoom=zoom, pixel_size_um=size_um, white=frame.white)
         flags = quality_flags(labels, nuclei, image, frame.white)
-        if exact:
+        if exact and labels.shape != frame.shape:
             labels = self._full_resolution(found, nuclei, frame.shape)
             full = measure(labels, found.scores, frame.pixels, pixel_size_um=size_um, white=frame.white)
             # Two that share a pixel at this resolution: the one that lost it keeps what the model saw of it.
@@ -326,22 +326,27 @@ class Segmenter:
     # --- network -------------------------------------------------------------------------------------------------
 
     def _find(self, image: NDArray[Any], white: int, watch: _Stopwatch, *, keep_foreground: bool) -> _Found:
-        with watch.time("normalise"):
-            ready = normalise(image, self._input.normalisation, full_scale=white)
-        if ready.size <= WHOLE_PIXELS:
+        if image.size <= WHOLE_PIXELS:
+            with watch.time("normalise"):
+                ready = normalise(image, self._input.normalisation, full_scale=white)
             found = self._find_in(ready, watch, keep_foreground)
         else:
-            found = self._find_tiled(ready, watch, keep_foreground)
+            found = self._find_tiled(image, white, watch, keep_foreground)
         with watch.time("decode"):
             return self._without_shading(found, image)
 
-    def _find_tiled(self, ready: NDArray[np.float32], watch: _Stopwatch, keep_foreground: bool) -> _Found:
-        stitcher = Stitcher((ready.shape[0], ready.shape[1]))
-        foreground = np.zeros(ready.shape, np.uint8) if keep_foreground else None
+    def _find_tiled(self, image: NDArray[Any], white: int, watch: _Stopwatch, keep_foreground: bool) -> _Found:
+        shape = (image.shape[0], image.shape[1])
+        stitcher = Stitcher(shape)
+        foreground = np.zeros(shape, np.uint8) if keep_foreground else None
         multiple = self._input.multiple_of
         overlap = -(-round(6 * self._input.nucleus_diameter_px) // multiple) * multiple
-        for tile in tiles((ready.shape[0], ready.shape[1]), TILE_PX, overlap):
-            part = self._find_in(ready[tile.window], watch, keep_foreground)
+        with watch.time("normalise"):
+            prepare = normaliser(image, self._input.normalisation, full_scale=white)
+        for tile in tiles(shape, TILE_PX, overlap):
+            with watch.time("normalise"):
+                ready = prepare(image[tile.window])
+            part = self._find_in(ready, watch, keep_foreground)
             stitcher.add(tile, part.labels, part.scores)
             if foreground is not None and part.foreground is not None:
                 foreground[tile.window] = np.maximum(foreground[tile.window], part.foreground)
