@@ -95,14 +95,14 @@ ACTIONS: tuple[ActionSpec, ...] = (
     ActionSpec("help", "Map of keys", "?", "help", "Show all keys.", "view.toggle_help", "Help", True),
 )  # fmt: skip
 
-MENUS = ("File", "view.Microscope", "Light", "View", "view.Replay", "Help")
+MENUS = ("File", "Microscope", "Light", "View", "Replay", "Help")
 
 
 def make_actions(parent: QObject, groups: Mapping[str, object]) -> dict[str, QAction]:
     """Return id → QAction, each connected to its handler, a method of one of the named `groups`."""
     made: dict[str, QAction] = {}
     for spec in ACTIONS:
-        action = QAction(icon(spec.icon), tr(spec.text), parent)
+        action = QAction(icon(spec.icon), tr(spec.text).replace("&", "&&"), parent)
         action.setObjectName(spec.id)
         action.setCheckable(spec.checkable)
         if spec.shortcut:

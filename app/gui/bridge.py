@@ -7,6 +7,7 @@ the newest waits, so a busy window falls behind in what it shows and never in ti
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 from PySide6.QtCore import QObject, Qt, Signal, Slot
@@ -18,13 +19,22 @@ from app.gui.session_port import SessionPort
 _LATEST_ONLY = (Composed, ResultReady, StatsReady)
 
 
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """The count of one frame; every one arrives."""
+
+    index: int
+    moment_s: float
+    count: int
+
+
 class Bridge(QObject):
     """Brings events to the GUI thread, and files and other slow things off it.
 
     Signals
     -------
     happened : object
-        An `app.events.Event` other than PictureReady, or a `Composed` in its stead.
+        An `app.events.Event` other than PictureReady, a `Composed` in its stead, or a `Counted`.
     """
 
     happened = Signal(object)
@@ -71,10 +81,12 @@ class Bridge(QObject):
         if isinstance(event, PictureReady):
             self.composer.show_picture(event.picture)
             return
-        if isinstance(event, ResultReady):
+        if isinstance(event, ResultReady | SnapTaken):
             self.composer.show_result(event.segmentation)
-        elif isinstance(event, SnapTaken):
-            self.composer.show_result(event.segmentation)
+            if event.segmentation is not None:
+                # Only the newest result is shown, but every count is a point of the charts.
+                frame = event.segmentation.frame
+                self._enqueue(Counted(frame.index, frame.exposure_end_s, event.segmentation.count))
         self._enqueue(event)
 
     def _enqueue(self, event: object) -> None:

@@ -69,8 +69,7 @@ def icon(name: str, color: str | None = None) -> QIcon:
         (QIcon.Mode.Normal, QIcon.State.On, color or p.on_accent),
         (QIcon.Mode.Disabled, QIcon.State.Off, p.muted),
     ):
-        for size in (20, 40, 64):
-            result.addPixmap(pixmap(name, ink, size), mode, state)
+        result.addPixmap(pixmap(name, ink, 40), mode, state)
     return result
 
 

@@ -7,7 +7,10 @@ from typing import Any
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QResizeEvent
 from PySide6.QtWidgets import (
+    QAbstractButton,
+    QAbstractSpinBox,
     QFrame,
+    QLineEdit,
     QMainWindow,
     QMenu,
     QScrollArea,
@@ -239,8 +242,9 @@ class MainWindow(QMainWindow):
         self.charts.currentChanged.connect(lambda _index: self.presenter.show_table())
         self._enter = EnterMovesOn(self)
         self._enter.done.connect(self.viewer.setFocus)
-        for widget in self.findChildren(QWidget):
-            widget.installEventFilter(self._enter)
+        for kind in (QAbstractButton, QAbstractSpinBox, QLineEdit):
+            for widget in self.findChildren(kind):
+                widget.installEventFilter(self._enter)
         THEME.changed.connect(self._size_to_letters)
 
     def _channel_asked(self, name: str | None) -> None:

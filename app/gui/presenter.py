@@ -20,6 +20,7 @@ from app.events import (
     StatsReady,
 )
 from app.frame import Frame, Segmentation
+from app.gui.bridge import Counted
 from app.gui.composer import Composed
 from app.gui.contrast import brightness, exposure_advice
 from app.gui.focus import PeakHold
@@ -62,6 +63,8 @@ class Presenter:
         match event:
             case Composed():
                 self._composed(event)
+            case Counted():
+                self._counted(event)
             case ResultReady():
                 self._take_result(event.segmentation)
             case StatsReady():
@@ -103,9 +106,11 @@ class Presenter:
 
     def _take_result(self, result: Segmentation) -> None:
         self._result, self._result_new, self._result_at = result, True, time.monotonic()
-        self.w.charts.counted.add(result.frame.exposure_end_s, result.count)
+
+    def _counted(self, counted: Counted) -> None:
+        self.w.charts.counted.add(counted.moment_s, counted.count)
         if self.w.session.state is State.REPLAYING:
-            self.w.replay_bar.show_result(result)
+            self.w.replay_bar.timeline.show_count(counted.index, counted.count)
 
     def _state(self, event: StateChanged) -> None:
         w = self.w

@@ -76,6 +76,7 @@ class Theme(QObject):
         super().__init__()
         self.palette: Palette = DARK
         self.font_scale = 1.0
+        self._fonts: dict[tuple[float, bool, float], QFont] = {}
 
     def px(self, length: float) -> int:
         """Return a length in pixels at 100 %, scaled with the letters."""
@@ -94,20 +95,26 @@ class Theme(QObject):
         app = QApplication.instance()
         if not isinstance(app, QApplication):
             return
+        sheet = style_sheet(self.palette, self.px)
+        if app.styleSheet() == sheet:
+            return  # dressing every widget again takes a second
         app.setStyle("Fusion")
         app.setFont(self.font())
         app.setPalette(self._qt_palette())
-        app.setStyleSheet(style_sheet(self.palette, self.px))
+        app.setStyleSheet(sheet)
 
     def font(self, points: float = BASE_POINT_SIZE, *, bold: bool = False) -> QFont:
         """Return the window's typeface at `points` (scaled)."""
-        font = QFont()
-        font.setFamilies(["Inter", "Segoe UI", "SF Pro Text", "Noto Sans", "Cantarell", "DejaVu Sans"])
-        font.setPointSizeF(points * self.font_scale)
-        font.setBold(bold)
-        # Figures of equal width: a count that changes must not dance.
-        font.setFeature(QFont.Tag("tnum"), 1)
-        return font
+        key = (points, bold, self.font_scale)
+        if key not in self._fonts:
+            font = QFont()
+            font.setFamilies(["Inter", "Segoe UI", "SF Pro Text", "Noto Sans", "Cantarell", "DejaVu Sans"])
+            font.setPointSizeF(points * self.font_scale)
+            font.setBold(bold)
+            # Figures of equal width: a count that changes must not dance.
+            font.setFeature(QFont.Tag("tnum"), 1)
+            self._fonts[key] = font
+        return self._fonts[key]
 
     def _qt_palette(self) -> QPalette:
         p = self.palette
@@ -182,12 +189,19 @@ def style_sheet(p: Palette, s: Callable[[float], int]) -> str:
         border-radius: {s(4)}px; padding: {s(3)}px {s(6)}px; min-height: {s(20)}px;
         selection-background-color: {p.accent}; selection-color: {p.on_accent}; }}
     QLineEdit:disabled, QAbstractSpinBox:disabled, QComboBox:disabled {{ color: {p.muted}; background: {p.ground}; }}
+    QAbstractSpinBox QLineEdit {{ border: none; padding: 0 0 0 {s(3)}px; background: transparent; min-height: 0; }}
+    QAbstractSpinBox::up-button, QAbstractSpinBox::down-button {{ width: {s(16)}px; border: none;
+        background: transparent; }}
+    QAbstractSpinBox::up-button:hover, QAbstractSpinBox::down-button:hover {{ background: {p.hover}; }}
+    QAbstractSpinBox::up-arrow {{ image: none; width: 0; height: 0; border-left: {s(4)}px solid {p.raised};
+        border-right: {s(4)}px solid {p.raised}; border-bottom: {s(5)}px solid {p.muted}; }}
+    QAbstractSpinBox::down-arrow {{ image: none; width: 0; height: 0; border-left: {s(4)}px solid {p.raised};
+        border-right: {s(4)}px solid {p.raised}; border-top: {s(5)}px solid {p.muted}; }}
     QComboBox::drop-down {{ border: none; width: {s(18)}px; }}
     QComboBox::down-arrow {{ image: none; border-left: {s(4)}px solid {p.raised};
         border-right: {s(4)}px solid {p.raised}; border-top: {s(5)}px solid {p.muted}; width: 0; height: 0; }}
     QComboBox QAbstractItemView {{ background: {p.raised}; border: 1px solid {p.line};
         selection-background-color: {p.accent}; selection-color: {p.on_accent}; }}
-    QAbstractSpinBox::up-button, QAbstractSpinBox::down-button {{ width: 0; border: none; }}
     QMenu {{ background: {p.raised}; border: 1px solid {p.line}; padding: {s(4)}px; }}
     QMenu::item {{ padding: {s(5)}px {s(22)}px; border-radius: {s(3)}px; }}
     QMenu::item:selected {{ background: {p.accent}; color: {p.on_accent}; }}

@@ -89,9 +89,9 @@ class Charts(QTabWidget):
         self._plots: list[pg.PlotWidget] = []
         self._curves: list[pg.PlotDataItem] = []
         for title, left, bottom in (
-            (tr("Count"), tr("nuclei"), "s"),
-            (tr("Brightness"), tr("mean grey value"), "s"),
-            (tr("Focus"), tr("sharpness"), "s"),
+            (tr("Count"), tr("nuclei"), tr("seconds")),
+            (tr("Brightness"), tr("mean grey value"), tr("seconds")),
+            (tr("Focus"), tr("sharpness"), tr("seconds")),
             (tr("Area"), tr("nuclei"), "µm²"),
             (tr("Intensity"), tr("nuclei"), tr("mean grey value")),
         ):
@@ -157,6 +157,8 @@ class Charts(QTabWidget):
         index = self.currentIndex()
         if not self.isVisible() or index < 0:
             return
+        if index >= len(self._curves):
+            return  # the table shows itself
         if index < 3:
             times, values = (self.counted, self.brightness, self.focus)[index].arrays()
             self._curves[index].setData(times, values)

@@ -128,7 +128,7 @@ class LightPanel(QWidget):
             button.clicked.connect(lambda _checked=False, b=button: self.ask(b.channel.name))
         self.level = number_field(self, tr("Light level"), "%", 1, tr("How strong the chosen light is, 0 to 100 %."))
         self.level.setRange(0.1, 100.0)
-        self.level.setFixedWidth(THEME.px(78))
+        self.level.setMinimumWidth(THEME.px(88))
         self.level.setValue(100 * intensity)
         self.bar = slider(self, tr("Light level"), tr("How strong the chosen light is."))
         self.bar.setMinimum(1)

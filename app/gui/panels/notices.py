@@ -87,6 +87,11 @@ class ToastStack(QWidget):
         self.raise_()
         self.settle()
 
+    def clear(self) -> None:
+        """Take all away; the list keeps them."""
+        for toast in list(self.toasts):
+            self._remove(toast)
+
     def clear_errors(self) -> None:
         """Take away errors that are over."""
         for toast in [t for t in self.toasts if t.notice.level == "error"]:

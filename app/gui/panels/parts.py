@@ -141,7 +141,6 @@ def number_field(keeper: QWidget, name: str, unit: str, decimals: int, tooltip: 
     field.setDecimals(decimals)
     field.setSuffix(f" {unit}" if unit else "")
     field.setKeyboardTracking(False)
-    field.setButtonSymbols(QAbstractSpinBox.ButtonSymbols.NoButtons)
     field.setStepType(QAbstractSpinBox.StepType.AdaptiveDecimalStepType)
     field.setAccessibleName(name)
     field.setToolTip(tooltip)

@@ -5,7 +5,6 @@ from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent,
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QSizePolicy, QToolButton, QWidget
 
 from app.events import ReplayMoved
-from app.frame import Segmentation
 from app.gui.icons import icon
 from app.gui.panels.parts import choice, label, set_text
 from app.gui.text import number, tr
@@ -182,10 +181,6 @@ class ReplayBar(QFrame):
             self.play.setIcon(icon("pause" if event.playing else "play"))
         if event.speed > 0 and self.speed.findData(event.speed) >= 0:
             self.speed.setCurrentIndex(self.speed.findData(event.speed))
-
-    def show_result(self, result: Segmentation) -> None:
-        """Mark the count of a frame on the timeline."""
-        self.timeline.show_count(result.frame.index, result.count)
 
     def clear(self) -> None:
         """Forget the recording."""

@@ -1,0 +1,472 @@
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from gui_fake_session import FakeSession, make_frame, make_result
+from PySide6.QtCore import QPoint, QPointF, QSettings, Qt
+from PySide6.QtGui import QKeySequence
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QFileDialog
+
+from app.events import (
+    LightSeen,
+    Notice,
+    RecordingChanged,
+    ReplayMoved,
+    SnapTaken,
+    State,
+    StateChanged,
+    Stats,
+    StatsReady,
+)
+from app.frame import Light
+from app.gui.actions import ACTIONS, MENUS
+from app.gui.icons import DRAWINGS
+from app.gui.main_window import MainWindow
+from app.gui.store import WindowStore
+from app.gui.theme import DARK, THEME
+
+
+@pytest.fixture
+def store(tmp_path):
+    return QSettings(str(tmp_path / "window.ini"), QSettings.Format.IniFormat)
+
+
+@pytest.fixture
+def session():
+    return FakeSession()
+
+
+@pytest.fixture
+def window(qtbot, session, store, tmp_path):
+    made = MainWindow(session, WindowStore(store))
+    made.folder = tmp_path
+    made.tools.preset_file = tmp_path / "presets.json"
+    made.resize(1366, 768)
+    made.show()
+    qtbot.waitExposed(made)
+    yield made
+    made.closing.begin(unattended=True)
+    qtbot.waitUntil(lambda: made.closing.done, timeout=10_000)
+    made.deleteLater()
+    qtbot.wait(1)
+    THEME.set(DARK, 1.0)
+
+
+def shown(qtbot, window, session, frame=None):
+    """Have a picture on the screen."""
+    frame = session.show(frame or make_frame())
+    qtbot.waitUntil(lambda: window.viewer.frame is frame, timeout=5000)
+    return frame
+
+
+# --- the table of actions --------------------------------------------------------------------------------------------
+
+EXPECTED = {
+    "live": ("start_live", ()),
+    "snap": ("snap", (False, "FOLDER")),
+    "snap_segment": ("snap", (True, "FOLDER")),
+    "record": ("start_recording", ("FOLDER",)),
+    "lights_off": ("all_off", ()),
+    "channel_1": ("set_channel", ("405",)),
+    "channel_2": ("set_channel", ("488",)),
+    "channel_3": ("set_channel", ("532",)),
+    "channel_4": ("set_channel", ("633",)),
+}
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_a_key_asks_the_session(qtbot, window, session, name):
+    spec = next(spec for spec in ACTIONS if spec.id == name)
+    window.viewer.setFocus()
+    QTest.keySequence(window, QKeySequence(spec.shortcut))
+    command, args = EXPECTED[name]
+    assert session.asked(command) == [tuple(window.folder if a == "FOLDER" else a for a in args)]
+
+
+@pytest.mark.parametrize("menu", MENUS)
+def test_every_action_can_be_triggered_and_fails_nothing(qtbot, window, session, menu):
+    session.ready()
+    session.go_live()
+    shown(qtbot, window, session)
+    window.closing.begin = lambda **_: session.calls.append(("closing", ()))
+    for spec in (spec for spec in ACTIONS if spec.menu == menu):
+        replays = menu == "Replay" or spec.id == "close_replay"
+        session.publish(StateChanged(State.REPLAYING if replays else State.LIVE))
+        action = window.actions_by_id[spec.id]
+        qtbot.waitUntil(action.isEnabled)
+        with qtbot.waitSignal(action.triggered):
+            action.trigger()
+        qtbot.wait(5)
+        for dialog in window.findChildren(QFileDialog):
+            dialog.close()
+    assert session.failed_with is None
+    if menu == "File":
+        assert session.asked("closing")
+    del window.closing.begin
+
+
+def test_every_action_has_an_icon_a_tooltip_a_menu_and_no_key_twice():
+    keys = [spec.shortcut for spec in ACTIONS if spec.shortcut]
+    assert len(keys) == len(set(keys))
+    for spec in ACTIONS:
+        assert spec.icon in DRAWINGS
+        assert spec.tooltip.endswith(".")
+        assert spec.menu in MENUS
+        assert spec.shortcut or spec.menu
+
+
+def test_the_menu_holds_every_action(window):
+    in_menus = {action.objectName() for menu in window.menu.actions() for action in menu.menu().actions()}
+    assert in_menus == {spec.id for spec in ACTIONS}
+
+
+def test_keys_typed_into_a_field_do_not_work_the_microscope(qtbot, window, session):
+    window.sections["sample"].set_open(True)
+    window.sample.sample.setFocus()
+    QTest.keyClicks(window.sample.sample, "lr1 s")
+    assert window.sample.sample.text() == "lr1 s"
+    assert not session.asked("start_live") and not session.asked("snap") and not session.asked("set_channel")
+    QTest.keyClick(window.sample.sample, Qt.Key.Key_Return)
+    assert session.asked("set_sample")[-1] == ("lr1 s", "")
+    assert window.focusWidget() is window.viewer
+
+
+def test_escape_switches_the_light_off_even_from_a_field(window, session):
+    window.camera.exposure.setFocus()
+    QTest.keyClick(window.camera.exposure, Qt.Key.Key_Escape)
+    assert len(session.asked("all_off")) == 1
+
+
+# --- the light -------------------------------------------------------------------------------------------------------
+
+
+def test_a_light_button_shows_what_the_box_says_not_what_was_asked(qtbot, window, session):
+    session.ready()
+    session.go_live()
+    button = window.light.buttons[0]
+    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+    assert session.asked("set_channel") == [("405",)]
+    qtbot.wait(50)
+    assert not button.lit
+    session.shine("405")
+    qtbot.waitUntil(lambda: button.lit)
+    assert window.light.state.property("role") == "good"
+    session.shine(None)
+    qtbot.waitUntil(lambda: not button.lit)
+
+
+def test_asking_for_the_shining_channel_asks_for_darkness(qtbot, window, session):
+    session.shine("488")
+    qtbot.waitUntil(lambda: window.light.buttons[1].lit)
+    qtbot.mouseClick(window.light.buttons[1], Qt.MouseButton.LeftButton)
+    assert session.asked("set_channel") == [(None,)]
+
+
+def test_a_light_that_does_not_answer_is_shown_as_neither_on_nor_off(qtbot, window, session):
+    session.shine("405")
+    session.publish(LightSeen("405", 0.25, False))
+    qtbot.waitUntil(lambda: not window.light.buttons[0].known)
+    assert not window.light.buttons[0].lit
+    assert "ON" in window.light.state.text()
+    assert window.viewer.light_badge.strong
+    assert window.light.off.isEnabled()
+
+
+def test_a_fault_of_the_box_is_read_out(qtbot, window, session):
+    session.shine(None, faults=("The interlock is open.",))
+    qtbot.waitUntil(lambda: window.light.state.text() == "The interlock is open.")
+
+
+def test_a_dragged_level_reaches_the_session_once_it_rests(qtbot, window, session):
+    for value in (30, 40, 55):
+        window.light.bar.setValue(value)
+    qtbot.waitUntil(lambda: len(session.asked("set_intensity")) == 1)
+    assert session.asked("set_intensity") == [(0.55,)]
+    assert window.light.level.value() == 55.0
+
+
+# --- camera, model, counts -------------------------------------------------------------------------------------------
+
+
+def test_camera_limits_come_from_the_camera_and_edits_go_to_it(qtbot, window, session):
+    session.ready()
+    qtbot.waitUntil(lambda: window.camera.gain.maximum() == 24.0)
+    window.camera.exposure.setValue(33.0)
+    window.camera.gain.setValue(6.0)
+    asked = [settings for (settings,) in session.asked("set_camera")]
+    assert [(s.exposure_ms, s.gain_db) for s in asked] == [(33.0, 0.0), (33.0, 6.0)]
+
+
+def test_a_count_comes_with_interval_density_and_fitness(qtbot, window, session):
+    frame = shown(qtbot, window, session)
+    session.count(make_result(frame, interval=(1, 3)))
+    qtbot.waitUntil(lambda: window.counts.big.text == "2")
+    assert not window.counts.big.stale
+    assert "1 – 3" in window.counts.interval.text()
+    assert "651" in window.counts.density.text()
+    session.count(make_result(frame, flags=("out of focus",)))
+    qtbot.waitUntil(lambda: window.counts.big.stale)
+    assert "out of focus" in window.counts.fit.text()
+    assert window.counts.fit.property("role") == "warning"
+
+
+def test_an_unconfirmed_light_says_why_nothing_is_counted(qtbot, window, session):
+    session.go_live()
+    session.shine("405")
+    shown(qtbot, window, session, make_frame(light=Light("405", 0.25, False, "the light changed in the frame")))
+    qtbot.waitUntil(lambda: "light changed" in window.counts.fit.text(), timeout=5000)
+    assert window.counts.big.stale
+
+
+def test_every_count_is_a_point_of_the_chart_though_only_the_newest_is_shown(qtbot, window, session):
+    frames = [make_frame(index) for index in range(20)]
+    for frame in frames:
+        session.count(make_result(frame))
+    qtbot.waitUntil(lambda: len(window.charts.counted) == 20)
+
+
+def test_simulations_say_so_on_the_picture_and_real_parts_do_not(qtbot, window, session):
+    session.ready(simulated=True)
+    qtbot.waitUntil(lambda: any("SIMULATED" in badge.text for badge in window.viewer.badges))
+    session.ready(simulated=False)
+    qtbot.waitUntil(lambda: not any("SIMULATED" in badge.text for badge in window.viewer.badges))
+
+
+def test_rates_and_losses_are_shown_by_cause(qtbot, window, session):
+    session.publish(StatsReady(Stats(grabbed=900, lost_camera=3, skipped_segment=40, fps_camera=44.9)))
+    qtbot.waitUntil(lambda: "44.9" in window.strip.rates.text())
+    assert window.strip.losses.property("role") == "error"
+    assert "3" in window.strip.losses.text() and "40" in window.strip.losses.text()
+
+
+def test_the_record_button_shows_what_is_really_recorded(qtbot, window, session):
+    record = window.actions_by_id["record"]
+    record.trigger()
+    assert not record.isChecked()
+    session.publish(RecordingChanged(True, Path("a.ome.tif"), 5, 0.4, 3700.0))
+    qtbot.waitUntil(record.isChecked)
+    assert "1 h" in window.strip.recording.text()
+    record.trigger()
+    assert len(session.asked("stop_recording")) == 1
+    session.publish(RecordingChanged(False, Path("a.ome.tif"), 99))
+    qtbot.waitUntil(lambda: not record.isChecked())
+    assert any("99" in notice.text for _, notice in window.messages.notices)
+
+
+# --- picture ---------------------------------------------------------------------------------------------------------
+
+
+def test_zoom_tells_the_session_what_is_looked_at(qtbot, window, session):
+    shown(qtbot, window, session)
+    window.viewer.setFocus()
+    QTest.keySequence(window, QKeySequence("Z"))
+    qtbot.waitUntil(lambda: session.view.region is not None or session.view.size == (640, 480))
+    qtbot.wait(50)
+    QTest.keySequence(window, QKeySequence("Ctrl++"))
+    QTest.keySequence(window, QKeySequence("Ctrl++"))
+    qtbot.waitUntil(lambda: session.view.region is not None)
+    x, y, width, height = session.view.region
+    assert 0 <= x and x + width <= 640 and 0 <= y and y + height <= 480 and height < 480
+    QTest.keySequence(window, QKeySequence("0"))
+    qtbot.waitUntil(lambda: session.view.region is None)
+
+
+def test_the_pixel_under_the_pointer_is_read_from_the_frame(qtbot, window, session):
+    shown(qtbot, window, session, make_frame(bits=12))
+    x, y = window.viewer.placement.to_widget(130.5, 130.5)
+    qtbot.mouseMove(window.viewer, QPoint(round(x), round(y)))
+    window.viewer._pointer = QPointF(x, y)
+    probe = window.viewer.probe()
+    assert (probe.x, probe.y, probe.value, probe.row) == (130, 130, 3071, None)
+
+
+def test_a_clicked_nucleus_and_its_row_in_the_table_are_chosen_together(qtbot, window, session):
+    frame = shown(qtbot, window, session)
+    result = make_result(frame)
+    session.count(result)
+    qtbot.waitUntil(lambda: window.viewer.result is result, timeout=5000)
+    window.charts.setCurrentIndex(5)
+    qtbot.waitUntil(lambda: window.table.nuclei.result is result)
+    x, y = window.viewer.placement.to_widget(440, 340)
+    qtbot.mouseClick(window.viewer, Qt.MouseButton.LeftButton, pos=QPoint(round(x), round(y)))
+    assert window.viewer.selected_row == 1
+    assert [index.data(Qt.ItemDataRole.UserRole) for index in window.table.selectionModel().selectedRows()] == [2.0]
+    window.table.sortByColumn(1, Qt.SortOrder.DescendingOrder)
+    window.table.selectRow(1)
+    assert window.viewer.selected_row == 0
+
+
+def test_a_result_of_another_recording_is_not_drawn(qtbot, window, session):
+    session.count(make_result(make_frame(0, source="elsewhere")))
+    shown(qtbot, window, session, make_frame(1))
+    assert window.viewer.result is None
+
+
+def test_auto_contrast_is_kept_for_its_channel_only(qtbot, window, session):
+    shown(qtbot, window, session)
+    window.actions_by_id["auto_contrast"].trigger()
+    fixed = session.contrast
+    assert fixed.low is not None and fixed.high is not None and fixed.low < fixed.high
+    window.light.ask("488")
+    assert session.contrast.low is None
+    window.light.ask("405")
+    assert session.contrast == fixed
+    window.actions_by_id["follow_contrast"].trigger()
+    assert session.contrast.low is None
+
+
+# --- failure and leaving ---------------------------------------------------------------------------------------------
+
+
+def test_a_failure_shows_its_sentence_and_a_way_on(qtbot, window, session):
+    session.go_live()
+    session.fail(RuntimeError("the cable is out"))
+    qtbot.waitUntil(window.banner.isVisible)
+    assert "the cable is out" in window.banner.text.text()
+    assert not window.actions_by_id["live"].isChecked()
+    qtbot.mouseClick(window.banner.again, Qt.MouseButton.LeftButton)
+    assert session.asked("connect")
+    session.publish(StateChanged(State.STARTING))
+    qtbot.waitUntil(lambda: not window.banner.isVisible())
+
+
+def test_notices_are_shown_without_a_dialog_and_kept(qtbot, window, session):
+    session.publish(Notice("error", "Check the cable."), Notice("info", "Saved."), Notice("error", "Check the cable."))
+    qtbot.waitUntil(lambda: len(window.messages.notices) == 3)
+    assert sorted(toast.notice.text for toast in window.toasts.toasts) == ["Check the cable.", "Saved."]
+
+
+def test_closing_switches_off_on_another_thread_and_says_so(qtbot, window, session):
+    release, thread = threading.Event(), []
+
+    def slow_close():
+        thread.append(threading.current_thread())
+        release.wait(10)
+        session.calls.append(("close", ()))
+        return True
+
+    session.close = slow_close
+    window.close()
+    assert window.isVisible() and window.veil.isVisible()
+    assert "lights off" in window.veil.text.text()
+    with qtbot.waitSignal(window.left) as left:
+        release.set()
+    assert left.args == [0]
+    assert thread[0] is not threading.main_thread()
+    assert not window.isVisible()
+
+
+def test_a_light_that_is_not_confirmed_off_keeps_the_window_until_somebody_reads_it(qtbot, window, session):
+    session.dark = False
+    window.close()
+    qtbot.waitUntil(window.veil.button.isVisible, timeout=5000)
+    assert "by hand" in window.veil.text.text()
+    with qtbot.waitSignal(window.left) as left:
+        qtbot.mouseClick(window.veil.button, Qt.MouseButton.LeftButton)
+    assert left.args == [1]
+
+
+def test_state_is_restored_at_the_next_start(qtbot, window, session, store):
+    window.sections["camera"].set_open(False)
+    window.actions_by_id["charts"].trigger()
+    window.sample.sample.setText("U2OS")
+    window.view.contrasts.fix("405", 0.1, 0.5)
+    window.remember()
+    again = MainWindow(FakeSession(), WindowStore(store))
+    try:
+        assert not again.sections["camera"].is_open
+        assert not again.actions_by_id["charts"].isChecked()
+        assert again.sample.sample.text() == "U2OS"
+        assert again.view.contrasts.levels["405"] == (0.1, 0.5)
+    finally:
+        again.closing.begin(unattended=True)
+        qtbot.waitUntil(lambda: again.closing.done, timeout=5000)
+
+
+# --- replay, snapshots, pages ----------------------------------------------------------------------------------------
+
+
+def test_the_replay_bar_drives_the_replay(qtbot, window, session):
+    assert not window.replay_bar.isVisible()
+    session.publish(StateChanged(State.REPLAYING), ReplayMoved(Path("a.ome.tif"), 3, 10, False, 1.0))
+    qtbot.waitUntil(window.replay_bar.isVisible)
+    QTest.keySequence(window, QKeySequence("K"))
+    assert len(session.asked("replay_play")) == 1
+    session.publish(ReplayMoved(Path("a.ome.tif"), 4, 10, True, 1.0))
+    qtbot.waitUntil(lambda: window.replay_bar.playing)
+    QTest.keySequence(window, QKeySequence("K"))
+    assert len(session.asked("replay_pause")) == 1
+    timeline = window.replay_bar.timeline
+    qtbot.mouseClick(timeline, Qt.MouseButton.LeftButton, pos=QPoint(timeline.width() - 3, 10))
+    assert session.asked("replay_seek") == [(9,)]
+    window.viewer.setFocus()
+    QTest.keySequence(window, QKeySequence("Right"))
+    assert session.asked("replay_step") == [(1,)]
+    session.count(make_result(make_frame(4)))
+    qtbot.waitUntil(lambda: timeline.counts == {4: 2})
+    session.publish(StateChanged(State.IDLE))
+    qtbot.waitUntil(lambda: not window.replay_bar.isVisible())
+
+
+def test_a_snapshot_tells_what_was_found_and_opens_from_its_message(qtbot, window, session, tmp_path):
+    frame = shown(qtbot, window, session)
+    session.publish(SnapTaken(frame, make_result(frame), {"image": tmp_path / "snapshot.ome.tif"}))
+    qtbot.waitUntil(lambda: bool(window.toasts.toasts))
+    assert window.toasts.toasts[0].notice.text == "2 nuclei: snapshot.ome.tif"
+    qtbot.mouseClick(window.toasts.toasts[0].action, Qt.MouseButton.LeftButton)
+    assert session.asked("open_replay") == [(tmp_path / "snapshot.ome.tif",)]
+
+
+def test_a_chosen_file_is_replayed(qtbot, window, session, tmp_path):
+    window.actions_by_id["open"].trigger()
+    dialog = window.findChild(QFileDialog, "file-dialog")
+    assert not dialog.isModal()
+    dialog.fileSelected.emit(str(tmp_path / "run.ome.tif"))
+    assert session.asked("open_replay") == [(tmp_path / "run.ome.tif",)]
+    dialog.close()
+
+
+def test_counts_are_exported_without_overwriting(qtbot, window, session, tmp_path):
+    for index in range(3):
+        session.count(make_result(make_frame(index)))
+    qtbot.waitUntil(lambda: len(window.charts.counted) == 3)
+    for _ in range(2):
+        window.actions_by_id["export_counts"].trigger()
+    qtbot.waitUntil(lambda: (tmp_path / "counts-2.csv").exists())
+    assert (tmp_path / "counts.csv").read_text().splitlines() == ["time_s,count", "0.000,2", "0.050,2", "0.100,2"]
+
+
+def test_a_problem_report_names_no_person(qtbot, window, session, tmp_path):
+    window.sample.operator.setText("Ada Lovelace")
+    window.actions_by_id["report"].trigger()
+    qtbot.waitUntil(lambda: (tmp_path / "dapiscope-report.json").exists())
+    qtbot.waitUntil(lambda: bool(window.messages.notices))
+    text = (tmp_path / "dapiscope-report.json").read_text()
+    assert "Lovelace" not in text and "PySide6" in text
+
+
+def test_a_preset_sets_everything_and_can_be_undone(qtbot, window, session):
+    window.actions_by_id["presets"].trigger()
+    page = window.tools.presets_page
+    qtbot.waitUntil(lambda: page.list.count() == 2)
+    page.list.setCurrentRow(1)
+    qtbot.mouseClick(page.use, Qt.MouseButton.LeftButton)
+    assert session.asked("set_camera")[-1][0].exposure_ms == 40.0
+    assert session.asked("set_intensity")[-1] == (0.08,)
+    qtbot.mouseClick(page.undo, Qt.MouseButton.LeftButton)
+    assert session.asked("set_camera")[-1][0].exposure_ms == 15.0
+    page.name.setText("mine")
+    qtbot.mouseClick(page.save, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: page.list.count() == 3)
+
+
+def test_the_window_goes_on_while_the_session_is_slow(qtbot, window, session):
+    """Nothing on the GUI thread waits for a command: a session that never answers stops nothing."""
+    ticks = []
+    window._timer.timeout.connect(lambda: ticks.append(time.monotonic()))
+    session.publish(StateChanged(State.STARTING))
+    qtbot.waitUntil(lambda: len(ticks) >= 3)
+    assert not window.actions_by_id["live"].isEnabled()
+    assert window.actions_by_id["lights_off"].isEnabled()
