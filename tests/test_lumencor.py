@@ -187,7 +187,7 @@ def test_the_first_command_after_power_up_may_fail():
 
 def test_a_board_that_still_boots_is_waited_for():
     box = LedBox(clock=ManualClock())
-    box.faults.deaf = 20
+    box.faults.deaf = 10
     light = LumencorLight(port_to(box))
     light.open()
     assert light.info.lines == 4

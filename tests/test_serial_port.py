@@ -96,6 +96,22 @@ def test_a_byte_now_and_then_does_not_stretch_the_deadline():
     assert port.clock.monotonic() - begun_s == pytest.approx(0.2, abs=0.05)
 
 
+def test_an_answer_that_lies_there_counts_though_the_time_ran_out():
+    port, line = opened()
+    line.write = lambda data: line.clock.sleep(10)  # the machine was busy elsewhere
+    assert port.exchange(b"?", timeout_s=0.0) == b""
+
+    class Waiting(Line):
+        @property
+        def in_waiting(self):
+            return len(self.chunks[0]) if self.chunks else 0
+
+    clock = ManualClock()
+    full = SerialPort("test", clock=clock, connect=lambda: Waiting(clock, [b"A VER 1\r", b"\n"]))
+    full.open()
+    assert full.exchange(b"?", timeout_s=0.0) == b"A VER 1\r\n"
+
+
 def test_a_flood_without_an_end_is_cut():
     port, _ = opened(chunks=[b"x" * 1000] * 1000)
     assert len(port.exchange(b"?", timeout_s=1e9)) < MAX_REPLY + 1000

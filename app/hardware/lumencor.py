@@ -14,8 +14,8 @@ from app.hardware.base import LightInfo
 from app.hardware.serial_light import BadReplyError, Levels, SerialLight
 from app.hardware.serial_port import SerialPort
 
-REPLY_S = 0.2
-"""Twice what the reference allows: a USB adapter holds bytes back for up to 16 ms."""
+REPLY_S = 0.3
+"""Thrice what the reference allows: a USB adapter holds bytes back, and a busy machine is late."""
 
 BOOT_S = 4.0
 """Opening the port resets many boards; their boot loader listens for up to two seconds first."""
@@ -194,8 +194,8 @@ class LumencorLight(SerialLight):
                     return
             if self._clock.monotonic() >= deadline_s:
                 raise LightError(
-                    f"The device at {self._id} does not answer like a Lumencor light source"
-                    f" ; check the port, the cable and the power."
+                    f"The device at {self._id} does not answer like a Lumencor light source;"
+                    " check the port, the cable and the power."
                 ) from problem
             self._clock.sleep(0.1)
 
