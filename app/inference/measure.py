@@ -104,6 +104,13 @@ def _bands(labels: NDArray[np.int32], margin: int = 0) -> Iterator[tuple[int, in
         yield top, bottom, slice(max(0, top - margin), min(labels.shape[0], bottom + margin))
 
 
+def areas_px(labels: NDArray[np.int32], count: int) -> NDArray[np.int64]:
+    """Return the pixels of each of `count` labels, shape (count,)."""
+    # One call over a large image would first copy it into 64 bits.
+    bands = (np.bincount(labels[rows].ravel(), minlength=count + 1) for _, _, rows in _bands(labels))
+    return np.asarray(sum(bands, start=np.zeros(count + 1, np.int64))[1:], np.int64)
+
+
 def _sums(ids: NDArray[np.int32], count: int, weights: NDArray[Any] | None) -> NDArray[Any]:
     return np.bincount(ids, weights=weights, minlength=count + 1)[1:]
 

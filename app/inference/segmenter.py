@@ -15,6 +15,7 @@ from app.errors import ModelError, UsageError
 from app.frame import Frame, Segmentation
 from app.inference.instances import decode, nucleus_scores
 from app.inference.measure import (
+    areas_px,
     density_per_mm2,
     edge_steepness,
     keep,
@@ -241,7 +242,7 @@ class Segmenter:
         else:
             threshold = float(self.model.card.decode.get("foreground", 0.5))
             labels = refine_labels(found.labels, found.foreground, shape, threshold)
-        lost = nuclei[np.bincount(labels.ravel(), minlength=len(nuclei) + 1)[1:] == 0]
+        lost = nuclei[areas_px(labels, len(nuclei)) == 0]
         if len(lost):
             # Too small to show up at this resolution: the pixel of its centroid keeps the number.
             labels = labels.copy()
@@ -357,7 +358,7 @@ class Segmenter:
         count = len(found.scores)
         if not count:
             return found
-        area = np.bincount(found.labels.ravel(), minlength=count + 1)[1:]
+        area = areas_px(found.labels, count)
         diameter = np.sqrt(area * (4 / np.pi)) / self._input.nucleus_diameter_px
         suspect = diameter > LARGE_NUCLEUS
         if not suspect.any():
