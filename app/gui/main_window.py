@@ -72,6 +72,7 @@ class MainWindow(QMainWindow):
         super().__init__()
         self.session, self.store = session, store
         self.setWindowTitle("dapiscope")
+        self.setObjectName("dapiscope")
         self.setAcceptDrops(True)
         THEME.set(RED if store.text("theme") == "red" else DARK, store.number("letters", 1.0))
         self.bridge = Bridge(session, self)
