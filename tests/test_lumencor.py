@@ -287,6 +287,17 @@ def test_close_leaves_the_watchdog_as_after_power_up():
     assert box.watchdog_ms == 0
 
 
+def test_power_up_is_dark_with_the_watchdog_off():
+    light, box = lit_box()
+    light.set_watchdog(2000)
+    light.set(0, 0.5)
+    box.feed(b"SET MULCH 1 1")  # half a command
+    box.power_cycle()
+    assert not any(box.levels_at(math.inf))
+    assert box.watchdog_ms == 0
+    assert light.read().dark
+
+
 def test_a_dead_switch_keeps_the_watchdog_armed():
     light, box = lit_box()
     light.set_watchdog(2000)

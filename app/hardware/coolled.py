@@ -122,8 +122,8 @@ class CoolLedLight(SerialLight):
     def _ask_channels(self) -> tuple[Channel, ...]:
         return channels(self._exchange("CSS?"))
 
-    def _dark_code(self, percent: int | None = None) -> str:
-        return "".join(Channel(letter, False, False, percent or 0).code() for letter in self._letters)
+    def _dark_code(self) -> str:
+        return "".join(Channel(letter, False, False, 0).code() for letter in self._letters)
 
     def _nearest(self, line: int, level: float) -> float:
         return max(1, round(level * 100)) / 100

@@ -226,10 +226,13 @@ class GuardedLight(LightSource):
             self._info = LightInfo(**{**told, "line_names": tuple(told["line_names"])})
 
     def _start(self) -> None:
+        # A bundled program has no interpreter to hand a module to: it starts itself with a command of its own.
+        frozen = getattr(sys, "frozen", False)
+        program = [sys.executable, *(["light-guardian"] if frozen else ["-m", "app.hardware.guardian"])]
         root = str(Path(__file__).parent.parent.parent)
         paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "app.hardware.guardian", self._kind, self._url, self._id],
+            [*program, self._kind, self._url, self._id],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -237,6 +240,7 @@ class GuardedLight(LightSource):
             env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
             # What ends the app's terminal or group must not end its guardian.
             start_new_session=True,
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
         self._answers = queue.Queue()
         threading.Thread(target=_pump, args=(self._process, self._answers), name="app-guardian", daemon=True).start()
