@@ -28,7 +28,7 @@ from app.inference.model_card import Model
 from app.inference.overlay import upscale_labels
 from app.inference.preprocess import normalise, normaliser
 from app.inference.refine import refine_labels
-from app.inference.scale import LARGEST_PX, SMALLEST_PX, ScaleTracker, estimates_px
+from app.inference.scale import LARGEST_PX, SMALLEST_PX, ScaleTracker, candidates_px
 from app.inference.tiles import Stitcher, tiles
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "openvino": "OpenVINOExecutionProvider", "cuda": "CUDAExecutionProvider"}
@@ -76,7 +76,8 @@ class _Trial:
     """What the network saw under the assumption that nuclei are `guess_px` across.
 
     `measured_px` is the median diameter of what it found (None: nothing); `evidence` the light above the surroundings
-    in whole nuclei of about the size it expects, per pixel: texture and noise have area, but little light.
+    in whole nuclei of about the size it expects, per pixel, times `steepness`: texture and noise have area, but little
+    light and no edges.
     `steepness` is the median of `app.inference.measure.edge_steepness`.
     """
 
@@ -282,12 +283,12 @@ class Segmenter:
         it sees most of the light in whole nuclei of the expected size wins. The size of the nuclei found there
         corrects the guess.
         """
-        guesses = [guess for guess in estimates_px(frame.pixels) if SMALLEST_PX <= guess <= LARGEST_PX]
+        guesses = [guess for guess in candidates_px(frame.pixels) if SMALLEST_PX <= guess <= LARGEST_PX]
         if not guesses:
             return None
         candidates = [float(np.median(guesses))]
         if max(guesses) > AGREEMENT * min(guesses):
-            candidates = sorted(guesses)
+            candidates = _distinct(guesses)
         best = max((self._try_diameter(frame, guess) for guess in candidates), key=lambda trial: trial.evidence)
         if best.measured_px is not None and not _close(best.measured_px, best.guess_px):
             again = self._try_diameter(frame, best.measured_px)
@@ -316,13 +317,10 @@ class Segmenter:
         whole[border[border > 0] - 1] = False
         expected = whole & (diameters > nominal / EXPECTED) & (diameters < nominal * EXPECTED)
         light = np.nan_to_num(areas * local_contrast(labels, areas.size, image))
-        steepness = edge_steepness(labels, areas.size, image, float(np.percentile(image, 2)))
-        return _Trial(
-            guess_px,
-            float(np.median(diameters)) / factor,
-            float(light[expected].sum() / labels.size),
-            float(np.nanmedian(steepness)) if np.isfinite(steepness).any() else 0.0,
-        )
+        edges = edge_steepness(labels, areas.size, image, float(np.percentile(image, 2)))
+        steepness = float(np.nanmedian(edges)) if np.isfinite(edges).any() else 0.0
+        evidence = steepness * float(light[expected].sum() / labels.size)
+        return _Trial(guess_px, float(np.median(diameters)) / factor, evidence, steepness)
 
     # --- network -------------------------------------------------------------------------------------------------
 
@@ -402,6 +400,15 @@ def _close(one: float, other: float) -> bool:
     return bool(1 / 1.1 < one / other < 1.1)
 
 
+def _distinct(diameters: list[float]) -> list[float]:
+    """Return the diameters in order without those within a tenth of the one before."""
+    kept: list[float] = []
+    for diameter in sorted(diameters):
+        if not kept or not _close(diameter, kept[-1]):
+            kept.append(diameter)
+    return kept
+
+
 def _middle(pixels: NDArray[Any], factor: float) -> NDArray[Any]:
     """Return the middle of an image, as much of it as one run of the network takes at `factor`."""
     side = max(16, int(WHOLE_PIXELS**0.5 / factor))
@@ -423,7 +430,6 @@ class _Network:
         options.log_severity_level = 4
         # Spinning threads would take the cores from camera, display and recording between two frames.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.add_session_config_entry("session.set_denormal_as_zero", "1")
         try:
             self._session = onnxruntime.InferenceSession(model.data, options, providers=wanted)
         except Exception as error:
