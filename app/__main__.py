@@ -300,11 +300,15 @@ def evaluate(
     from app.inference.evaluation import evaluate_folders
 
     report = evaluate_folders(labels, predictions)
-    header, rows = report.as_table()
-    table = Table(*header)
-    for row in rows if per_image else rows[-1:]:
-        table.add_row(*row)
-    out.print(table)
+    if per_image:
+        header, rows = report.as_table()
+        table = Table(*header)
+        for row in rows:
+            table.add_row(*row)
+        # A table of so many columns is for a wide screen or a file; it is never squeezed into dots.
+        Console(width=max(out.width, 220)).print(table)
+    for name, value in report.summary():
+        out.print(f"{name:<28} {value}", highlight=False, soft_wrap=True)
     if report.missing:
         err.print(
             f"{len(report.missing)} images have no prediction, the first is {report.missing[0]}.", highlight=False

@@ -144,7 +144,7 @@ def test_segment_then_evaluate_against_its_own_labels_is_perfect(run, fields, tm
         (truth / f"{stem}.tif").write_bytes((tmp_path / "found" / f"{stem}_labels.tif").read_bytes())
     code, out, _ = run("evaluate", tmp_path / "found", "--labels", truth, "--json", tmp_path / "scores.json")
     assert code == 0
-    assert "1.000" in out
+    assert "F1 at IoU 0.5                1.000" in out
     assert json.loads((tmp_path / "scores.json").read_text())
 
 
