@@ -9,7 +9,13 @@ import pytest
 
 from app.frame import Frame
 from app.images import read_image, read_labels
-from app.inference.scale import ScaleTracker, estimate_diameter_px, estimates_px
+from app.inference.scale import ScaleTracker, candidates_px, estimates_px
+
+
+def estimate_diameter_px(pixels):
+    """The middle of the independent estimates."""
+    found = estimates_px(pixels)
+    return float(np.median(found)) if found else None
 
 
 def field(diameter, shape=(400, 500), count=12, noise=3.0, seed=0, dtype=np.uint8, gain=1):
@@ -55,6 +61,19 @@ def test_flat_field_has_no_size(shape, level):
 def test_noise_has_no_size(seed):
     noise = np.random.default_rng(seed).normal(60, 6, (256, 256))
     assert estimate_diameter_px(noise.astype(np.uint8)) is None
+
+
+def test_smeared_noise_does_not_hide_the_nuclei():
+    clean = field(90, (360, 400), count=5, noise=0.0).astype(np.float32)
+    noisy = clean + np.random.default_rng(2).normal(0, 14, clean.shape)
+    smeared = cv2.resize(np.clip(noisy, 0, 255).astype(np.uint8), None, fx=2, fy=2, interpolation=cv2.INTER_LINEAR)
+    assert any(1 / 1.5 < size / 180 < 1.5 for size in candidates_px(smeared))
+
+
+@pytest.mark.parametrize("diameter", [20, 60])
+def test_clear_sizes_are_not_looked_at_twice(diameter):
+    pixels = field(diameter)
+    assert candidates_px(pixels) == estimates_px(pixels)
 
 
 def frame(name="", shape=(4, 4)):

@@ -28,6 +28,9 @@ STEP = 1.25
 WORK_PIXELS = 1 << 19
 """Images are reduced to about this many pixels first."""
 
+COARSE_BELOW_PX, COARSE_STEP = 12.0, 4
+"""Sizes below the first are checked against the image reduced by the second."""
+
 FAINTEST = 0.12
 """Weakest blob answer that counts, on the 0…1 scale of the normalised image."""
 
@@ -36,22 +39,6 @@ SIGMA_TO_DIAMETER = 2 * 2**0.5
 
 MASK_TO_NUCLEUS = 1.12
 """Otsu's patches are this much wider than the nuclei: clumps count as one, and the rim is blurred."""
-
-
-def estimate_diameter_px(pixels: NDArray[Any]) -> float | None:
-    """Return the typical diameter of the nuclei in an image: the median of `estimates_px`.
-
-    Parameters
-    ----------
-    pixels : ndarray of uint8 or uint16, shape (H, W)
-
-    Returns
-    -------
-    float or None
-        Pixels of `pixels`; None where there is nothing that could be a nucleus.
-    """
-    found = estimates_px(pixels)
-    return float(np.median(found)) if found else None
 
 
 def estimates_px(pixels: NDArray[Any]) -> tuple[float, ...]:
@@ -77,6 +64,21 @@ def estimates_px(pixels: NDArray[Any]) -> tuple[float, ...]:
         if closer:
             return closer
     return tuple(diameter * reduction for diameter in found)
+
+
+def candidates_px(pixels: NDArray[Any]) -> tuple[float, ...]:
+    """Return all sizes worth a try: `estimates_px`, and where those are small, what a coarser look gives besides.
+
+    Noise that an enlargement or a codec has smeared over several pixels looks like a field of tiny nuclei; averaged
+    over 4×4 pixels it is gone, and what stands out then may be the nuclei.
+    """
+    found = estimates_px(pixels)
+    height, width = pixels.shape
+    if not found or np.median(found) > COARSE_BELOW_PX or min(height, width) < 32 * COARSE_STEP:
+        return found
+    size = (width // COARSE_STEP, height // COARSE_STEP)
+    coarse = estimates_px(cv2.resize(np.ascontiguousarray(pixels), size, interpolation=cv2.INTER_AREA))
+    return (*found, *(COARSE_STEP * diameter for diameter in coarse))
 
 
 def _estimates(pixels: NDArray[Any]) -> tuple[float, ...]:
