@@ -256,6 +256,29 @@ def test_provider_is_the_one_asked_for(segmenter):
             Segmenter(segmenter.model, provider="cuda")
 
 
+def test_fastest_of_several_providers_is_taken(segmenter, monkeypatch):
+    class Other:
+        """A session of another provider that takes longer or shorter."""
+
+        def __init__(self, real, seconds):
+            self.real, self.seconds = real, seconds
+
+        def __getattr__(self, name):
+            return getattr(self.real, name)
+
+    real = segmenter._network._session
+    slow, quick = Other(real, 0.5), Other(real, 0.1)
+    offered = iter([slow, quick])
+    monkeypatch.setattr(module, "_choose", lambda provider: ["one", "two"])
+    monkeypatch.setattr(module, "_open", lambda model, name, threads: next(offered))
+    monkeypatch.setattr(module, "_trial_s", lambda session, model: session.seconds)
+    assert Segmenter(segmenter.model)._network._session is quick
+
+
+def test_a_trial_takes_time(segmenter):
+    assert 0 < module._trial_s(segmenter._network._session, segmenter.model) < 60
+
+
 def test_file_that_is_no_network_is_refused(segmenter):
     data = b"\x3a\x00"
     card = segmenter.model.card.model_copy(update={"sha256": hashlib.sha256(data).hexdigest()})
