@@ -32,12 +32,12 @@ if TYPE_CHECKING:
 
 DECODE = {
     "method": "cores",
-    "foreground": 0.5,
-    "core": 0.4,
+    "foreground": 0.6,
+    "core": 0.2,
     "contact_weight": 0.3,
     "min_core_area": 3,
-    "min_area": 25,
-    "min_score": 0.6,
+    "min_area": 30,
+    "min_score": 0.75,
     "levels": 2,
     "steps": 4,
 }
@@ -101,7 +101,7 @@ def as_function(network: torch.nn.Module) -> Callable[[np.ndarray], np.ndarray]:
     @torch.no_grad()
     def run(x: np.ndarray) -> np.ndarray:
         network.eval()
-        return torch.sigmoid(network(torch.from_numpy(x).to(device))).cpu().numpy()
+        return torch.sigmoid(network(torch.from_numpy(x.copy()).to(device))).cpu().numpy()
 
     return run
 

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from models.training import export, fast, paper
-from models.training.calibrate import calibrate
+from models.training.calibrate import calibrate, merit
 from models.training.data import read_folder, split_by_group
 from models.training.evaluation import outputs
+from models.training.metrics import Score
+from models.training.networks import FastUNet
 from models.training.runs import load_checkpoint
 from models.training.screen import console
 
@@ -37,8 +39,38 @@ def _checkpoint(run: Path) -> dict[str, Any]:
     return state
 
 
+def _averaged(state: dict[str, Any]) -> FastUNet:
+    """Return the network of a checkpoint with its running average of the weights."""
+    network = fast.build(fast.FastConfig(**state["config"]))
+    network.load_state_dict(state["average"])
+    return network
+
+
+def _choose(run: Path, data: Path) -> tuple[dict[str, Any], dict[str, Any], Score]:
+    """Return the better of a run's best and last checkpoint, with its decoding and score.
+
+    Each is judged with thresholds of its own: a fixed threshold favours early checkpoints.
+    """
+    choices = []
+    for name in ("best.pt", "last.pt"):
+        state = load_checkpoint(run / name)
+        if state is None:
+            continue
+        config = fast.FastConfig(**state["config"])
+        _, validation, _ = split_by_group(read_folder(data), config.validation_fraction, config.seed)
+        network = _averaged(state)
+        results = outputs(fast.as_function(network), validation, config.nominal_diameter, multiple=network.multiple_of)
+        params, score = calibrate(validation, results, fast.DECODE)
+        console.print(f"{name} (step {state['done']}): {merit(score):.4f}")
+        choices.append((state, params, score))
+    if not choices:
+        msg = f"{run} holds no checkpoint: train first"
+        raise ValueError(msg)
+    return max(choices, key=lambda choice: merit(choice[2]))
+
+
 def publish_fast(run: Path, data: Path, target: Path, name: str, version: str) -> dict[str, Any]:
-    """Export the best checkpoint of an instance model, calibrate its decoding, write the card.
+    """Export the better of the best and the last checkpoint, with the decoding chosen for it, and write the card.
 
     Parameters
     ----------
@@ -54,17 +86,12 @@ def publish_fast(run: Path, data: Path, target: Path, name: str, version: str) -
     dict
         The card.
     """
-    state = _checkpoint(run)
+    state, params, score = _choose(run, data)
     config = fast.FastConfig(**state["config"])
-    network = fast.build(config)
-    network.load_state_dict(state["average"])
+    network = _averaged(state)
     multiple = network.multiple_of
     digest = export.to_onnx(network, target / f"{name}.onnx", 1, multiple)
     _, validation, group = split_by_group(read_folder(data), config.validation_fraction, config.seed)
-    results = outputs(
-        export.session(target / f"{name}.onnx", 1), validation, config.nominal_diameter, multiple=multiple
-    )
-    params, score = calibrate(validation, results, fast.DECODE)
     console.print(score.summary())
     pixel = 0.65
     card = {
