@@ -35,11 +35,13 @@ class Tile:
 def spans(length: int, tile: int, overlap: int) -> list[tuple[tuple[int, int], tuple[int, int]]]:
     """Return (tile, core) pairs along one axis; tiles are equally long and share at least `overlap` pixels.
 
-    The cores cover the axis without overlap; a core ends in the middle of what two tiles share.
+    As few tiles as a length of at most `tile` allows, each no longer than needed. The cores cover the axis without
+    overlap; a core ends in the middle of what two tiles share.
     """
     if length <= tile:
         return [((0, length), (0, length))]
     count = -(-(length - overlap) // (tile - overlap))
+    tile = -(-(length + (count - 1) * overlap) // count)
     starts = [round(k * (length - tile) / (count - 1)) for k in range(count)]
     cuts = [0, *((a + tile + b) // 2 for a, b in pairwise(starts)), length]
     return [((start, start + tile), (cuts[k], cuts[k + 1])) for k, start in enumerate(starts)]
