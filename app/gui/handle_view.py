@@ -70,7 +70,8 @@ class ViewActions:
         """Draw nuclei, tint and marks in this way from now on."""
         self.w.viewer.show_ids = style.ids and style.shown
         self.w.viewer.update()
-        self.w.bridge.set_look(Look(style, self._tint(), self.marking))
+        line = style.line_px * THEME.font_scale * self.w.devicePixelRatioF()
+        self.w.bridge.set_look(Look(style.with_(line_px=line), self._tint(), self.marking))
 
     def _tint(self) -> Rgb | None:
         colors = {channel.name: channel.color for channel in self.w.session.channels}

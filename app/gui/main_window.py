@@ -120,7 +120,7 @@ class MainWindow(QMainWindow):
                 ("light", tr("Light"), self.light, True),
                 ("focus", tr("Focus"), self.focus_panel, True),
                 ("camera", tr("Camera"), self.camera, True),
-                ("segmentation", tr("Segmentation"), self.segmentation, False),
+                ("segmentation", tr("Segmentation"), self.segmentation, True),
                 ("sample", tr("Sample and files"), self.sample, False),
                 ("messages", tr("Messages"), self.messages, False),
             )
@@ -164,7 +164,7 @@ class MainWindow(QMainWindow):
         self.halves.setCollapsible(0, False)
         for splitter in (self.below, self.rows, self.halves):
             splitter.setHandleWidth(THEME.px(4))
-        page = QWidget()
+        page = self.page = QWidget()
         page.setObjectName("page")
         down = QVBoxLayout(page)
         down.setContentsMargins(0, 0, 0, 0)

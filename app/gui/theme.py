@@ -57,7 +57,7 @@ RED = Palette(
     hover="#2b0b0b",
     line="#3a1010",
     text="#f05a4a",
-    muted="#d04a3c",
+    muted="#de5445",
     accent="#ff5040",
     on_accent="#100202",
     good="#f05a4a",
@@ -178,6 +178,9 @@ def style_sheet(p: Palette, s: Callable[[float], int]) -> str:
     QToolButton#fold {{ font-weight: 600; padding: {s(6)}px {s(2)}px; text-align: left; }}
     QToolButton#fold:checked {{ background: transparent; color: {p.text}; border-color: transparent; }}
     QToolButton#fold:checked:focus {{ border-color: {p.accent}; }}
+    QToolButton {{ qproperty-iconSize: {s(18)}px {s(18)}px; }}
+    QToolButton#fold {{ qproperty-iconSize: {s(11)}px {s(11)}px; }}
+    QToolBar QToolButton {{ qproperty-iconSize: {s(20)}px {s(20)}px; }}
     QToolButton::menu-indicator {{ image: none; }}
     QPushButton#alloff {{ background: {p.black}; border: 2px solid {p.error}; color: {p.error}; font-weight: 700;
         padding: {s(8)}px; }}
@@ -214,6 +217,7 @@ def style_sheet(p: Palette, s: Callable[[float], int]) -> str:
     QScrollBar::handle:hover {{ background: {p.muted}; }}
     QScrollBar::add-line, QScrollBar::sub-line {{ width: 0; height: 0; }}
     QScrollBar::add-page, QScrollBar::sub-page {{ background: transparent; }}
+    QSlider {{ min-height: {s(18)}px; }}
     QSlider::groove:horizontal {{ height: {s(4)}px; background: {p.line}; border-radius: {s(2)}px; }}
     QSlider::sub-page:horizontal {{ background: {p.accent}; border-radius: {s(2)}px; }}
     QSlider::handle:horizontal {{ background: {p.text}; width: {s(14)}px; margin: -{s(5)}px 0;

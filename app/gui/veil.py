@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from PySide6.QtCore import QEvent, QObject, Qt
-from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from app.gui.actions import ACTIONS, MENUS, ActionSpec, shortcut_text
 from app.gui.panels.parts import label
@@ -104,36 +104,57 @@ class KeyMap(_Over):
     def __init__(self, over: QWidget) -> None:
         super().__init__(over)
         self.setObjectName("veil")
+        self._scroll = QScrollArea(self)
+        self._scroll.setObjectName("toast")
+        self._scroll.setWidgetResizable(True)
+        self._scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+
+    @staticmethod
+    def _page(columns: int) -> QWidget:
         page = QWidget()
         page.setObjectName("page")
-        grid = QGridLayout(page)
-        grid.setContentsMargins(THEME.px(26), THEME.px(18), THEME.px(26), THEME.px(18))
-        grid.setHorizontalSpacing(THEME.px(34))
-        grid.setVerticalSpacing(THEME.px(14))
+        across = QHBoxLayout(page)
+        across.setContentsMargins(THEME.px(26), THEME.px(18), THEME.px(26), THEME.px(18))
+        across.setSpacing(THEME.px(34))
+        downs = [QVBoxLayout() for _ in range(columns)]
+        for down in downs:
+            down.setSpacing(THEME.px(3))
+            across.addLayout(down)
         blocks = [(menu, [spec for spec in ACTIONS if spec.menu == menu and spec.shortcut]) for menu in MENUS]
-        columns: list[QVBoxLayout] = []
-        for index in range(3):
-            lines = QVBoxLayout()
-            lines.setSpacing(THEME.px(3))
-            grid.addLayout(lines, 0, index)
-            columns.append(lines)
-        lengths = [0, 0, 0]
+        lengths = [0] * columns
         for menu, specs in sorted(blocks, key=lambda block: -len(block[1])):
             shortest = lengths.index(min(lengths))
             lengths[shortest] += len(specs) + 2
-            columns[shortest].addWidget(label(tr(menu).upper(), "muted"))
+            downs[shortest].addWidget(label(tr(menu).upper(), "muted"))
             for spec in specs:
-                columns[shortest].addLayout(_key_line(spec))
-            columns[shortest].addSpacing(THEME.px(12))
-        for lines in columns:
-            lines.addStretch(1)
-        scroll = QScrollArea()
-        scroll.setWidget(page)
-        scroll.setWidgetResizable(True)
-        scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        around = QVBoxLayout(self)
-        around.setContentsMargins(THEME.px(40), THEME.px(24), THEME.px(40), THEME.px(24))
-        around.addWidget(scroll)
+                downs[shortest].addLayout(_key_line(spec))
+            downs[shortest].addSpacing(THEME.px(12))
+        for down in downs:
+            down.addStretch(1)
+        return page
+
+    def appear(self) -> None:
+        """Show, in as many columns as there is room for."""
+        room = self._over.width() - THEME.px(70)
+        for columns in (3, 2, 1):
+            page = self._page(columns)
+            page.ensurePolished()
+            if page.sizeHint().width() <= room or columns == 1:
+                self._scroll.setWidget(page)
+                break
+            page.deleteLater()
+        super().appear()
+
+    def settle(self) -> None:
+        """Take the whole room, with the map in its middle, as large as it has to be."""
+        super().settle()
+        page = self._scroll.widget()
+        if page is None:
+            return
+        wanted = page.sizeHint()
+        width = min(wanted.width() + THEME.px(60), self.width() - THEME.px(24))
+        height = min(wanted.height() + THEME.px(8), self.height() - THEME.px(24))
+        self._scroll.setGeometry((self.width() - width) // 2, (self.height() - height) // 2, width, height)
 
 
 def _key_line(spec: ActionSpec) -> QHBoxLayout:

@@ -133,9 +133,9 @@ class Charts(QTabWidget):
             item.showGrid(y=True, alpha=0.18)
             color = QColor(p.accent)
             soft = QColor(p.accent)
-            soft.setAlpha(60)
+            soft.setAlpha(45)
             self._curves[index].setPen(color, width=1.6)
-            if index >= 3:
+            if index in (0, 3, 4):
                 self._curves[index].setFillLevel(0)
                 self._curves[index].setBrush(soft)
 

@@ -12,6 +12,7 @@ from app.gui.text import number, tr
 from app.gui.theme import THEME
 
 MEAN_OVER_S = 10.0
+_POINTS = 58.0
 
 
 class BigNumber(QWidget):
@@ -21,28 +22,31 @@ class BigNumber(QWidget):
         super().__init__()
         self.text = "–"
         self.stale = True
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         self.setAccessibleName(tr("Number of nuclei"))
 
     def show_text(self, text: str, *, stale: bool) -> None:
         """Show a number; `stale` greys it."""
         if (text, stale) != (self.text, self.stale):
+            if len(text) != len(self.text):
+                self.updateGeometry()
             self.text, self.stale = text, stale
             self.setAccessibleDescription(text)
             self.update()
 
     def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
-        """Return room for five figures."""
-        return QSize(THEME.px(200), THEME.px(86))
+        """Return the room that the figures take."""
+        wide = QFontMetrics(THEME.font(_POINTS, bold=True)).horizontalAdvance("8" * max(len(self.text), 2))
+        return QSize(wide + THEME.px(4), THEME.px(86))
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802 - Qt's name
-        """Return room for four figures."""
-        return QSize(THEME.px(120), THEME.px(86))
+        """Return the least room; the figures shrink into it."""
+        return QSize(THEME.px(90), THEME.px(86))
 
     def paintEvent(self, _event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
         """Draw the figure as large as the room allows."""
         painter = QPainter(self)
-        points = 58.0
+        points = _POINTS
         font = THEME.font(points, bold=True)
         while points > 16 and QFontMetrics(font).horizontalAdvance(self.text) > self.width():
             points -= 4
@@ -72,8 +76,9 @@ class CountsPanel(QWidget):
         beside.addStretch(1)
         top = QHBoxLayout()
         top.setSpacing(THEME.px(8))
-        top.addWidget(self.big, 1)
+        top.addWidget(self.big)
         top.addLayout(beside)
+        top.addStretch(1)
         lines = QVBoxLayout(self)
         lines.setContentsMargins(THEME.px(4), 0, THEME.px(2), THEME.px(6))
         lines.setSpacing(THEME.px(2))

@@ -20,7 +20,7 @@ class DoctorPage(Page):
     """The doctor's report."""
 
     def __init__(self, window: "MainWindow") -> None:
-        super().__init__(window.viewer, tr("Check of the system"))
+        super().__init__(window.page, window.viewer, tr("Check of the system"))
         self._area = QScrollArea()
         self._area.setWidgetResizable(True)
         self._area.setFocusPolicy(Qt.FocusPolicy.NoFocus)

@@ -1,6 +1,6 @@
 """A page of its own beside the picture: not modal, closed with its button."""
 
-from PySide6.QtCore import QEvent, QObject, Qt
+from PySide6.QtCore import QEvent, QObject, QPoint, QRect, QSize, Qt
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QToolButton, QVBoxLayout, QWidget
 
 from app.gui.icons import icon
@@ -12,10 +12,10 @@ from app.gui.theme import THEME
 class Page(QFrame):
     """Lies over the middle of the picture; the panels and the light stay within reach."""
 
-    def __init__(self, over: QWidget, title: str) -> None:
+    def __init__(self, over: QWidget, about: QWidget, title: str) -> None:
         super().__init__(over)
         self.setObjectName("toast")
-        self._over = over
+        self._over, self._about = over, about
         over.installEventFilter(self)
         close = QToolButton()
         close.setObjectName("flat")
@@ -43,10 +43,14 @@ class Page(QFrame):
 
     def settle(self) -> None:
         """Take the middle of the picture."""
-        width = min(THEME.px(620), self._over.width() - THEME.px(40))
-        height = min(max(self.sizeHint().height(), THEME.px(300)), self._over.height() - THEME.px(40))
-        self.resize(width, height)
-        self.move((self._over.width() - width) // 2, (self._over.height() - height) // 2)
+        room = self._over.rect().adjusted(THEME.px(8), THEME.px(8), -THEME.px(8), -THEME.px(8))
+        wanted = self.sizeHint().expandedTo(QSize(THEME.px(620), THEME.px(320)))
+        box = QRect(QPoint(0, 0), wanted.boundedTo(room.size()))
+        box.moveCenter(self._about.mapTo(self._over, self._about.rect().center()))
+        # Over the picture where that is large enough, and in any case inside the window.
+        box.moveLeft(min(max(box.left(), room.left()), room.right() - box.width()))
+        box.moveTop(min(max(box.top(), room.top()), room.bottom() - box.height()))
+        self.setGeometry(box)
 
     def appear(self) -> None:
         """Show."""

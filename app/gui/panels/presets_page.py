@@ -32,7 +32,7 @@ class PresetsPage(Page):
     export_asked = Signal()
 
     def __init__(self, window: "MainWindow") -> None:
-        super().__init__(window.viewer, tr("Presets"))
+        super().__init__(window.page, window.viewer, tr("Presets"))
         self.presets: tuple[Preset, ...] = ()
         self.list = QListWidget()
         self.list.setAccessibleName(tr("Presets"))

@@ -1,12 +1,12 @@
 """The replay's controls: what a video player has, with the counts along the timeline."""
 
 from PySide6.QtCore import QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QColor, QFontMetricsF, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QSizePolicy, QToolButton, QWidget
 
 from app.events import ReplayMoved
 from app.gui.icons import icon
-from app.gui.panels.parts import choice, label, set_text
+from app.gui.panels.parts import choice
 from app.gui.text import number, tr
 from app.gui.theme import THEME
 
@@ -40,7 +40,7 @@ class Timeline(QWidget):
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802 - Qt's name
         """Return the least useful size."""
-        return QSize(THEME.px(120), THEME.px(38))
+        return QSize(THEME.px(50), THEME.px(38))
 
     def show_position(self, position: int, length: int) -> None:
         """Show where the replay stands."""
@@ -73,9 +73,24 @@ class Timeline(QWidget):
             x = rect.left() + (self.position + 0.5) * step
             painter.setPen(QPen(QColor(p.text), 2))
             painter.drawLine(int(x), int(rect.top()), int(x), int(rect.bottom()))
+            self._paint_place(painter, rect)
+        painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.setPen(QPen(QColor(p.accent if self.hasFocus() else p.line), 1))
         painter.drawRect(rect)
         painter.end()
+
+    def _paint_place(self, painter: QPainter, rect: QRectF) -> None:
+        """Write frame and length, on the side where the place is not."""
+        text = f"{number(self.position + 1)} / {number(self.length)}"
+        painter.setFont(THEME.font(9))
+        box = QRectF(0, 0, QFontMetricsF(painter.font()).horizontalAdvance(text) + THEME.px(10), THEME.px(18))
+        box.moveTop(rect.center().y() - box.height() / 2)
+        box.moveLeft(rect.left() + 4 if self.position > self.length / 2 else rect.right() - box.width() - 4)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(0, 0, 0, 170))
+        painter.drawRoundedRect(box, 3, 3)
+        painter.setPen(QColor(THEME.palette.text))
+        painter.drawText(box, Qt.AlignmentFlag.AlignCenter, text)
 
     def _index_at(self, x: float) -> int:
         return min(max(int(x / max(self.width(), 1) * self.length), 0), max(self.length - 1, 0))
@@ -142,17 +157,14 @@ class ReplayBar(QFrame):
         for value in SPEEDS:
             self.speed.addItem(f"{value:g}×", value)
         self.speed.setCurrentIndex(SPEEDS.index(1.0))
-        self.speed.setMinimumContentsLength(4)
+        self.speed.setMinimumContentsLength(3)
         self.timeline = Timeline()
-        self.place = label("", "muted")
-        self.place.setMinimumWidth(THEME.px(96))
         row = QHBoxLayout(self)
         row.setContentsMargins(THEME.px(10), THEME.px(4), THEME.px(10), THEME.px(4))
         row.setSpacing(THEME.px(6))
         for button in (self.back, self.play, self.on):
             row.addWidget(button)
         row.addWidget(self.timeline, 1)
-        row.addWidget(self.place)
         row.addWidget(self.speed)
         row.addWidget(self.loop)
         row.addWidget(self.close_button)
@@ -174,8 +186,6 @@ class ReplayBar(QFrame):
         if event.length != self.timeline.length:
             self.timeline.counts.clear()
         self.timeline.show_position(min(event.position, max(event.length - 1, 0)), event.length)
-        set_text(self.place, f"{number(min(event.position + 1, event.length))} / {number(event.length)}")
-        self.place.setToolTip(str(event.path))
         if event.playing != self.playing:
             self.playing = event.playing
             self.play.setIcon(icon("pause" if event.playing else "play"))
@@ -186,4 +196,3 @@ class ReplayBar(QFrame):
         """Forget the recording."""
         self.timeline.counts.clear()
         self.timeline.show_position(0, 0)
-        set_text(self.place, "")

@@ -1,6 +1,8 @@
 """One line at the bottom: how fast everything runs, what was lost and why, and whether it is being recorded."""
 
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QSizePolicy
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QProgressBar, QSizePolicy
+from superqt import QElidingLabel
 
 from app.events import RecordingChanged, State, Stats
 from app.gui.panels.parts import label, set_role, set_text
@@ -96,9 +98,11 @@ class StatusStrip(QFrame):
         self.recording.setToolTip(f"{event.path or ''}\n{tr('queue')} {percent(event.fill)}")
 
 
-def _shrinking(role: str) -> QLabel:
+def _shrinking(role: str) -> QElidingLabel:
     """Return a text that gives way on a narrow window; its tooltip says it all."""
-    made = label("", role)
+    made = QElidingLabel()
+    made.setTextFormat(Qt.TextFormat.PlainText)
+    made.setProperty("role", role)
     made.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
     made.setMinimumWidth(THEME.px(40))
     return made
