@@ -13,8 +13,8 @@ from app.inference import preprocess
 from app.inference import segmenter as module
 from app.inference.model_card import Model, load_model
 from app.inference.preprocess import normalise, normaliser
-from app.inference.scale import ScaleTracker
-from app.inference.segmenter import Segmenter, available_providers, to_scale
+from app.inference.scale import ScaleTracker, to_scale
+from app.inference.segmenter import Segmenter, available_providers
 
 
 @pytest.fixture(scope="module")

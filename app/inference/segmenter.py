@@ -29,7 +29,16 @@ from app.inference.model_card import Model
 from app.inference.overlay import upscale_labels
 from app.inference.preprocess import normalise, normaliser
 from app.inference.refine import refine_labels
-from app.inference.scale import LARGEST_PX, SMALLEST_PX, ScaleTracker, candidates_px
+from app.inference.scale import (
+    LARGEST_PX,
+    SMALLEST_PX,
+    ScaleTracker,
+    candidates_px,
+    close,
+    distinct,
+    middle,
+    to_scale,
+)
 from app.inference.tiles import Stitcher, tiles
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "openvino": "OpenVINOExecutionProvider", "cuda": "CUDAExecutionProvider"}
@@ -38,9 +47,6 @@ PROVIDERS = {"cpu": "CPUExecutionProvider", "openvino": "OpenVINOExecutionProvid
 WHOLE_PIXELS = 1 << 20
 """Larger images, at the model's scale, are run in tiles of `TILE_PX`."""
 TILE_PX = 1024
-
-HALVED_PIXELS = 1 << 20
-"""Images larger than this are averaged 2×2 first."""
 
 FACTORS = (0.02, 8.0)
 """Model pixels per image pixel that make sense."""
@@ -299,9 +305,9 @@ class Segmenter:
             return None
         candidates = [float(np.median(guesses))]
         if max(guesses) > AGREEMENT * min(guesses):
-            candidates = _distinct(guesses)
+            candidates = distinct(guesses)
         best = max((self._try_diameter(frame, guess) for guess in candidates), key=lambda trial: trial.evidence)
-        if best.measured_px is not None and not _close(best.measured_px, best.guess_px):
+        if best.measured_px is not None and not close(best.measured_px, best.guess_px):
             again = self._try_diameter(frame, best.measured_px)
             best = again if again.evidence >= best.evidence else best
         if best.measured_px is None:
@@ -317,7 +323,7 @@ class Segmenter:
         """Run the network as if the nuclei were `guess_px` across, and measure those it finds."""
         nominal = self._input.nucleus_diameter_px
         factor = float(np.clip(nominal / guess_px, *FACTORS))
-        image = to_scale(_middle(frame.pixels, factor), factor)
+        image = to_scale(middle(frame.pixels, WHOLE_PIXELS / factor**2), factor)
         labels = self._find(image, frame.white, _Stopwatch(), keep_foreground=False).labels
         areas = np.bincount(labels.ravel())[1:]
         if not areas.size:
@@ -406,48 +412,6 @@ def _decoding(params: Mapping[str, Any], coarse: float) -> Mapping[str, Any]:
     if "steps" in params:
         scaled["steps"] = max(1, round(params["steps"] / coarse))
     return scaled
-
-
-def to_scale(pixels: NDArray[Any], factor: float) -> NDArray[Any]:
-    """Return an image with `factor` times as many pixels along each side, at least one; dtype unchanged.
-
-    Straight from the sensor's integers: areas are averaged on the way down, interpolated on the way up.
-    """
-    height, width = pixels.shape
-    size = (max(1, round(width * factor)), max(1, round(height * factor)))
-    if size == (width, height):
-        return pixels
-    # Averages of 2×2 pixels have a code path of their own in OpenCV, ten times as fast as that for any other ratio.
-    # Averages of averages draw the borders of their areas less finely, which only large frames need to put up with.
-    while pixels.size > HALVED_PIXELS and 2 * size[0] <= width and 2 * size[1] <= height and not (width | height) & 1:
-        width, height = width // 2, height // 2
-        pixels = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
-    if size == (width, height):
-        return pixels
-    how = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(pixels, size, interpolation=how))
-
-
-def _close(one: float, other: float) -> bool:
-    """Return whether two diameters differ by less than a tenth, so that another look is not worth its time."""
-    return bool(1 / 1.1 < one / other < 1.1)
-
-
-def _distinct(diameters: list[float]) -> list[float]:
-    """Return the diameters in order without those within a tenth of the one before."""
-    kept: list[float] = []
-    for diameter in sorted(diameters):
-        if not kept or not _close(diameter, kept[-1]):
-            kept.append(diameter)
-    return kept
-
-
-def _middle(pixels: NDArray[Any], factor: float) -> NDArray[Any]:
-    """Return the middle of an image, as much of it as one run of the network takes at `factor`."""
-    side = max(16, int(WHOLE_PIXELS**0.5 / factor))
-    height, width = pixels.shape
-    top, left = max(0, (height - side) // 2), max(0, (width - side) // 2)
-    return pixels[top : top + side, left : left + side]
 
 
 class _Network:
