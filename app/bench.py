@@ -4,12 +4,12 @@ Everything here is called from the session's device worker, except `off` and the
 """
 
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
 
 from app.acquisition import acquire
 from app.clock import Clock
-from app.errors import CameraError, LightError
+from app.errors import CameraError, DapiscopeError, LightError
 from app.events import CameraReady, Event, LightReady, LightSeen
 from app.frame import EndSink, Frame, FrameSink
 from app.hardware.base import Camera, CameraStats, LightInfo, LightReading, LightSource
@@ -94,7 +94,7 @@ class Bench:
 
     def switch(self, channel: str | None, level: float) -> LightReading:
         """Shine `channel` alone at `level` (None: dark) and return what was read back."""
-        return self._need_keeper().switch(channel, level).result(ANSWER_S)
+        return _answer(self._need_keeper().switch(channel, level))
 
     def _light_seen(self, seen: LightSeen) -> None:
         self._publish(seen)
@@ -136,6 +136,13 @@ class Bench:
             self._clock.sleep(settle_ms / 1000)
         self.need_camera().start(sink, ended)
         self._running = True
+
+    def frame_period_s(self) -> float:
+        """Return the seconds from one frame to the next under the camera's present settings."""
+        camera = self.need_camera()
+        settings = camera.settings
+        exposed_s = (settings.exposure_ms + camera.readout_ms) / 1000
+        return max(exposed_s, 1 / settings.fps) if settings.fps else exposed_s
 
     def pause(self) -> None:
         """Stop the camera, and keep what it counted: it starts from zero the next time."""
@@ -180,13 +187,24 @@ class _Lamp:
     keeper: LightKeeper
 
     def on(self, channel: str, level: float) -> LightReading:
-        return self.keeper.switch(channel, level).result(ANSWER_S)
+        return _answer(self.keeper.switch(channel, level))
 
     def off(self) -> LightReading:
-        return self.keeper.switch(None).result(ANSWER_S)
+        return _answer(self.keeper.switch(None))
 
     def read(self) -> LightReading:
-        return self.keeper.read().result(ANSWER_S)
+        return _answer(self.keeper.read())
+
+
+def _answer(asked: "Future[LightReading]") -> LightReading:
+    try:
+        return asked.result(ANSWER_S)
+    except CancelledError:
+        raise DapiscopeError("The light was asked to go off meanwhile and stays dark; switch it on again.") from None
+    except TimeoutError as error:
+        raise LightError(
+            f"The light source took longer than {ANSWER_S:g} s to answer; check its cable and power."
+        ) from error
 
 
 def _sum(one: CameraStats, other: CameraStats) -> CameraStats:

@@ -195,13 +195,14 @@ def save_overlay(path: Path, segmentation: Segmentation) -> None:
 
 @contextmanager
 def stop_signals() -> Iterator[threading.Event]:
-    """Give an event that SIGINT and SIGTERM set, so that a run always ends in order with the light off."""
+    """Give an event that SIGINT, SIGTERM and SIGHUP set, so that a run always ends in order with the light off."""
     asked = threading.Event()
 
     def handler(_number: int, _frame: FrameType | None) -> None:
         asked.set()
 
-    before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
+    wanted = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)]
+    before = {number: signal.signal(number, handler) for number in wanted}
     try:
         yield asked
     finally:

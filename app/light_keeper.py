@@ -174,7 +174,7 @@ class LightKeeper:
                 self._switch(None, 0.0)
             else:
                 self._read()
-        except DapiscopeError as error:
+        except Exception as error:  # noqa: BLE001 - the one thread that can switch off must outlive any mistake
             first = self._lost is None
             self._note_error(error)
             if first:

@@ -10,8 +10,10 @@ load on ``app-model``; frames arrive on the camera's thread. No method here wait
 
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar, cast
@@ -50,6 +52,7 @@ from app.inference.overlay import render_overlay, to_8bit, upscale_labels
 from app.live_path import LivePath
 from app.recording import RunMetadata, save_snapshot
 from app.settings import CameraSettings, Channel, Settings
+from app.shutter import Shutter
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -112,12 +115,16 @@ class Session:
         self._replay = ReplayDesk(self._publish, self._clock)
         self._segmenting = True
         self._lit = True
+        self._offs = 0
+        self._shutter = Shutter()
         self._snap_cancelled = threading.Event()
         self._view, self._contrast = View(), Contrast()
         self._ticker: _Ticker | None = None
+        self._watch: _Ticker | None = None
         self._replug: _Ticker | None = None
         self._light_was_dark = True
         self._tracker: Any = None
+        self._told: deque[str] = deque(maxlen=8)
         self._loading: Future[None] | None = None
         self.last_frame: Frame | None = None
         self.last_result: Segmentation | None = None
@@ -188,7 +195,8 @@ class Session:
         With `record_to`, every frame is recorded from the first on, or as many as `record_frames` says.
         """
         self.finished.clear()
-        return self._command(lambda: self._start_live(record_to, record_frames), fatal=True)
+        offs = self._offs
+        return self._command(lambda: self._start_live(record_to, record_frames, lit=self._offs == offs), fatal=True)
 
     def stop_live(self) -> "Future[None]":
         """Light off, camera off, recording closed."""
@@ -196,18 +204,22 @@ class Session:
 
     def set_channel(self, name: str | None) -> "Future[None]":
         """Select a channel; while live it shines at once. None: live goes on in the dark."""
-        return self._command(lambda: self._set_channel(name))
+        offs = self._offs
+        return self._command(lambda: self._set_channel(name, offs))
 
     def set_intensity(self, level: float) -> "Future[None]":
         """Set the level, 0…1, of the selected channel; while live it applies at once."""
-        return self._command(lambda: self._set_intensity(level))
+        offs = self._offs
+        return self._command(lambda: self._set_intensity(level, offs))
 
     def all_off(self) -> "Future[LightReading | None]":
         """Make everything dark now, before anything else that was asked; live goes on in the dark."""
         self._snap_cancelled.set()
+        self._offs += 1
         self._lit = False
         off = self._bench.off()
         if off is not None:
+            off.add_done_callback(self._tell_failed_off)
             return cast("Future[LightReading | None]", off)
         nothing: Future[LightReading | None] = Future()
         nothing.set_result(None)
@@ -307,7 +319,8 @@ class Session:
             log.error("unexpected failure", exc_info=error)
         self._publish(StateChanged(State.FAILED, reason))
         self._publish(Notice("error", reason))
-        self._devices.submit(self._teardown)
+        with suppress(RuntimeError):  # `close` came in between, and tears down itself
+            self._devices.submit(self._teardown)
         if isinstance(error, CameraGoneError):
             self._replug = _Ticker("app-replug", lambda: self._devices.submit(self._look_for_camera), 1.0)
         self.finished.set()
@@ -334,7 +347,7 @@ class Session:
             self._loading = self._models.submit(self._report, self._use_selected_model, True)
         self._bench.connect(self._settings)
 
-    def _start_live(self, record_to: Path | None = None, record_frames: int | None = None) -> None:
+    def _start_live(self, record_to: Path | None, record_frames: int | None, *, lit: bool) -> None:
         if self._state in (State.LIVE, State.CLOSED):
             return
         self._close_replay()
@@ -349,9 +362,10 @@ class Session:
         self._path.start()
         if record_to is not None:
             self._start_recording(record_to, record_frames)
-        self._lit = True
+        self._lit = lit
         self._run_camera()
         self._ticker = _Ticker("app-stats", self._tick, 0.5)
+        self._watch = _Ticker("app-shutter", self._look_for_frames, 0.05)
         if self._state is State.STARTING:
             self._move(State.LIVE)
 
@@ -359,6 +373,28 @@ class Session:
         light = self._settings.light
         shine = (light.channel, light.intensity) if self._lit else None
         self._bench.run(shine, light.settle_ms, self._frame_arrived, self._camera_ended)
+        if not self._lit:
+            self._bench.off()  # "all off" may have come while the light went on
+        self._arm_shutter()
+
+    def _arm_shutter(self) -> None:
+        if self._settings.camera_images is None:  # a folder is played only as fast as it is counted
+            self._shutter.arm(self._clock.monotonic(), self._bench.frame_period_s())
+
+    def _look_for_frames(self) -> None:
+        if self._shutter.overdue(self._clock.monotonic()) and self._state is State.LIVE:
+            off = self._bench.off()
+            if off is not None:
+                off.add_done_callback(self._tell_failed_off)
+            self._publish(
+                Notice("warning", "No frames come from the camera, so the light was switched off; check its cable.")
+            )
+
+    def _relight(self) -> None:
+        """Frames come again after the light was switched off for want of them."""
+        if self._state is State.LIVE and self._lit:
+            self._switch(self._settings.light.channel, self._offs)
+            self._publish(Notice("info", "Frames come again; the light is back on."))
 
     def _stop_live(self) -> None:
         if self._state not in (State.LIVE, State.STARTING):
@@ -370,6 +406,7 @@ class Session:
 
     def _stop_parts(self) -> None:
         """Stop everything that runs, the light first. Each step is tried whatever became of those before."""
+        self._shutter.disarm()
         off = self._bench.off()
         problems: list[Exception] = []
         for step in (self._stop_ticker, self._bench.pause, self._stop_path, self._stop_recording):
@@ -394,7 +431,8 @@ class Session:
                 step()
             except Exception as error:
                 log.exception("while stopping")
-                self._publish(Notice("error", sentence(error)))
+                if sentence(error) not in self._told:
+                    self._publish(Notice("error", sentence(error)))
 
     def _look_for_camera(self) -> None:
         """After an unplugging: take the camera back as soon as it is there, with the settings it had."""
@@ -413,19 +451,26 @@ class Session:
         if replug is not None:
             replug.stop()
 
-    def _set_channel(self, name: str | None) -> None:
+    def _set_channel(self, name: str | None, offs: int) -> None:
         if name is not None and name not in {channel.name for channel in self._settings.channels}:
             raise UsageError(f"There is no channel {name!r}.")
         if name is not None:
             self._update("light", channel=name)
-        self._lit = name is not None
+        self._lit = name is not None and offs == self._offs
         if self._state is State.LIVE:
-            self._bench.switch(name, self._settings.light.intensity)
+            self._switch(name if self._lit else None, offs)
 
-    def _set_intensity(self, level: float) -> None:
+    def _set_intensity(self, level: float, offs: int) -> None:
         self._update("light", intensity=level)
         if self._state is State.LIVE and self._lit:
-            self._bench.switch(self._settings.light.channel, level)
+            self._switch(self._settings.light.channel, offs)
+
+    def _switch(self, name: str | None, offs: int) -> None:
+        """Shine `name`, unless "all off" was asked since `offs` was counted: it goes before everything."""
+        self._bench.switch(name, self._settings.light.intensity)
+        if offs != self._offs:
+            self._lit = False
+            self._bench.off()
 
     def _set_camera(self, wanted: CameraSettings) -> None:
         actual = wanted
@@ -434,6 +479,8 @@ class Session:
             cold = wanted.model_dump(exclude=hot) != self._settings.camera.model_dump(exclude=hot)
             if self._state is not State.LIVE or not cold:
                 actual = self._bench.configure(wanted)
+                if self._state is State.LIVE:
+                    self._arm_shutter()
             elif self._recording.active:
                 raise CameraError("Stop the recording before changing the pixel format, the region or the binning.")
             else:
@@ -441,6 +488,7 @@ class Session:
         self._settings = self._settings.model_copy(update={"camera": actual})
 
     def _restart_with(self, wanted: CameraSettings) -> CameraSettings:
+        self._shutter.disarm()
         self._bench.switch(None, 0.0)
         self._bench.pause()
         try:
@@ -457,6 +505,7 @@ class Session:
         try:
             self._connect()
             if was_live:
+                self._shutter.disarm()
                 self._bench.switch(None, 0.0)
                 self._bench.pause()
             taken = self._take_snapshot(segment, folder)
@@ -541,9 +590,10 @@ class Session:
         return self._replay.close()
 
     def _stop_ticker(self) -> None:
-        if self._ticker is not None:
-            self._ticker.stop()
-            self._ticker = None
+        tickers, self._ticker, self._watch = (self._ticker, self._watch), None, None
+        for ticker in tickers:
+            if ticker is not None:
+                ticker.stop()
 
     # ------------------------------------------------------------------ frames, on the source's thread
 
@@ -551,6 +601,8 @@ class Session:
         path, labeller = self._path, self._bench.labeller
         if path is None or labeller is None:
             return
+        if self._shutter.frame(self._clock.monotonic()):
+            self._devices.submit(self._report, self._relight)
         labelled = replace(labeller.label(frame), pixel_size_um=self._pixel_size(frame))
         self.last_frame = labelled
         path.feed(labelled)
@@ -617,6 +669,11 @@ class Session:
             model_sha256=counter.sha256 if counter is not None else "",
         )
 
+    def _tell_failed_off(self, off: "Future[LightReading]") -> None:
+        error = None if off.cancelled() else off.exception()
+        if error is not None:
+            self._light_failed(error)
+
     def _light_failed(self, error: BaseException) -> None:
         if self._state in (State.LIVE, State.STARTING, State.SNAPPING):
             self.fail(error)
@@ -638,8 +695,11 @@ class Session:
             self._models.submit(self._report, lambda: self._show(frame))
 
     def _tick(self) -> None:
-        self._publish(StatsReady(self.stats()))
-        self._recording.tell()
+        try:
+            self._publish(StatsReady(self.stats()))
+            self._recording.tell()
+        except Exception as error:  # noqa: BLE001 - the session ends with this reason instead of going on unwatched
+            self.fail(error)
 
     def _update(self, section: str, **changes: Any) -> None:
         present = getattr(self._settings, section)
@@ -659,8 +719,15 @@ class Session:
         self._publish(StateChanged(state))
 
     def _publish(self, event: Event) -> None:
+        if isinstance(event, Notice):
+            self._told.append(event.text)
         for listener in tuple(self._listeners):
-            listener(event)
+            try:
+                listener(event)
+            except Exception as error:
+                # One deaf listener must not take the thread that told it, which may be the light's own.
+                log.exception("a listener failed")
+                self.fail(error)
 
     def _command(
         self, work: Callable[[], T], *, fatal: bool = False, worker: ThreadPoolExecutor | None = None

@@ -161,7 +161,9 @@ class TiffSequence(ImageSequence):
 
     def _damaged(self) -> BadImageError:
         if journal_path(self._path).exists():
-            return BadImageError(f"{self._path} was not finished when its recording died: recover it first.")
+            return BadImageError(
+                f"{self._path} was not finished when its program died; run `dapiscope recover {self._path}`."
+            )
         return BadImageError(f"{self._path} is damaged or incomplete: save or copy it again.")
 
     def _open(self) -> None:
