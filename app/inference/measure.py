@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from app.frame import NUCLEUS_DTYPE, UNKNOWN_LIGHT, Frame, Segmentation
 from app.inference.preprocess import noise_sd
+from app.inference.runs import label_runs, run_totals
 
 SATURATED_NUCLEUS = 0.02
 """A nucleus is saturated when more of its pixels than this are white."""
@@ -27,6 +28,8 @@ CROWDED_COVER = 0.6
 BLURRED_EDGE = 0.145
 """Least median steepness of the outlines: the step per pixel over the nucleus' contrast, times its diameter/20 px."""
 
+SAMPLE_PIXELS, NOISE_PIXELS = 1 << 15, 1 << 16
+"""Medians of background and noise are taken from about so many pixels."""
 BAND_PIXELS = 1 << 22
 """Images larger than this are gone through in bands."""
 
@@ -78,12 +81,13 @@ def measure(
     table["score"] = scores
     if count == 0:
         return table
-    area, total, white_pixels, y, x = _first_moments(labels, image, count, white * WHITE)
+    moments = _moments(labels, image, count, white * WHITE)
+    area, total, white_pixels = moments[:3]
     with np.errstate(invalid="ignore", divide="ignore"):
-        y, x = y / area, x / area
+        y, x = moments[3] / area, moments[4] / area
         table["y_px"], table["x_px"] = (y + 0.5) * zoom[0] - 0.5, (x + 0.5) * zoom[1] - 0.5
         table["mean_intensity"] = total / area
-        table["eccentricity"] = _eccentricity(labels, y, x, area, zoom)
+        table["eccentricity"] = _eccentricity(moments, y, x, zoom)
         table["saturated"] = white_pixels > SATURATED_NUCLEUS * area
     table["area_px"] = area * (zoom[0] * zoom[1])
     table["area_um2"] = np.nan if pixel_size_um is None else table["area_px"] * pixel_size_um**2
@@ -106,57 +110,56 @@ def _bands(labels: NDArray[np.int32], margin: int = 0) -> Iterator[tuple[int, in
 
 def areas_px(labels: NDArray[np.int32], count: int) -> NDArray[np.int64]:
     """Return the pixels of each of `count` labels, shape (count,)."""
-    # One call over a large image would first copy it into 64 bits.
-    bands = (np.bincount(labels[rows].ravel(), minlength=count + 1) for _, _, rows in _bands(labels))
-    return np.asarray(sum(bands, start=np.zeros(count + 1, np.int64))[1:], np.int64)
+    area = np.zeros(count, np.int64)
+    for _, _, rows in _bands(labels):
+        ids, first, last = label_runs(labels[rows])
+        area += _sums(ids, count, last - first).astype(np.int64)
+    return area
 
 
 def _sums(ids: NDArray[np.int32], count: int, weights: NDArray[Any] | None) -> NDArray[Any]:
     return np.bincount(ids, weights=weights, minlength=count + 1)[1:]
 
 
-def _inside(labels: NDArray[np.int32], rows: slice) -> tuple[NDArray[np.int32], NDArray[np.intp]]:
-    """Return number and place (flat, in the band) of the pixels of nuclei in a band."""
-    flat = labels[rows].ravel()
-    at = np.flatnonzero(flat)
-    return flat[at], at
+def _moments(labels: NDArray[np.int32], image: NDArray[Any], count: int, white: float) -> NDArray[np.float64]:
+    """Return per nucleus, shape (8, count): pixels, grey values, white pixels, and the sums of y, x, yy, xx and xy.
 
-
-def _first_moments(
-    labels: NDArray[np.int32], image: NDArray[Any], count: int, white: float
-) -> tuple[NDArray[Any], ...]:
-    """Return per nucleus: pixels, sum of grey values, white pixels, sum of rows, sum of columns."""
-    area, total, white_pixels, sum_y, sum_x = np.zeros((5, count))
+    In 64 bits the squares of coordinates leave nine digits for the second moments of the smallest nucleus.
+    """
+    sums = np.zeros((8, count))
     for _, _, rows in _bands(labels):
-        ids, at = _inside(labels, rows)
-        values = image[rows].ravel()[at]
-        y, x = np.divmod(at, labels.shape[1])
-        area += _sums(ids, count, None)
-        total += _sums(ids, count, values)
-        white_pixels += _sums(ids[values >= white], count, None)
-        sum_y += _sums(ids, count, y + rows.start)
-        sum_x += _sums(ids, count, x)
-    return area, total, white_pixels, sum_y, sum_x
+        part, grey = labels[rows], image[rows]
+        ids, first, last = label_runs(part)
+        length = (last - first).astype(np.float64)
+        y, x = np.divmod(first, labels.shape[1])
+        y = (y + rows.start).astype(np.float64)
+        middle = x + (length - 1) / 2
+        x_total = length * middle
+        xx_total = x_total * middle + length * (length * length - 1) / 12
+        weights = [length, run_totals(grey, first, last), None, length * y, x_total]
+        weights += [length * y * y, xx_total, x_total * y]
+        if grey.max() >= white:
+            weights[2] = run_totals(grey >= white, first, last)
+        for total, weight in zip(sums, weights, strict=True):
+            if weight is not None:
+                total += _sums(ids, count, weight)
+    return sums
 
 
 def _eccentricity(
-    labels: NDArray[np.int32], y: NDArray[Any], x: NDArray[Any], area: NDArray[Any], zoom: tuple[float, float]
+    moments: NDArray[np.float64], y: NDArray[Any], x: NDArray[Any], zoom: tuple[float, float]
 ) -> NDArray[Any]:
     """Return the eccentricity of the ellipses with the same second moments about the centroids (y, x)."""
-    count = len(area)
-    yy, xx, xy = np.zeros(count), np.zeros(count), np.zeros(count)
-    for _, _, rows in _bands(labels):
-        ids, at = _inside(labels, rows)
-        row, column = np.divmod(at, labels.shape[1])
-        row += rows.start
-        # Relative to the centroid before squaring: squares of large coordinates would cancel.
-        dy, dx = (row - y[ids - 1]) * zoom[0], (column - x[ids - 1]) * zoom[1]
-        yy += _sums(ids, count, dy * dy)
-        xx += _sums(ids, count, dx * dx)
-        xy += _sums(ids, count, dy * dx)
-    middle, spread = (yy + xx) / 2, np.hypot((yy - xx) / 2, xy)
-    eccentricity = np.sqrt(np.clip(1 - (middle - spread) / (middle + spread), 0, 1))
-    return np.where(middle > 0, eccentricity, np.where(area > 0, 0.0, np.nan))
+    area = moments[0]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        yy = np.maximum(moments[5] / area - y * y, 0) * zoom[0] ** 2
+        xx = np.maximum(moments[6] / area - x * x, 0) * zoom[1] ** 2
+        xy = (moments[7] / area - y * x) * (zoom[0] * zoom[1])
+        middle, spread = (yy + xx) / 2, np.hypot((yy - xx) / 2, xy)
+        # A single pixel has no extent but what rounding leaves of it.
+        extended = middle > 1e-6 * zoom[0] * zoom[1]
+        eccentricity = np.sqrt(np.clip(1 - (middle - spread) / (middle + spread), 0, 1))
+    return np.where(extended, eccentricity, np.where(area > 0, 0.0, np.nan))
 
 
 def _present(row: NDArray[np.int32], column: NDArray[np.int32], count: int) -> NDArray[np.bool_]:
@@ -213,11 +216,11 @@ def quality_flags(labels: NDArray[np.int32], nuclei: NDArray[Any], image: NDArra
     if not len(nuclei):
         return ("saturated",) if saturated else ("too dim",)
     outside = labels == 0
-    stride = 1 + int((labels.size / BAND_PIXELS) ** 0.5)
+    stride = 1 + int((labels.size / SAMPLE_PIXELS) ** 0.5)
     sample = image[::stride, ::stride][outside[::stride, ::stride]]
     background = float(np.median(sample)) if sample.size else 0.0
     contrast = nuclei["mean_intensity"] - background
-    if float(np.nanmedian(contrast)) < DIM_CONTRAST * max(noise_sd(image[: 1 + BAND_PIXELS // image.shape[1]]), 0.3):
+    if float(np.nanmedian(contrast)) < DIM_CONTRAST * max(noise_sd(image[:: 1 + image.size // NOISE_PIXELS]), 0.3):
         flags.append("too dim")
     if saturated:
         flags.append("saturated")
@@ -255,14 +258,15 @@ def edge_steepness(
     for top, bottom, rows in _bands(labels, margin=1):
         part, grey = labels[rows], image[rows].astype(np.float32)
         slope = cv2.magnitude(*(cv2.Sobel(grey, cv2.CV_32F, *axis, ksize=3, scale=1 / 8) for axis in ((1, 0), (0, 1))))
-        near_free = cv2.dilate((part == 0).view(np.uint8), np.ones((3, 3), np.uint8))
+        free = (part == 0).view(np.uint8)
         inner = slice(top - rows.start, bottom - rows.start)
-        ids, at = _inside(part, inner)
-        rim = near_free[inner].ravel()[at] > 0
-        length += _sums(ids[rim], count, None)
-        steps += _sums(ids[rim], count, slope[inner].ravel()[at[rim]])
-        area += _sums(ids, count, None)
-        total += _sums(ids, count, grey[inner].ravel()[at])
+        rim = np.flatnonzero(cv2.dilate(free, np.ones((3, 3), np.uint8))[inner] > free[inner])
+        ids = part[inner].ravel()[rim]
+        length += _sums(ids, count, None)
+        steps += _sums(ids, count, slope[inner].ravel()[rim])
+        ids, first, last = label_runs(part[inner])
+        area += _sums(ids, count, last - first)
+        total += _sums(ids, count, run_totals(image[rows][inner], first, last))
     with np.errstate(invalid="ignore", divide="ignore"):
         contrast = total / area - background
         steepness = steps / length / contrast * np.sqrt(area * (4 / np.pi)) / 20
