@@ -435,7 +435,27 @@ def test_counts_are_exported_without_overwriting(qtbot, window, session, tmp_pat
     for _ in range(2):
         window.actions_by_id["export_counts"].trigger()
     qtbot.waitUntil(lambda: (tmp_path / "counts-2.csv").exists())
-    assert (tmp_path / "counts.csv").read_text().splitlines() == ["time_s,count", "0.000,2", "0.050,2", "0.100,2"]
+    lines = (tmp_path / "counts.csv").read_text().splitlines()
+    assert lines[0] == "time_s,frame,count,interval_low,interval_high,fit"
+    assert lines[1:] == ["0.000,0,2,,,1", "0.050,1,2,,,1", "0.100,2,2,,,1"]
+    qtbot.waitUntil(lambda: len(window.messages.notices) == 2)
+
+
+def test_nuclei_and_a_report_are_exported(qtbot, window, session, tmp_path):
+    window.actions_by_id["export_nuclei"].trigger()
+    window.actions_by_id["session_report"].trigger()
+    assert [notice.level for _, notice in window.messages.notices] == ["warning", "warning"]
+    session.ready()
+    frame = shown(qtbot, window, session)
+    session.count(make_result(frame, interval=(1, 3)))
+    qtbot.waitUntil(lambda: window.viewer.result is not None)
+    window.actions_by_id["export_nuclei"].trigger()
+    window.actions_by_id["session_report"].trigger()
+    qtbot.waitUntil(lambda: (tmp_path / "session-report.html").exists(), timeout=10_000)
+    qtbot.waitUntil(lambda: len(window.messages.notices) == 5, timeout=10_000)
+    assert all(notice.level == "info" for _, notice in window.messages.notices[2:])
+    assert {"nuclei_rois.zip", "nuclei.geojson", "nuclei_nuclei.csv"} <= {path.name for path in tmp_path.iterdir()}
+    assert "fast" in (tmp_path / "session-report.html").read_text()
 
 
 def test_a_problem_report_names_no_person(qtbot, window, session, tmp_path):

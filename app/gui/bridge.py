@@ -26,6 +26,8 @@ class Counted:
     index: int
     moment_s: float
     count: int
+    interval: tuple[int, int] | None = None
+    fit: bool = True
 
 
 class Bridge(QObject):
@@ -85,8 +87,9 @@ class Bridge(QObject):
             self.composer.show_result(event.segmentation)
             if event.segmentation is not None:
                 # Only the newest result is shown, but every count is a point of the charts.
-                frame = event.segmentation.frame
-                self._enqueue(Counted(frame.index, frame.exposure_end_s, event.segmentation.count))
+                found = event.segmentation
+                moment = found.frame.exposure_end_s
+                self._enqueue(Counted(found.frame.index, moment, found.count, found.interval, not found.flags))
         self._enqueue(event)
 
     def _enqueue(self, event: object) -> None:

@@ -1,6 +1,5 @@
 """The operator's actions on files: open, choose, export, report. Files are touched on a worker only."""
 
-import csv
 import json
 import platform
 from importlib.metadata import PackageNotFoundError, version
@@ -12,7 +11,7 @@ from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QFileDialog
 
 from app.events import Notice
-from app.gui.text import number, tr
+from app.gui.text import tr
 
 if TYPE_CHECKING:
     from app.gui.main_window import MainWindow
@@ -54,19 +53,10 @@ class FileActions:
             self.w.folder = Path(path)
             self.w.sample.show_folder(self.w.folder)
 
-    def export_counts(self) -> None:
-        """Write the points of the count chart to a CSV file in the folder for files."""
-        rows = list(self.w.charts.counted.rows())
-        if not rows:
-            self.w.notify(Notice("warning", tr("There are no counts yet; start live or open a recording first.")))
-            return
-        folder = self.w.folder
-        self.w.bridge.off_thread(lambda: write_counts(folder, rows), lambda done: self._saved(done, tr("Counts")))
-
     def save_report(self) -> None:
         """Write versions, settings and messages, no images, to a JSON file in the folder for files."""
         folder, report = self.w.folder, self.problem_report()
-        self.w.bridge.off_thread(lambda: write_report(folder, report), lambda done: self._saved(done, tr("Report")))
+        self.w.bridge.off_thread(lambda: write_report(folder, report), lambda done: self.saved(done, tr("Report")))
 
     def problem_report(self) -> dict[str, Any]:
         """Return what helps somebody else to understand a problem; the sample's and operator's names stay out."""
@@ -82,7 +72,8 @@ class FileActions:
         """Open the folder of a file in the system's own file manager."""
         QDesktopServices.openUrl(QUrl.fromLocalFile(str(path if path.is_dir() else path.parent)))
 
-    def _saved(self, done: Any, what: str) -> None:
+    def saved(self, done: Any, what: str) -> None:
+        """Say that a file was written, or why it was not."""
         if isinstance(done, BaseException):
             text = f"{what} {tr('could not be written')} ({done}); {tr('choose another folder under “Save to”.')}"
             self.w.notify(Notice("error", text))
@@ -110,16 +101,6 @@ def free_name(folder: Path, stem: str, suffix: str) -> Path:
     return path
 
 
-def write_counts(folder: Path, rows: list[tuple[float, float]]) -> Path:
-    """Write (seconds, count) rows to a new CSV file; seconds run from the first row. Return its path."""
-    path = free_name(folder, "counts", ".csv")
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["time_s", "count"])
-        writer.writerows((f"{moment - rows[0][0]:.3f}", f"{count:.0f}") for moment, count in rows)
-    return path
-
-
 def write_report(folder: Path, report: dict[str, Any]) -> Path:
     """Write a report to a new JSON file. Return its path."""
     path = free_name(folder, "dapiscope-report", ".json")
@@ -144,8 +125,3 @@ def model_names() -> list[str]:
     from app.inference.model_card import find_models
 
     return list(find_models())
-
-
-def count_text(count: int) -> str:
-    """Return a count as words."""
-    return f"{number(count)} {tr('nuclei')}"

@@ -26,6 +26,7 @@ from app.events import Notice, State
 from app.gui.actions import ACTIONS, MENUS, make_actions
 from app.gui.bridge import Bridge
 from app.gui.closing import Closing
+from app.gui.handle_exports import ExportActions
 from app.gui.handle_files import FileActions, model_names
 from app.gui.handle_microscope import MicroscopeActions, ReplayActions
 from app.gui.handle_tools import ToolActions
@@ -80,8 +81,11 @@ class MainWindow(QMainWindow):
         self._make_parts()
         self.microscope, self.replay = MicroscopeActions(self), ReplayActions(self)
         self.view, self.files, self.tools = ViewActions(self), FileActions(self), ToolActions(self)
+        self.exports = ExportActions(self)
         groups = {"microscope": self.microscope, "replay": self.replay, "view": self.view, "files": self.files}
-        self.actions_by_id = make_actions(self, {**groups, "tools": self.tools, "window": self})
+        self.actions_by_id = make_actions(
+            self, {**groups, "exports": self.exports, "tools": self.tools, "window": self}
+        )
         for action in self.actions_by_id.values():
             self.addAction(action)
         self._lay_out()
@@ -353,6 +357,7 @@ class MainWindow(QMainWindow):
 
     def notify_file(self, notice: Notice, path: Path) -> None:
         """Say that a file was written, and offer to see or to open it."""
+        self.exports.note_file(path)
         if path.suffix.lower() in _REPLAYABLE:
             self.notify(notice, tr("Open"), lambda: self.files.open_path(str(path)))
         else:

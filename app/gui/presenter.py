@@ -87,6 +87,7 @@ class Presenter:
                 self.w.camera.show_ready(event)
                 self.refresh_badges()
             case ModelReady():
+                self.w.exports.note_model(event)
                 self.w.segmentation.show_ready(event)
                 self.w.sections["segmentation"].note.setText(event.name)
             case RecordingChanged():
@@ -109,6 +110,7 @@ class Presenter:
 
     def _counted(self, counted: Counted) -> None:
         self.w.charts.counted.add(counted.moment_s, counted.count)
+        self.w.exports.note_count(counted)
         if self.w.session.state is State.REPLAYING:
             self.w.replay_bar.timeline.show_count(counted.index, counted.count)
 

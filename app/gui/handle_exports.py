@@ -1,0 +1,180 @@
+"""What the operator takes along: counts, nuclei, the session report. Written on a worker, never over another file."""
+
+import time
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.events import ModelReady, Notice, State
+from app.frame import Frame, Segmentation
+from app.gui.bridge import Counted
+from app.gui.text import tr
+
+if TYPE_CHECKING:
+    from app.gui.main_window import MainWindow
+    from app.recording import RunMetadata
+
+KEEP_POINTS = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the report tells, gathered while it happened."""
+
+    since_unix_s: float
+    until_unix_s: float
+    points: tuple[Counted, ...]
+    files: tuple[Path, ...]
+    notes: tuple[str, ...]
+
+
+class ExportActions:
+    """Each public method is one action of the table, or takes a note of what happened."""
+
+    def __init__(self, window: "MainWindow") -> None:
+        self.w = window
+        self._since = time.time()
+        self._points: deque[Counted] = deque(maxlen=KEEP_POINTS)
+        self._files: list[Path] = []
+        self._model = ModelReady("", "", "")
+
+    # --- notes -----------------------------------------------------------------------------------------------------
+
+    def note_count(self, counted: Counted) -> None:
+        """Remember a count for the report."""
+        if self._points and counted.moment_s < self._points[-1].moment_s:
+            self._points.clear()  # another recording
+        self._points.append(counted)
+
+    def note_file(self, path: Path) -> None:
+        """Remember a saved file for the report."""
+        self._files.append(path)
+
+    def note_model(self, model: ModelReady) -> None:
+        """Remember which model counts."""
+        self._model = model
+
+    # --- actions ---------------------------------------------------------------------------------------------------
+
+    def export_counts(self) -> None:
+        """Write the points of the count chart to a CSV file."""
+        points, folder = tuple(self._points), self.w.folder
+        if not points:
+            self.w.notify(Notice("warning", tr("There are no counts yet; start live or open a recording first.")))
+            return
+        self.w.bridge.off_thread(
+            lambda: write_counts(folder, points), lambda done: self.w.files.saved(done, tr("Counts"))
+        )
+
+    def export_nuclei(self) -> None:
+        """Write picture, labels, table, ImageJ ROIs and GeoJSON of the nuclei on the screen."""
+        result, folder = self.w.viewer.result, self.w.folder
+        if result is None or result.count == 0:
+            self.w.notify(Notice("warning", tr("No nuclei are on the screen; snap and segment a picture first.")))
+            return
+        meta = self._meta(result.frame)
+        self.w.notify(Notice("info", tr("Exporting the nuclei…")))
+        self.w.bridge.off_thread(
+            lambda: write_nuclei(folder, result, meta), lambda done: self.w.files.saved(done, tr("Nuclei"))
+        )
+
+    def export_report(self) -> None:
+        """Write the session report: counts, losses, pictures, settings, in one HTML file."""
+        composed, folder = self.w.viewer.composed, self.w.folder
+        if composed is None:
+            self.w.notify(Notice("warning", tr("Nothing has happened yet; start live or open a recording first.")))
+            return
+        told = Told(
+            self._since,
+            time.time(),
+            tuple(self._points),
+            tuple(self._files),
+            tuple(notice.text for _, notice in self.w.messages.notices if notice.level != "info"),
+        )
+        meta, stats, picture = self._meta(composed.picture.frame), self.w.session.stats(), composed.pixels.copy()
+        frames = {"grabbed": stats.grabbed, "displayed": stats.displayed, "segmented": stats.segmented}
+        losses = {
+            "camera": stats.lost_camera,
+            "display (skipped)": stats.skipped_display,
+            "counting (skipped)": stats.skipped_segment,
+            "light not confirmed": stats.not_counted,
+        }
+        provider = self._model.provider
+        self.w.bridge.off_thread(
+            lambda: write_session_report(folder, meta, told, frames, losses, picture, provider),
+            lambda done: self.w.files.saved(done, tr("Session report")),
+        )
+
+    def _meta(self, frame: Frame) -> "RunMetadata":
+        from app.recording import RunMetadata
+
+        camera = frame.source if self.w.session.state is State.REPLAYING else self.w.camera.title.text()
+        return RunMetadata.from_settings(
+            self.w.session.settings,
+            camera=camera,
+            light=self.w.light.state.toolTip(),
+            model_name=self._model.name,
+            model_sha256=self._model.sha256,
+        )
+
+
+def write_counts(folder: Path, points: tuple[Counted, ...]) -> Path:
+    """Write the counts to a new CSV file; seconds run from the first. Return its path."""
+    from app.recording.files import write_together
+    from app.recording.tables import encode_csv
+
+    rows = [
+        [
+            f"{p.moment_s - points[0].moment_s:.3f}",
+            p.index,
+            p.count,
+            *(p.interval if p.interval else ("", "")),
+            int(p.fit),
+        ]
+        for p in points
+    ]
+    header = ("time_s", "frame", "count", "interval_low", "interval_high", "fit")
+    return write_together(folder, "counts", {".csv": lambda path: encode_csv(path, header, rows)})[".csv"]
+
+
+def write_nuclei(folder: Path, result: Segmentation, meta: "RunMetadata") -> Path:
+    """Export the nuclei of a picture in every form; return the path of the table."""
+    from app.inference.overlay import render_overlay, to_8bit, upscale_labels
+    from app.recording.export import export_all
+
+    overlay = render_overlay(to_8bit(result.frame.pixels), upscale_labels(result.labels, result.frame.shape))
+    return export_all(folder, result.frame, result, meta, overlay=overlay, stem="nuclei").nuclei
+
+
+def write_session_report(
+    folder: Path,
+    meta: "RunMetadata",
+    told: Told,
+    frames: dict[str, int],
+    losses: dict[str, int],
+    picture: NDArray[np.uint32],
+    provider: str,
+) -> Path:
+    """Write the HTML report to a new file; `picture` is RGB32 as the window shows it. Return its path."""
+    from app.recording.report import CountPoint, SessionReport, write_report
+
+    rgb = np.ascontiguousarray(picture.view(np.uint8).reshape(*picture.shape, 4)[..., 2::-1])
+    first = told.points[0].moment_s if told.points else 0.0
+    counts = [CountPoint(p.moment_s - first, p.count, p.interval, p.fit) for p in told.points]
+    report = SessionReport(
+        meta,
+        told.since_unix_s,
+        told.until_unix_s,
+        counts,
+        frames,
+        losses,
+        pictures=[("The picture on the screen", rgb)],
+        files=told.files,
+        provider=provider,
+        notes=told.notes,
+    )
+    return write_report(folder / "session-report.html", report)
