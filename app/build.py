@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from app.bench import Bench
 from app.clock import Clock, SystemClock
 from app.errors import UsageError
 from app.events import Event, LightSeen
@@ -23,6 +24,23 @@ Levels = tuple[float, ...]
 def make_session(settings: Settings, clock: Clock | None = None) -> Session:
     """Return a session over the parts that `settings` names; nothing is opened yet."""
     clock = clock or SystemClock()
+    parts = _parts(settings, clock)
+    session = Session(settings, Parts(parts.camera, parts.light, make_counter, _tracker), clock)
+    session.subscribe(parts.light_history.listen)
+    return session
+
+
+def make_bench(settings: Settings, clock: Clock | None = None) -> Bench:
+    """Return camera and light alone, for what needs no live path; nothing is opened yet.
+
+    A light that stops answering is told by the next command to it.
+    """
+    clock = clock or SystemClock()
+    parts = _parts(settings, clock)
+    return Bench(parts.camera, parts.light, clock, parts.light_history.listen, lambda error: None)
+
+
+def _parts(settings: Settings, clock: Clock) -> "_Bench":
     if settings.camera_images is not None and not settings.camera_id.startswith("pylon"):
         raise UsageError(
             "A folder of images is played by pylon's emulator; add --camera pylon, or use `dapiscope replay`."
@@ -30,10 +48,7 @@ def make_session(settings: Settings, clock: Clock | None = None) -> Session:
     kind = settings.camera_id.partition(":")[0]
     if kind not in ("sim", "pylon"):
         raise UsageError(f"There is no camera {settings.camera_id!r}; use sim, pylon or pylon:SERIAL.")
-    bench = _Bench(settings, clock)
-    session = Session(settings, Parts(bench.camera, bench.light, make_counter, _tracker), clock)
-    session.subscribe(bench.light_history.listen)
-    return session
+    return _Bench(settings, clock)
 
 
 def make_counter(name: str) -> "Segmenter":

@@ -1,0 +1,412 @@
+"""Acquisition plans: a `useq-schema` sequence becomes the frames this microscope takes, with their cost. Pure.
+
+The microscope has light, a camera and a clock; nothing in it moves. Channels and times are planned, every other axis
+is refused in one sentence. What `useq-schema` has no field for stands under ``metadata: dapiscope:`` in the file.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from useq import Channel as PlannedChannel
+from useq import MDASequence
+
+from app.errors import UsageError
+from app.settings import CameraSettings, Channel, LightSettings, Settings
+
+MOST_FRAMES = 1_000_000
+"""Longer plans are refused: they are a mistake of a zero, or need several files."""
+MOST_BYTES = 1 << 20
+"""A larger file is no plan."""
+OVERHEAD_MS = 60.0
+"""What switching and reading back the light and starting the camera take a frame, for the estimate."""
+
+_BASE = {"axis_order", "metadata", "stage_positions", "grid_plan", "channels", "time_plan", "z_plan"}
+_FIELDS = _BASE | {"autofocus_plan", "setup", "keep_shutter_open_across", "uid"}
+_CHANNEL_FIELDS = {"config", "group", "exposure", "do_stack", "z_offset", "acquire_every", "camera"}
+
+
+class _Extra(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ChannelExtra(_Extra):
+    """What a plan says of a channel beyond `useq-schema`; None takes what the session has in force."""
+
+    intensity: Annotated[float, Field(ge=0, le=1)] | None = None
+    gain_db: Annotated[float, Field(ge=0, le=48)] | None = None
+
+
+class PlanExtra(_Extra):
+    """``metadata: dapiscope:`` of a plan."""
+
+    channels: dict[str, ChannelExtra] = {}
+    """By the name the plan gives the channel."""
+    keep_order: bool = False
+    """True takes the channels as written instead of the gentlest light first."""
+    pixel_format: Literal["Mono8", "Mono12", "Mono12p"] = "Mono12"
+
+
+@dataclass(frozen=True, slots=True)
+class PlanChannel:
+    """One channel of a plan: which light of the microscope, and how it is used."""
+
+    channel: Channel
+    exposure_ms: float
+    gain_db: float
+    intensity: float
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedFrame:
+    """One frame to take.
+
+    Attributes
+    ----------
+    place : (int, int)
+        (t, c) in the file; c counts the channels as the plan names them.
+    due_s : float
+        When its light goes on, seconds after the zero of its clock.
+    restarts : bool
+        True where the plan's clock starts at zero anew, with this frame.
+    """
+
+    place: tuple[int, int]
+    due_s: float
+    restarts: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a plan will cost.
+
+    Attributes
+    ----------
+    duration_s : float
+    frames, bytes : int
+    late : int
+        Times that cannot begin when they are due, because what comes before takes too long.
+    light_s : mapping of str to float
+        Channel → seconds that the sample is lit.
+    dose_s : mapping of str to float
+        The same at full power: seconds × intensity.
+    """
+
+    duration_s: float
+    frames: int
+    bytes: int
+    late: int
+    light_s: Mapping[str, float]
+    dose_s: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Frames to take, in this order.
+
+    Attributes
+    ----------
+    channels : tuple of PlanChannel
+        As the plan names them; the second number of a frame's place counts these.
+    frames : tuple of PlannedFrame
+    pixel_format : str
+    sequence : mapping
+        The `useq-schema` sequence as JSON types, to be kept with the data.
+    note : str
+        One sentence where the order was changed, else empty.
+    """
+
+    channels: tuple[PlanChannel, ...]
+    frames: tuple[PlannedFrame, ...]
+    pixel_format: str
+    sequence: Mapping[str, Any]
+    note: str = ""
+
+    @property
+    def times(self) -> int:
+        """Time points."""
+        return max(frame.place[0] for frame in self.frames) + 1
+
+    def settings_for(self, frame: PlannedFrame, base: Settings) -> Settings:
+        """Return `base` with the light, exposure and gain of `frame`."""
+        channel = self.channels[frame.place[1]]
+        camera = base.camera.model_copy(update={"exposure_ms": channel.exposure_ms, "gain_db": channel.gain_db})
+        light = base.light.model_copy(update={"channel": channel.channel.name, "intensity": channel.intensity})
+        snap = base.snap.model_copy(update={"pixel_format": self.pixel_format})
+        return base.model_copy(update={"camera": camera, "light": light, "snap": snap})
+
+    def estimate(
+        self, shape: tuple[int, int], *, settle_ms: float, readout_ms: float, overhead_ms: float = OVERHEAD_MS
+    ) -> Estimate:
+        """Return what the plan will cost on a camera whose frames have `shape` (H, W) pixels."""
+        now_s, zero_s, late, last_due_s = 0.0, 0.0, 0, 0.0
+        light_s: dict[str, float] = {}
+        dose_s: dict[str, float] = {}
+        for frame in self.frames:
+            if frame.restarts:
+                zero_s = now_s - frame.due_s
+            due_s = zero_s + frame.due_s
+            late += due_s > last_due_s and due_s < now_s - 1e-3
+            last_due_s = due_s
+            now_s = max(now_s, due_s)
+            channel = self.channels[frame.place[1]]
+            lit_s = (settle_ms + channel.exposure_ms + readout_ms + overhead_ms) / 1000
+            now_s += lit_s
+            name = channel.channel.name
+            if channel.intensity > 0:
+                light_s[name] = light_s.get(name, 0.0) + lit_s
+                dose_s[name] = dose_s.get(name, 0.0) + lit_s * channel.intensity
+        size = shape[0] * shape[1] * (1 if self.pixel_format == "Mono8" else 2)
+        return Estimate(now_s, len(self.frames), size * len(self.frames), late, light_s, dose_s)
+
+
+def load_plan(path: Path, settings: Settings) -> Plan:
+    """Read a plan from a YAML or JSON file.
+
+    Parameters
+    ----------
+    path : Path
+        ``.yaml``, ``.yml`` or ``.json``.
+    settings : Settings
+        The channels there are, and what a plan leaves open: exposure, gain, intensity.
+
+    Raises
+    ------
+    UsageError
+        The file is missing or no plan, or asks for what this microscope has not got.
+    """
+    return make_plan(_parse(path), settings)
+
+
+def make_plan(sequence: MDASequence | Mapping[str, Any], settings: Settings) -> Plan:
+    """Return the frames of a `useq-schema` sequence for this microscope.
+
+    Parameters
+    ----------
+    sequence : MDASequence or mapping
+        A mapping is validated first; a key that means nothing is refused, not ignored.
+    settings : Settings
+        See `load_plan`.
+
+    Raises
+    ------
+    UsageError
+        One sentence: what is wrong, or what this microscope has not got.
+    """
+    if not isinstance(sequence, MDASequence):
+        _check_keys(sequence)
+        sequence = _validated(sequence)
+    _refuse_what_is_missing(sequence)
+    extra = _extra(sequence)
+    wanted = sequence.channels or (PlannedChannel(config=settings.light.channel, exposure=None),)
+    _check_extra_names(extra, wanted)
+    channels = tuple(_plan_channel(each, extra, settings) for each in wanted)
+    order = list(range(len(wanted)))
+    if not extra.keep_order:
+        # Long waves first: what comes before cannot bleach the dye that only shorter waves excite, and the violet
+        # light that harms most comes last and never waits for the others.
+        order.sort(key=lambda c: -channels[c].channel.wavelength_nm)
+    frames = _frames(sequence, wanted, order)
+    changed = order != sorted(order)
+    names = ", ".join(channels[c].channel.name for c in order)
+    note = f"The channels are taken in the order {names}, the gentlest light first." if changed else ""
+    plain = json.loads(sequence.model_dump_json(exclude_unset=True))
+    return Plan(channels, frames, extra.pixel_format, plain, note)
+
+
+def save_plan(plan: Plan, path: Path) -> Path:
+    """Write the sequence of `plan` as YAML, or JSON where the name says so; an existing file is never touched.
+
+    Raises
+    ------
+    UsageError
+        The file exists or cannot be written.
+    """
+    if path.suffix.lower() == ".json":
+        text = json.dumps(plan.sequence, indent=2) + "\n"
+    else:
+        import yaml
+
+        text = yaml.safe_dump(dict(plan.sequence), sort_keys=False, allow_unicode=True)
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise UsageError(f"{path} exists already: choose another name.") from None
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written ({error.strerror}): choose another folder.") from None
+    return path
+
+
+# ---------------------------------------------------------------------- reading
+
+
+def _parse(path: Path) -> Mapping[str, Any]:
+    suffix = path.suffix.lower()
+    if suffix not in {".yaml", ".yml", ".json"}:
+        raise UsageError(f"{path} is no plan: name a .yaml or .json file.")
+    try:
+        with path.open("rb") as file:
+            data = file.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise UsageError(f"The plan {path} cannot be read ({error.strerror}): check the path.") from None
+    if len(data) > MOST_BYTES:
+        raise UsageError(f"{path} is larger than a plan can be: name another file.")
+    try:
+        parsed = json.loads(data) if suffix == ".json" else _yaml(data)
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{path} is no {suffix[1:].upper()} ({_first_line(error)}): mend it there.") from None
+    if not isinstance(parsed, Mapping):
+        raise UsageError(f"{path} is no plan: it must name channels, a time_plan or both.")
+    return parsed
+
+
+def _yaml(data: bytes) -> Any:
+    import yaml
+
+    try:
+        return yaml.safe_load(data)
+    except yaml.YAMLError as error:
+        raise ValueError(str(error).replace("\n", " ")) from error
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:160] if lines else type(error).__name__
+
+
+def _check_keys(plain: Mapping[str, Any]) -> None:
+    """Refuse keys that `useq-schema` would drop without a word."""
+    unknown = [str(key) for key in plain if key not in _FIELDS]
+    if unknown:
+        raise UsageError(f"A plan has no {unknown[0]!r}: see docs/plans.md for what it can say.")
+    channels = plain.get("channels")
+    for channel in channels if isinstance(channels, Sequence) and not isinstance(channels, str) else ():
+        if isinstance(channel, Mapping):
+            for key in channel:
+                if key not in _CHANNEL_FIELDS:
+                    raise UsageError(
+                        f"A plan's channel has no {str(key)!r}: intensity and gain_db stand under metadata: dapiscope: "
+                        "channels:, see docs/plans.md."
+                    )
+
+
+def _validated(plain: Mapping[str, Any]) -> MDASequence:
+    try:
+        return MDASequence.model_validate(dict(plain))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "plan"
+        raise UsageError(f"The plan's {where} cannot be used: {first['msg'].rstrip('.').lower()}.") from None
+    except (TypeError, ValueError, KeyError, AttributeError, ArithmeticError, RecursionError) as error:
+        raise UsageError(f"The plan cannot be used: {_first_line(error)}.") from None
+
+
+# ---------------------------------------------------------------------- what this microscope has not got
+
+
+def _refuse_what_is_missing(sequence: MDASequence) -> None:
+    if _any(sequence.stage_positions):
+        raise UsageError("This microscope has no motorised stage: remove stage_positions from the plan.")
+    if sequence.grid_plan is not None:
+        raise UsageError("This microscope has no motorised stage: remove grid_plan from the plan.")
+    if sequence.z_plan is not None:
+        raise UsageError("This microscope has no focus drive: remove z_plan from the plan.")
+    if sequence.autofocus_plan is not None:
+        raise UsageError("This microscope has no autofocus: remove autofocus_plan from the plan.")
+    if sequence.setup is not None:
+        raise UsageError("Set the camera up in the settings: remove setup from the plan.")
+    if {"t", "c"} & set(sequence.keep_shutter_open_across):
+        raise UsageError("The light goes off after every frame: remove keep_shutter_open_across from the plan.")
+    for channel in sequence.channels:
+        if channel.z_offset:
+            raise UsageError(f"This microscope has no focus drive: remove z_offset of {channel.config!r} in the plan.")
+        if channel.camera:
+            raise UsageError(f"There is one camera only: remove camera of {channel.config!r} from the plan.")
+
+
+def _any(positions: Any) -> bool:
+    """Return True for positions of either kind, a list or a plate."""
+    return not isinstance(positions, tuple) or bool(positions)
+
+
+def _extra(sequence: MDASequence) -> PlanExtra:
+    try:
+        return PlanExtra.model_validate(sequence.metadata.get("dapiscope") or {})
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(["metadata", "dapiscope", *(str(part) for part in first["loc"])])
+        raise UsageError(f"The plan's {where} cannot be used: {first['msg'].rstrip('.').lower()}.") from None
+
+
+def _check_extra_names(extra: PlanExtra, wanted: Iterable[PlannedChannel]) -> None:
+    names = {channel.config for channel in wanted}
+    for name in extra.channels:
+        if name not in names:
+            raise UsageError(f"The plan sets the light of {name!r} and has no such channel: add it or remove that.")
+
+
+def _plan_channel(wanted: PlannedChannel, extra: PlanExtra, settings: Settings) -> PlanChannel:
+    own = extra.channels.get(wanted.config, ChannelExtra())
+    exposure_ms = settings.camera.exposure_ms if wanted.exposure is None else wanted.exposure
+    gain_db = settings.camera.gain_db if own.gain_db is None else own.gain_db
+    intensity = settings.light.intensity if own.intensity is None else own.intensity
+    try:
+        CameraSettings(exposure_ms=exposure_ms, gain_db=gain_db)
+        LightSettings(intensity=intensity)
+    except ValidationError as error:
+        first = error.errors()[0]
+        what = str(first["loc"][-1]).replace("_", " ")
+        raise UsageError(f"The {what} of channel {wanted.config!r} cannot be used: {first['msg'].lower()}.") from None
+    return PlanChannel(_channel_named(wanted.config, settings.channels), exposure_ms, gain_db, intensity)
+
+
+def _channel_named(name: str, channels: Sequence[Channel]) -> Channel:
+    """Return the channel that `name` means: its name, its wavelength in nm, or its stain."""
+    plain = name.strip().lower().removesuffix("nm").strip()
+    for channel in channels:
+        if plain == channel.name.lower():
+            return channel
+    for channel in channels:
+        if plain and plain in {f"{channel.wavelength_nm:g}", channel.stain.lower()}:
+            return channel
+    known = ", ".join(f"{c.name} ({c.stain})" if c.stain else c.name for c in channels)
+    raise UsageError(f"There is no channel {name!r}: choose from {known}.")
+
+
+# ---------------------------------------------------------------------- frames
+
+
+def _frames(sequence: MDASequence, wanted: Sequence[PlannedChannel], order: Sequence[int]) -> tuple[PlannedFrame, ...]:
+    _check_length(sequence, len(wanted))
+    # The sequence itself says which frames there are and when; the channels in the order they are taken.
+    taken = sequence.replace(channels=tuple(wanted[c] for c in order))
+    frames: list[PlannedFrame] = []
+    try:
+        for event in taken.iter_events():
+            place = (event.index.get("t", 0), order[event.index.get("c", 0)])
+            due_s = event.min_start_time or 0.0
+            frames.append(PlannedFrame(place, due_s, event.reset_event_timer and bool(frames)))
+    except (ValueError, ArithmeticError) as error:
+        raise UsageError(f"The plan's times cannot be used: {_first_line(error)}.") from None
+    if not frames:
+        raise UsageError("The plan takes no frame: give it a channel or a time.")
+    if any(frame.due_s < 0 for frame in frames):
+        raise UsageError("The plan's interval is negative: give it in seconds from 0 on.")
+    return tuple(frames)
+
+
+def _check_length(sequence: MDASequence, channels: int) -> None:
+    if sequence.time_plan is None:
+        return
+    try:
+        times = sequence.time_plan.num_timepoints()
+    except ArithmeticError:
+        raise UsageError("The plan's interval is zero: give it loops instead of a duration.") from None
+    if times * channels > MOST_FRAMES:
+        raise UsageError(f"The plan has more than {MOST_FRAMES:,} frames: split it.")
+    if times < 1:
+        raise UsageError("The plan takes no frame: its duration or interval is negative.")

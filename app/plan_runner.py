@@ -1,0 +1,295 @@
+"""Carries out a plan: frame by frame, on time, into one file, with pause, stop and resume.
+
+Every frame has its own light: on, settled, triggered, read back, off; between frames the sample is dark. The moments
+a frame is due are fixed when the plan starts, so that being late once never delays what follows; how late each frame
+was is kept with the data. A plan that was stopped or failed leaves a valid file that says it is incomplete.
+"""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from app.clock import Clock
+from app.errors import DapiscopeError, RecordingError
+from app.frame import Frame
+from app.plan import Estimate, Plan, PlannedFrame
+from app.recording import Recorder, RunMetadata, check_disk
+from app.settings import Settings
+
+Snap = Callable[[Settings, Callable[[], bool]], Frame]
+"""Takes one frame under the settings, light off before and after; `app.bench.Bench.snap` is one."""
+
+DEFAULT_SHAPE = (2160, 3840)
+READOUT_MS = 22.0
+"""Of all rows of the default shape."""
+_SLICE_S = 0.05
+_QUEUE_FULL = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class PlanProgress:
+    """Where a plan stands, told after every frame and at every pause.
+
+    Attributes
+    ----------
+    taken, total : int
+    frame : Frame or None
+        The last one.
+    deviation_ms : float
+        How much later than planned it began.
+    elapsed_s, left_s : float
+        Since the start, and estimated until the end.
+    disk_left_s : float or None
+        Until the disk is full at the rate so far.
+    paused : bool
+    """
+
+    taken: int
+    total: int
+    frame: Frame | None
+    deviation_ms: float
+    elapsed_s: float
+    left_s: float
+    disk_left_s: float | None
+    paused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PlanResult:
+    """What became of a plan.
+
+    Attributes
+    ----------
+    path : Path
+        The file; it does not exist when no frame was taken.
+    taken, total : int
+    complete : bool
+        Every planned frame is in the file.
+    reason : str
+        One sentence why it is not complete, else empty.
+    error : DapiscopeError or None
+        What failed; None for a plan that the operator stopped.
+    deviation_ms : tuple of float
+        How much later than planned each frame began.
+    unconfirmed : int
+        Frames whose light could not be confirmed; they are in the file and say so.
+    """
+
+    path: Path
+    taken: int
+    total: int
+    complete: bool
+    reason: str
+    error: DapiscopeError | None
+    deviation_ms: tuple[float, ...]
+    unconfirmed: int
+
+
+def estimate(plan: Plan, settings: Settings) -> Estimate:
+    """Return what `plan` will cost under `settings`; no device is touched."""
+    camera = settings.camera
+    height, width = (camera.roi[3], camera.roi[2]) if camera.roi else DEFAULT_SHAPE
+    shape = (height // camera.binning, width // camera.binning)
+    readout_ms = READOUT_MS * height / DEFAULT_SHAPE[0]
+    return plan.estimate(shape, settle_ms=settings.light.settle_ms, readout_ms=readout_ms)
+
+
+def check_plan_disk(folder: Path, cost: Estimate) -> None:
+    """Refuse a plan that the disk cannot take, before its first light; RefusedError."""
+    duration_s = max(cost.duration_s, 1.0)
+    check_disk(folder, cost.bytes / duration_s, seconds=duration_s)
+
+
+class PlanRunner:
+    """One run of one plan.
+
+    Parameters
+    ----------
+    plan : Plan
+    settings : Settings
+        What the plan leaves open.
+    snap : callable
+        See `Snap`.
+    clock : Clock
+    told : callable, optional
+        Gets a `PlanProgress` on the thread that runs the plan; must be quick.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        settings: Settings,
+        snap: Snap,
+        clock: Clock,
+        told: Callable[[PlanProgress], None] | None = None,
+    ) -> None:
+        self._plan, self._settings, self._snap, self._clock = plan, settings, snap, clock
+        self._told = told or (lambda progress: None)
+        self._stop, self._paused = threading.Event(), threading.Event()
+        self._log = _Log()
+        self._zero_s = 0.0
+
+    def pause(self) -> None:
+        """Take no further frame until `resume`; the plan's clock stands still. Any thread."""
+        self._paused.set()
+
+    def resume(self) -> None:
+        """Go on after `pause`. Any thread."""
+        self._paused.clear()
+
+    def stop(self) -> None:
+        """End after the frame being taken; what was taken is kept. Any thread."""
+        self._stop.set()
+
+    @property
+    def paused(self) -> bool:
+        """True between `pause` and `resume`."""
+        return self._paused.is_set()
+
+    def run(self, folder: Path, meta: RunMetadata, name: str = "plan.ome.tif") -> PlanResult:
+        """Carry out the plan on this thread and return what became of it.
+
+        Parameters
+        ----------
+        folder : Path
+            Made if absent.
+        meta : RunMetadata
+        name : str
+            Of the file; an existing one is never touched: -2, -3… is appended.
+
+        Raises
+        ------
+        RecordingError
+            The folder cannot be written to; no light was switched on.
+        """
+        recorder = Recorder(folder / name, meta)
+        recorder.start()
+        error: DapiscopeError | None = None
+        try:
+            self._run(recorder)
+        except DapiscopeError as problem:
+            error = problem
+        except BaseException as problem:
+            recorder.close(self._notes(f"A fault of the program ended the plan: {problem!r}."))
+            raise
+        total = len(self._plan.frames)
+        done = error is None and self._log.taken == total
+        reason = "" if done else str(error) if error is not None else "The plan was stopped."
+        summary = recorder.close(self._notes(reason))
+        if summary.error is not None and error is None:
+            error, reason = summary.error, str(summary.error)
+        complete = done and summary.error is None and summary.frames == total
+        return PlanResult(
+            summary.path, summary.frames, total, complete, reason, error,
+            tuple(self._log.deviation_ms), self._log.unconfirmed,
+        )  # fmt: skip
+
+    # ------------------------------------------------------------------ one frame after the other
+
+    def _run(self, recorder: Recorder) -> None:
+        self._zero_s = self._log.began_s = self._clock.monotonic()
+        for number, planned in enumerate(self._plan.frames):
+            if planned.restarts:
+                self._zero_s = self._clock.monotonic() - planned.due_s
+            if not self._wait_for(planned, recorder):
+                return
+            began_s = self._clock.monotonic()
+            deviation_ms = (began_s - self._zero_s - planned.due_s) * 1000
+            frame = self._snap(self._plan.settings_for(planned, self._settings), self._stop.is_set)
+            lit_s = self._clock.monotonic() - began_s
+            frame = replace(frame, index=number, pixel_size_um=pixel_size_of(frame, self._settings))
+            if not recorder.put(frame, planned.place):
+                raise recorder.status.error or RecordingError("The file was closed while the plan ran: start it again.")
+            channel = self._plan.channels[planned.place[1]]
+            self._log.note(channel.channel.name, channel.intensity, lit_s, deviation_ms, frame)
+            self._tell(recorder, frame, deviation_ms)
+
+    def _wait_for(self, planned: PlannedFrame, recorder: Recorder) -> bool:
+        """Wait, in the dark, until `planned` is due and the disk has kept up; False when the plan was stopped."""
+        while True:
+            if self._stop.is_set():
+                return False
+            if self._paused.is_set():
+                self._pause(recorder)
+                continue
+            # The wait for the disk costs punctuality, which is recorded, and no frame.
+            behind = recorder.status.fill > _QUEUE_FULL
+            left_s = self._zero_s + planned.due_s - self._clock.monotonic()
+            if left_s <= 0 and not behind:
+                return True
+            self._clock.sleep(min(left_s, _SLICE_S) if left_s > 0 else 0.005)
+
+    def _pause(self, recorder: Recorder) -> None:
+        began_s = self._clock.monotonic()
+        self._tell(recorder, None, 0.0)
+        while self._paused.is_set() and not self._stop.is_set():
+            self._clock.sleep(0.02)
+        paused_s = self._clock.monotonic() - began_s
+        self._zero_s += paused_s
+        self._log.pauses.append((self._log.taken, paused_s))
+
+    def _tell(self, recorder: Recorder, frame: Frame | None, deviation_ms: float) -> None:
+        total, taken = len(self._plan.frames), self._log.taken
+        elapsed_s = self._clock.monotonic() - self._log.began_s
+        left_s = 0.0
+        if taken < total:
+            # At least the rest of the timetable, and at least the rest of the work at the speed so far.
+            timetable_s = self._zero_s + self._plan.frames[-1].due_s - self._clock.monotonic()
+            left_s = max(timetable_s, self._log.busy_s / max(taken, 1) * (total - taken))
+        disk_left_s = recorder.status.seconds_left
+        self._told(
+            PlanProgress(taken, total, frame, deviation_ms, elapsed_s, left_s, disk_left_s, self._paused.is_set())
+        )
+
+    def _notes(self, reason: str) -> dict[str, Any]:
+        log = self._log
+        notes: dict[str, Any] = {
+            "complete": not reason,
+            "plan": dict(self._plan.sequence),
+            "frames planned": len(self._plan.frames),
+            "frames taken": log.taken,
+            "began late, ms": [round(value, 3) for value in log.deviation_ms],
+            "dose": {
+                name: {"light_s_at_most": round(lit, 4), "full_power_s_at_most": round(dose, 4)}
+                for name, (lit, dose) in log.dose.items()
+            },
+            "light not confirmed": log.unconfirmed,
+        }
+        if log.pauses:
+            notes["pauses"] = [{"after frame": taken, "seconds": round(length, 3)} for taken, length in log.pauses]
+        if reason:
+            notes["ended by"] = reason
+        return notes
+
+
+@dataclass
+class _Log:
+    """What is kept of a run besides its frames."""
+
+    began_s: float = 0.0
+    taken: int = 0
+    busy_s: float = 0.0
+    unconfirmed: int = 0
+    deviation_ms: list[float] = field(default_factory=list)
+    pauses: list[tuple[int, float]] = field(default_factory=list)
+    dose: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+    def note(self, channel: str, intensity: float, lit_s: float, deviation_ms: float, frame: Frame) -> None:
+        self.taken += 1
+        self.busy_s += lit_s
+        self.unconfirmed += not frame.light.confirmed
+        self.deviation_ms.append(deviation_ms)
+        if intensity > 0:
+            # From before the light's command to after it was read back as dark: it shone no longer than that.
+            lit, dose = self.dose.get(channel, (0.0, 0.0))
+            self.dose[channel] = (lit + lit_s, dose + lit_s * intensity)
+
+
+def pixel_size_of(frame: Frame, settings: Settings) -> float | None:
+    """Return µm per pixel of a camera frame: as given, else by the optics; a played file keeps its own."""
+    given = settings.segmentation.pixel_size_um
+    if isinstance(given, float):
+        return given
+    return frame.pixel_size_um if frame.name else settings.optics.pixel_size_um(settings.camera.binning)

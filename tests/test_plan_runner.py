@@ -1,0 +1,267 @@
+"""A plan carried out: on time, in the right places, with true light; stopped, paused, failed."""
+
+import json
+import statistics
+import threading
+
+import numpy as np
+import ome_types
+import pytest
+import tifffile
+
+from app.build import make_bench
+from app.clock import ManualClock, SystemClock
+from app.errors import CameraError, RecordingError, RefusedError
+from app.frame import Frame, Light
+from app.plan import make_plan
+from app.plan_runner import PlanRunner, check_plan_disk, estimate, pixel_size_of
+from app.recording import RunMetadata, open_replay
+from app.recording.ome import read_map
+from app.settings import CameraSettings, LightSettings, Settings
+
+SETTINGS = Settings(camera=CameraSettings(exposure_ms=10), light=LightSettings(intensity=0.5))
+META = RunMetadata.from_settings(SETTINGS, camera="Camera", light="LED4")
+
+
+class Stand:
+    """Takes tiny frames on the test's clock, each lasting as long as the test says."""
+
+    def __init__(self, clock, takes_s=lambda n: 0.03, fails_at=None):
+        self.clock, self.takes_s, self.fails_at, self.asked = clock, takes_s, fails_at, []
+        self.at = {}
+
+    def snap(self, settings, cancelled):
+        number = len(self.asked)
+        self.asked.append((settings.light.channel, settings.camera.exposure_ms, self.clock.monotonic()))
+        self.at.get(number, lambda: None)()
+        if number == self.fails_at:
+            raise CameraError("The camera was unplugged; plug it in again.")
+        self.clock.sleep(self.takes_s(number))
+        light = Light(settings.light.channel, settings.light.intensity, True, "")
+        now_s = self.clock.monotonic()
+        pixels = np.full((6, 8), number, np.uint16)
+        return Frame(pixels, 0, now_s, self.clock.unix(), settings.camera.exposure_ms, 0.0, "Mono12", None, light)
+
+
+def plan_of(**sequence):
+    return make_plan(sequence, SETTINGS)
+
+
+def entries(path):
+    with tifffile.TiffFile(path) as tif:
+        return read_map(tif.ome_metadata)
+
+
+def test_a_hundred_intervals_do_not_drift(tmp_path):
+    clock = ManualClock()
+    # Now and then a frame takes longer than the interval; those after it are on time again.
+    stand = Stand(clock, lambda n: 0.31 if n % 20 == 7 else 0.03 + 0.001 * (n % 5))
+    plan = plan_of(channels=["405"], time_plan={"interval": 0.2, "loops": 101})
+    result = PlanRunner(plan, SETTINGS, stand.snap, clock).run(tmp_path, META)
+    assert result.complete and result.taken == 101
+    began = [moment for _, _, moment in stand.asked]
+    drift_ms = (statistics.fmean(np.diff(began)) - 0.2) * 1000
+    assert abs(drift_ms) < 0.01
+    late = [n for n, value in enumerate(result.deviation_ms) if value > 1]
+    assert late == [8, 28, 48, 68, 88]
+    for n, moment in enumerate(began):
+        assert result.deviation_ms[n] == pytest.approx((moment - began[0] - 0.2 * n) * 1000, abs=1e-6)
+    recorded = json.loads(entries(result.path)["began late, ms"])
+    assert recorded == pytest.approx(result.deviation_ms, abs=0.001)
+
+
+def test_every_plane_has_its_own_time_exposure_and_light(tmp_path):
+    clock = ManualClock()
+    stand = Stand(clock)
+    plan = plan_of(
+        channels=[{"config": "405", "exposure": 11}, {"config": "488", "exposure": 22}],
+        time_plan={"interval": 2, "loops": 3},
+    )
+    told = []
+    result = PlanRunner(plan, SETTINGS, stand.snap, clock, told.append).run(tmp_path, META)
+    assert [(name, exposure) for name, exposure, _ in stand.asked] == [("488", 22), ("405", 11)] * 3
+    ome = ome_types.from_tiff(result.path)
+    ome_types.validate_xml(tifffile.tiffcomment(result.path).encode())
+    pixels = ome.images[0].pixels
+    assert [(c.name, c.excitation_wavelength) for c in pixels.channels] == [("405", 405), ("488", 488)]
+    planes = {(p.the_t, p.the_c): (p.delta_t, p.exposure_time) for p in pixels.planes}
+    for t in range(3):
+        assert planes[t, 1] == (pytest.approx(2 * t, abs=1e-5), 0.022)
+        assert planes[t, 0] == (pytest.approx(2 * t + 0.03, abs=1e-5), 0.011)
+    with tifffile.TiffFile(result.path) as tif:
+        assert tif.series[0].axes == "TCYX"
+        assert tif.series[0].asarray()[:, :, 0, 0].tolist() == [[1, 0], [3, 2], [5, 4]]
+    assert [progress.taken for progress in told] == [1, 2, 3, 4, 5, 6]
+    assert told[0].left_s == pytest.approx(3.97, abs=0.1) and told[-1].left_s == 0
+    notes = entries(result.path)
+    assert json.loads(notes["dose"])["405"] == {"light_s_at_most": 0.09, "full_power_s_at_most": 0.045}
+    assert json.loads(notes["plan"])["time_plan"]["loops"] == 3
+
+
+def test_a_stopped_plan_leaves_a_valid_file_that_says_so(tmp_path):
+    clock = ManualClock()
+    stand = Stand(clock)
+    plan = plan_of(channels=["405", "488"], time_plan={"interval": 1, "loops": 50})
+    runner = PlanRunner(plan, SETTINGS, stand.snap, clock)
+    stand.at[4] = runner.stop
+    result = runner.run(tmp_path, META)
+    assert (result.taken, result.total, result.complete, result.error) == (5, 100, False, None)
+    notes = entries(result.path)
+    assert json.loads(notes["complete"]) is False and "stopped" in notes["ended by"]
+    ome_types.validate_xml(tifffile.tiffcomment(result.path).encode())
+    with open_replay(result.path) as replay:
+        assert len(list(replay.frames())) == 5
+
+
+def test_a_failed_plan_keeps_what_it_had(tmp_path):
+    clock = ManualClock()
+    plan = plan_of(channels=["405"], time_plan={"interval": 1, "loops": 9})
+    result = PlanRunner(plan, SETTINGS, Stand(clock, fails_at=3).snap, clock).run(tmp_path, META)
+    assert (result.taken, result.complete) == (3, False)
+    assert isinstance(result.error, CameraError) and "unplugged" in result.reason
+    assert "unplugged" in entries(result.path)["ended by"]
+
+
+def test_a_fault_of_the_program_still_closes_the_file(tmp_path):
+    clock = ManualClock()
+    stand = Stand(clock)
+
+    def fault():
+        raise ZeroDivisionError
+
+    stand.at[2] = fault
+    runner = PlanRunner(plan_of(channels=["405"], time_plan={"interval": 1, "loops": 9}), SETTINGS, stand.snap, clock)
+    with pytest.raises(ZeroDivisionError):
+        runner.run(tmp_path, META)
+    assert json.loads(entries(tmp_path / "plan.ome.tif")["complete"]) is False
+
+
+def test_a_pause_holds_the_plan_s_clock(tmp_path):
+    clock = ManualClock()
+    stand = Stand(clock)
+    told = []
+
+    def tell(progress):
+        told.append(progress)
+        if progress.frame is None:
+            clock.sleep(7)
+            runner.resume()
+
+    runner = PlanRunner(
+        plan_of(channels=["405"], time_plan={"interval": 1, "loops": 4}), SETTINGS, stand.snap, clock, tell
+    )
+    stand.at[1] = runner.pause
+    result = runner.run(tmp_path, META)
+    began = [moment - stand.asked[0][2] for _, _, moment in stand.asked]
+    assert result.complete
+    assert began == pytest.approx([0, 1, 9, 10])
+    assert max(result.deviation_ms) < 1
+    (pause,) = json.loads(entries(result.path)["pauses"])
+    assert pause == {"after frame": 2, "seconds": 7.0}
+    assert [progress.paused for progress in told] == [False, True, True, False, False]
+
+
+def test_stopping_ends_a_pause(tmp_path):
+    runner = PlanRunner(plan_of(channels=["405"]), SETTINGS, Stand(SystemClock()).snap, SystemClock())
+    runner.pause()
+    timer = threading.Timer(0.1, runner.stop)
+    timer.start()
+    result = runner.run(tmp_path, META)
+    timer.join()
+    assert (result.taken, result.complete) == (0, False)
+    assert not result.path.exists()
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_any_light(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    stand = Stand(ManualClock())
+    with pytest.raises(RecordingError):
+        PlanRunner(plan_of(channels=["405"]), SETTINGS, stand.snap, stand.clock).run(tmp_path / "file", META)
+    assert stand.asked == []
+
+
+def test_a_disk_that_is_too_small_is_refused(tmp_path):
+    plan = plan_of(channels=["405"], time_plan={"interval": 0.1, "loops": 1_000_000})
+    with pytest.raises(RefusedError, match="free"):
+        check_plan_disk(tmp_path, estimate(plan, SETTINGS))
+
+
+def test_the_pixel_size_is_that_of_the_optics_unless_given():
+    frame = Stand(ManualClock()).snap(SETTINGS, lambda: False)
+    assert pixel_size_of(frame, SETTINGS) == pytest.approx(0.1)
+    given = SETTINGS.model_copy(
+        update={"segmentation": SETTINGS.segmentation.model_copy(update={"pixel_size_um": 0.5})}
+    )
+    assert pixel_size_of(frame, given) == 0.5
+
+
+def simulated(roi):
+    camera = CameraSettings(exposure_ms=12, roi=roi)
+    return Settings(camera=camera, light=LightSettings(intensity=0.5, settle_ms=2))
+
+
+def carry_out(settings, plan, folder):
+    bench = make_bench(settings)
+    try:
+        bench.connect(settings)
+        meta = RunMetadata.from_settings(settings, camera=bench.camera.info.title, light=bench.light_info.title)
+        result = PlanRunner(plan, settings, bench.snap, SystemClock()).run(folder, meta)
+    finally:
+        bench.release_camera()
+        assert bench.close_light()
+    return result
+
+
+def check_file(result, settings, times, shape):
+    assert result.complete and result.unconfirmed == 0, result
+    ome_types.validate_xml(tifffile.tiffcomment(result.path).encode())
+    pixels = ome_types.from_tiff(result.path).images[0].pixels
+    names = ["405", "488", "532", "633"]
+    assert [channel.name for channel in pixels.channels] == names
+    assert (pixels.size_t, pixels.size_c, pixels.size_y, pixels.size_x) == (times, 4, *shape)
+    assert pixels.physical_size_x == pytest.approx(0.1) and pixels.significant_bits == 12
+    moments = [plane.delta_t for plane in sorted(pixels.planes, key=lambda plane: (plane.the_t, -plane.the_c))]
+    assert moments == sorted(moments) and len(set(moments)) == 4 * times
+    with tifffile.TiffFile(result.path) as tif:
+        assert tif.series[0].axes == "TCYX" and tif.series[0].shape == (times, 4, *shape)
+        top, bottom = tif.pages[0].tags["XResolution"].value
+        assert 1e4 * bottom / top == pytest.approx(0.1)
+    with open_replay(result.path) as replay:
+        for position in range(4 * times):
+            frame = replay.frame(position)
+            # Taken long waves first: 633, 532, 488, 405.
+            assert (frame.light.channel, frame.light.confirmed) == (names[3 - position % 4], True)
+            assert frame.exposure_ms == [40, 30, 20, 10][position % 4]
+
+
+FOUR = [
+    {"config": name, "exposure": exposure} for name, exposure in (("405", 10), ("488", 20), ("532", 30), ("633", 40))
+]
+
+
+def test_four_channels_on_the_simulators(tmp_path):
+    settings = simulated((0, 0, 640, 480))
+    plan = make_plan({"channels": FOUR, "time_plan": {"interval": 0.4, "loops": 2}}, settings)
+    check_file(carry_out(settings, plan, tmp_path), settings, 2, (480, 640))
+
+
+@pytest.mark.prove
+@pytest.mark.timeout(600)
+def test_four_channels_times_twenty_in_full_size(tmp_path):
+    settings = simulated(None)
+    plan = make_plan({"channels": FOUR, "time_plan": {"interval": 2, "loops": 20}}, settings)
+    check_file(carry_out(settings, plan, tmp_path), settings, 20, (2160, 3840))
+
+
+@pytest.mark.prove
+@pytest.mark.timeout(120)
+def test_a_hundred_intervals_on_the_simulators_do_not_drift(tmp_path):
+    settings = simulated((0, 0, 320, 240))
+    plan = make_plan({"channels": ["405"], "time_plan": {"interval": 0.2, "loops": 101}}, settings)
+    result = carry_out(settings, plan, tmp_path)
+    assert result.complete
+    drift_ms = (result.deviation_ms[-1] - result.deviation_ms[0]) / 100
+    with open_replay(result.path) as replay:
+        ends = [frame.exposure_end_s for frame in replay.frames()]
+    assert abs(drift_ms) < 1
+    assert abs(np.diff(ends).mean() - 0.2) < 0.001
