@@ -87,7 +87,17 @@ KINDS = {
 }
 
 
-@pytest.fixture(params=[*(f"{kind} {way}" for kind in KINDS for way in WAYS), "firmware pty", "firmware relay"])
+# The way is the same whatever is spoken over it: one protocol over sockets is enough for every day.
+RIGS = [
+    *(f"{kind} {way}" for kind in KINDS for way in WAYS if way != "socket"),
+    "lumencor socket",
+    *(pytest.param(f"{kind} socket", marks=pytest.mark.prove) for kind in KINDS if kind != "lumencor"),
+    "firmware pty",
+    "firmware relay",
+]
+
+
+@pytest.fixture(params=RIGS)
 def rig(request) -> Iterator[Rig]:
     kind, way = request.param.split()
     with on_avr(way == "relay") if kind == "firmware" else WAYS[way](*KINDS[kind]) as made:
