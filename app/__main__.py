@@ -257,6 +257,31 @@ def replay(
 
 
 @cli.command()
+def recover(
+    paths: Annotated[list[Path], typer.Argument(help="Unfinished recordings, or folders that hold some.")],
+) -> None:
+    """Finish recordings whose program died, with every frame that was safe on the disk by then."""
+    from app.recording import find_unfinished
+    from app.recording import recover as recover_one
+
+    found = [file for path in paths for file in ([u.path for u in find_unfinished(path)] if path.is_dir() else [path])]
+    failed = 0
+    for path in found:
+        try:
+            summary = recover_one(path)
+        except DapiscopeError as error:
+            failed += 1
+            err.print(str(error), style="red", highlight=False, soft_wrap=True, markup=False)
+            continue
+        kept = f"{summary.frames} frames recovered" if summary.frames else "held no frame yet, and was removed"
+        out.print(f"{path}: {kept}", highlight=False, soft_wrap=True, markup=False)
+    if not found:
+        out.print("There is nothing to recover here.", highlight=False)
+    if failed:
+        raise typer.Exit(1)
+
+
+@cli.command()
 def segment(
     paths: Annotated[list[Path], typer.Argument(help="Images, or folders of images.")],
     out_dir: Annotated[Path, typer.Option("--out", help="Folder for labels and tables.")],

@@ -10,7 +10,7 @@ from app.events import Event, Notice, RecordingChanged, ReplayMoved
 from app.frame import Frame
 from app.hardware.base import Camera
 from app.live_path import LivePath
-from app.recording import Recorder, Replay, RunMetadata, check_disk, open_replay
+from app.recording import Recorder, Replay, RunMetadata, check_disk, find_unfinished, open_replay
 
 RECORDER_QUEUE_BYTES = 512 << 20
 
@@ -79,6 +79,20 @@ def check_rate(folder: Path, camera: Camera, frames: int | None) -> None:
     if frames is not None and frames * frame_bytes <= RECORDER_QUEUE_BYTES:
         return
     check_disk(folder, frame_bytes * (settings.fps or limits.fps[1]))
+
+
+def unfinished_notice(folder: Path) -> Notice | None:
+    """Return what to tell about recordings in `folder` whose program died; None when there are none."""
+    found = find_unfinished(folder)
+    if not found:
+        return None
+    frames = sum(each.frames for each in found)
+    which = found[0].path.name if len(found) == 1 else f"{len(found)} recordings"
+    return Notice(
+        "warning",
+        f"{which} in {folder} was left unfinished when the program died; `dapiscope recover {folder}` brings back"
+        f" {frames} frames.",
+    )
 
 
 class ReplayDesk:

@@ -74,6 +74,8 @@ class LightKeeper:
         self._jobs: queue.PriorityQueue[_Job] = queue.PriorityQueue()
         self._numbers = itertools.count()
         self._cancel_before = -1
+        self._off: Future[LightReading] | None = None
+        self._off_lock = threading.Lock()
         self._closing = threading.Event()
         self._dark_confirmed = False
         self._wants_dark = True
@@ -98,7 +100,11 @@ class LightKeeper:
     def off(self) -> "Future[LightReading]":
         """Make everything dark before anything else; switches asked for earlier are cancelled."""
         self._cancel_before = next(self._numbers)
-        return self._put(_URGENT, lambda: self._switch(None, 0.0))
+        with self._off_lock:
+            # One that is under way or waits will do: many at once would only make a mute box wait for each.
+            if self._off is None or self._off.done():
+                self._off = self._put(_URGENT, lambda: self._switch(None, 0.0))
+            return self._off
 
     def read(self) -> "Future[LightReading]":
         """Ask the box what shines now."""

@@ -20,9 +20,9 @@ from typing import Any, Literal, Protocol, TypeVar, cast
 
 from pydantic import ValidationError
 
-from app.bench import Bench
+from app.bench import ANSWER_S, Bench
 from app.clock import Clock, SystemClock
-from app.desks import RecordingDesk, ReplayDesk, check_rate
+from app.desks import RecordingDesk, ReplayDesk, check_rate, unfinished_notice
 from app.display import Contrast, View
 from app.errors import (
     CameraError,
@@ -31,6 +31,7 @@ from app.errors import (
     DeviceError,
     LightError,
     LightRangeError,
+    LightStuckError,
     RefusedError,
     UsageError,
 )
@@ -313,12 +314,14 @@ class Session:
             if self._state in (State.FAILED, State.CLOSED):
                 return
             self._state = State.FAILED
-        self._bench.off()
+        off = self._bench.off()
         reason = sentence(error)
         if not isinstance(error, DapiscopeError):
             log.error("unexpected failure", exc_info=error)
         self._publish(StateChanged(State.FAILED, reason))
         self._publish(Notice("error", reason))
+        if off is not None:
+            off.add_done_callback(self._tell_failed_off)
         with suppress(RuntimeError):  # `close` came in between, and tears down itself
             self._devices.submit(self._teardown)
         if isinstance(error, CameraGoneError):
@@ -415,7 +418,10 @@ class Session:
             except Exception as error:  # noqa: BLE001 - the steps after it matter as much; raised below
                 problems.append(error)
         if off is not None:
-            off.result(5.0)
+            try:
+                off.result(ANSWER_S)
+            except TimeoutError:
+                problems.append(LightStuckError("THE LIGHT MAY STILL BE ON: its box does not answer; cut its power."))
         for problem in problems:
             raise problem
 
@@ -431,8 +437,7 @@ class Session:
                 step()
             except Exception as error:
                 log.exception("while stopping")
-                if sentence(error) not in self._told:
-                    self._publish(Notice("error", sentence(error)))
+                self._tell(error)
 
     def _look_for_camera(self) -> None:
         """After an unplugging: take the camera back as soon as it is there, with the settings it had."""
@@ -539,6 +544,9 @@ class Session:
     def _start_recording(self, folder: Path, frames: int | None = None) -> None:
         if self._path is None or self._recording.active:
             return
+        unfinished = unfinished_notice(folder)
+        if unfinished is not None:
+            self._publish(unfinished)
         if self._settings.camera_images is None:  # a folder is played only as fast as it is counted and written
             check_rate(folder, self._bench.need_camera(), frames)
         self._recording.start(folder, self._path, self._metadata(self._counter), frames)
@@ -678,6 +686,11 @@ class Session:
         if self._state in (State.LIVE, State.STARTING, State.SNAPPING):
             self.fail(error)
         else:
+            self._tell(error)
+
+    def _tell(self, error: BaseException) -> None:
+        """Publish what went wrong, unless that was said a moment ago."""
+        if sentence(error) not in self._told:
             self._publish(Notice("error", sentence(error)))
 
     def _show(self, frame: Frame) -> None:
@@ -779,5 +792,5 @@ def sentence(error: BaseException) -> str:
     """Return what the operator reads: our own sentence, or what an unexpected error is called."""
     if isinstance(error, DapiscopeError):
         return str(error)
-    what = f"{type(error).__name__}: {error}"
-    return f"Something unexpected went wrong ({what}). The light is being switched off; see the log."
+    what = " ".join(f"{type(error).__name__}, {error}".split())[:200]
+    return f"Something unexpected went wrong ({what}): the light is being switched off; see the log."

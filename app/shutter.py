@@ -12,6 +12,10 @@ FIRST_FRAME_S = 3.0
 """A camera that was just started may take so much longer for its first frame."""
 
 
+ASLEEP_S = 0.15
+"""Who looks later than that was held up himself, and blames no camera."""
+
+
 class Shutter:
     """Watches the frames of one running camera; thread-safe.
 
@@ -25,6 +29,7 @@ class Shutter:
         self._due_s: float | None = None
         self._last_s: float | None = None
         self._closed = False
+        self._looked_s: float | None = None
 
     def arm(self, now_s: float, period_s: float) -> None:
         """Begin to watch a camera that was started, or got another pace, at `now_s`.
@@ -39,7 +44,7 @@ class Shutter:
             # A fast camera is dark within half a second; a slow one may miss no more than one frame.
             self._limit_s = max(SILENCE_S, period_s + SILENCE_S / 2)
             self._due_s = now_s + self._limit_s + FIRST_FRAME_S
-            self._last_s, self._closed = None, False
+            self._last_s, self._looked_s, self._closed = None, None, False
 
     def disarm(self) -> None:
         """Stop to watch: the camera is being stopped on purpose."""
@@ -60,7 +65,13 @@ class Shutter:
     def overdue(self, now_s: float) -> bool:
         """Tell, once an outage, that a frame is overdue at `now_s` and the light must go off."""
         with self._lock:
-            if self._due_s is None or self._closed or now_s <= self._due_s:
+            looked_s, self._looked_s = self._looked_s, now_s
+            if self._due_s is None or self._closed:
+                return False
+            if looked_s is not None and now_s - looked_s > ASLEEP_S:
+                # The whole program stood still, and the camera's thread with it: the frames get their chance.
+                self._due_s += now_s - looked_s
+            if now_s <= self._due_s:
                 return False
             self._closed = True
             return True
