@@ -162,6 +162,18 @@ def test_exact_results_are_at_full_resolution(segmenter):
     assert both > 0.85
 
 
+@pytest.mark.parametrize("diameter", [8, 11, 45])
+def test_nuclei_of_another_size_are_looked_at_again(segmenter, diameter):
+    pixels, truth = nuclei(diameter, shape=(diameter * 14, diameter * 14))
+    found = segmenter.segment(frame(pixels, 0.65), exact=True)
+    assert found.count == pytest.approx(truth.max(), rel=0.05)
+    assert (found.scale_source, found.pixel_size_um) == ("metadata", 0.65)
+    iou = ((found.labels > 0) & (truth > 0)).sum() / ((found.labels > 0) | (truth > 0)).sum()
+    assert iou > 0.75
+    expected_um2 = np.bincount(truth.ravel())[1:].mean() * 0.65**2
+    assert found.nuclei["area_um2"].mean() == pytest.approx(expected_um2, rel=0.25)
+
+
 def test_every_nucleus_has_a_pixel_where_the_file_is_coarse(segmenter):
     pixels, _ = nuclei(6, shape=(150, 150), pitch=2.2)
     found = segmenter.segment(frame(pixels), 0.65 * 20 / 6, exact=True)

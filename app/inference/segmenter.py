@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import cv2
@@ -61,6 +61,9 @@ SHARP_EDGE = 0.14
 """Nuclei wider than this part of the field need outlines steeper than this to be believed."""
 LARGEST_NUCLEUS, LARGE_NUCLEUS = 4.0, 2.5
 """Diameters over the nominal one: beyond the first nothing is a nucleus, beyond the second only what has an edge."""
+
+SUITED, ENOUGH_TO_JUDGE = (0.8, 1.45), 5
+"""Median diameters over the nominal one at which the model is at its best, and from how many nuclei that is judged."""
 
 TRIAL_SHAPE = (332, 591)
 """(h, w) on which several execution providers are timed against each other: a live frame at the model's scale."""
@@ -198,7 +201,8 @@ class Segmenter:
         tracker : ScaleTracker, optional
             Keeps an estimate for the frames of one stream.
         exact : bool
-            True gives labels at the frame's full resolution, outlines and measurements included; False leaves
+            True gives labels at the frame's full resolution, outlines and measurements included, and looks again at
+            a more fitting scale where the nuclei are much smaller or larger than those of the model; False leaves
             both at the model's scale, or for fields larger than `LIVE_PIXELS` at a coarser one (up to `COARSEST`),
             which is what live imaging has time for.
 
@@ -222,6 +226,10 @@ class Segmenter:
         with watch.time("scale"):
             image = to_scale(frame.pixels, scale.factor / coarse)
         found = self._find(image, frame.white, watch, keep_foreground=exact, coarse=coarse)
+        if exact and scale.source != "estimated" and (better := self._suited(found, scale)) is not scale:
+            with watch.time("scale"):
+                image = to_scale(frame.pixels, better.factor)
+            found = self._find(image, frame.white, watch, keep_foreground=True)
         with watch.time("measure"):
             return self._result(frame, image, found, scale, watch, exact)
 
@@ -292,6 +300,22 @@ class Segmenter:
             return _Scale(factor, None, "estimated", unknown=True)
         factor = float(np.clip(self._input.nucleus_diameter_px / diameter, *FACTORS))
         return _Scale(factor, model_um * factor, "estimated", unknown=wanted is None)
+
+    def _suited(self, found: _Found, scale: _Scale) -> _Scale:
+        """Return `scale`, or where the nuclei of this sample are not as large as the model's, one that suits them.
+
+        Lymphocytes are half as wide as the nuclei the model expects at its pixel size; seen at their own size they
+        are found as well as any.
+        """
+        count = len(found.scores)
+        if count < ENOUGH_TO_JUDGE:
+            return scale
+        nominal = self._input.nucleus_diameter_px
+        ratio = float(np.median(np.sqrt(areas_px(found.labels, count) * (4 / np.pi)))) / nominal
+        if SUITED[0] <= ratio <= SUITED[1]:
+            return scale
+        factor = float(np.clip(scale.factor * np.clip(1 / ratio, 0.5, 2.0), *FACTORS))
+        return replace(scale, factor=factor)
 
     def estimate_diameter_px(self, frame: Frame) -> float | None:
         """Return the typical nucleus diameter in pixels of the frame, None where there is none.
@@ -480,7 +504,6 @@ def _open(model: Model, provider: str, threads: int) -> Any:
     options.log_severity_level = 4
     # Spinning threads would take the cores from camera, display and recording between two frames.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.add_session_config_entry("session.set_denormal_as_zero", "1")
     wanted = [(provider, _options(provider, threads))]
     try:
         session = onnxruntime.InferenceSession(model.data, options, providers=wanted)
