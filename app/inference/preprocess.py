@@ -96,7 +96,7 @@ def _levels(image: Image) -> tuple[float, float]:
     values = np.ascontiguousarray(image, dtype=np.float32)
     least = QUANTUM_SD if image.dtype.kind in "ui" else 1e-6
     low, high = _range(values)
-    return low, max(high - low, NOISE_FLOOR * max(noise_sd(values[:: 1 + values.size // NOISE_PIXELS]), least))
+    return low, max(high - low, NOISE_FLOOR * max(noise_sd(image[:: 1 + image.size // NOISE_PIXELS]), least))
 
 
 def _stretch(image: Image, low: float, span: float) -> Float:
@@ -129,7 +129,14 @@ def noise_sd(image: npt.NDArray[Any]) -> float:
     rows = image[::2]
     if rows.shape[1] < 2:
         return 0.0
-    steps = np.abs(np.subtract(rows[:, 1::2], rows[:, : 2 * (rows.shape[1] // 2) : 2], dtype=np.float32)).ravel()
+    pairs = 2 * (rows.shape[1] // 2)
+    left, right = rows[:, :pairs:2], rows[:, 1:pairs:2]
+    if image.dtype in (np.uint8, np.uint16):
+        # The median of whole numbers is in their histogram, which takes a tenth of the time of ordering them.
+        whole = cv2.absdiff(np.ascontiguousarray(right), np.ascontiguousarray(left)).ravel()
+        below = np.cumsum(np.bincount(whole))
+        return float(np.searchsorted(below, whole.size // 2, side="right")) / 0.954
+    steps = np.abs(np.subtract(right, left, dtype=np.float32)).ravel()
     middle = steps.size // 2
     return float(np.partition(steps, middle)[middle]) / 0.954
 
