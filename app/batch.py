@@ -13,7 +13,7 @@ from typing import IO, Any, Literal
 
 from app.errors import BadImageError, DapiscopeError, RecordingError
 from app.frame import Segmentation
-from app.images import expand_paths, read_frame
+from app.images import as_frame, expand_paths, read_image
 from app.inference.measure import COUNT_COLUMNS, count_row, known_pixel_size_um
 from app.inference.segmenter import Segmenter
 from app.recording import NUCLEI_COLUMNS, free_path, nuclei_rows, write_labels
@@ -36,6 +36,8 @@ class Progress:
         See `app.frame.Segmentation`.
     error : str
         One sentence when the file failed, else empty.
+    note : str
+        What was done beyond reading, e.g. ``"first of 9 planes"``; else empty.
     """
 
     done: int
@@ -45,6 +47,7 @@ class Progress:
     flags: tuple[str, ...] = ()
     scale_source: str = ""
     error: str = ""
+    note: str = ""
 
 
 def segment_files(
@@ -88,7 +91,8 @@ def segment_files(
             yield Progress(done, total, path, error=message)
         for done, path in enumerate(files, 1 + len(failed)):
             try:
-                result = segmenter.segment(read_frame(path, done - 1), pixel_size_um, exact=True)
+                image = read_image(path)
+                result = segmenter.segment(as_frame(image, path, done - 1), pixel_size_um, exact=True)
             except DapiscopeError as error:
                 yield Progress(done, total, path, error=str(error))
                 continue
@@ -97,12 +101,12 @@ def segment_files(
                 continue
             try:
                 write_labels(free_path(out, f"{path.stem}_labels.tif"), result.labels, known_pixel_size_um(result))
-                tables.add(path, result, segmenter)
+                tables.add(path, result, segmenter, image.note)
             except OSError as error:
                 raise RecordingError(
                     f"The results in {out} cannot be written ({error.strerror}): free some space."
                 ) from None
-            yield Progress(done, total, path, result.count, result.flags, result.scale_source)
+            yield Progress(done, total, path, result.count, result.flags, result.scale_source, note=image.note)
 
 
 def _expand(paths: Iterable[Path]) -> tuple[list[Path], list[tuple[Path, str]]]:
@@ -127,11 +131,11 @@ class _Tables:
             stack.enter_context(nuclei_name.open("x", newline="", encoding="utf-8")),
         )
         self._counts, self._nuclei = (_writer(file) for file in self._files)
-        self._counts.writerow(["image", *COUNT_COLUMNS, "model", "model_sha256"])
+        self._counts.writerow(["image", *COUNT_COLUMNS, "model", "model_sha256", "note"])
         self._nuclei.writerow(["image", *NUCLEI_COLUMNS])
 
-    def add(self, path: Path, result: Segmentation, segmenter: Segmenter) -> None:
-        self._counts.writerow([path.name, *count_row(result), segmenter.name, segmenter.sha256])
+    def add(self, path: Path, result: Segmentation, segmenter: Segmenter, note: str) -> None:
+        self._counts.writerow([path.name, *count_row(result), segmenter.name, segmenter.sha256, note])
         self._nuclei.writerows([path.name, *row] for row in nuclei_rows(result))
         for file in self._files:
             file.flush()

@@ -65,7 +65,7 @@ class StillImage:
     planes : int
         Planes in the file; the first is the one that was read.
     note : str
-        What was done beyond reading, e.g. ``"RGB: largest channel"``; else empty.
+        What was done beyond reading, e.g. ``"first of 9 planes"`` or ``"RGB: largest channel"``; else empty.
     """
 
     pixels: NDArray[np.uint8] | NDArray[np.uint16]
@@ -107,6 +107,8 @@ def read_image(path: Path | str) -> StillImage:
     pixels = _to_depth(pixels, path)
     if decoded.inverted:
         pixels = np.subtract(np.iinfo(pixels.dtype).max, pixels, dtype=pixels.dtype)
+    if decoded.planes > 1:
+        note = "; ".join(filter(None, (f"first of {decoded.planes} planes", note)))
     return StillImage(
         read_only(np.ascontiguousarray(pixels)),
         decoded.pixel_size_um,
@@ -124,8 +126,11 @@ def read_frame(path: Path | str, index: int = 0) -> Frame:
     BadImageError
         See `read_image`.
     """
-    path = Path(path)
-    image = read_image(path)
+    return as_frame(read_image(path), Path(path), index)
+
+
+def as_frame(image: StillImage, path: Path, index: int = 0) -> Frame:
+    """Return an image that was read from `path` as a `Frame`."""
     return Frame(
         pixels=image.pixels,
         index=index,
@@ -164,8 +169,8 @@ def read_labels(path: Path | str) -> NDArray[np.int32]:
 def expand_paths(paths: Iterable[Path]) -> list[Path]:
     """Return `paths` with each folder replaced by the image files directly in it, in name order.
 
-    Hidden files and label images that dapiscope wrote (``*_labels.tif``) are left out; files stay as given, even
-    those that do not exist: reading them says so.
+    Hidden files and what dapiscope itself wrote (``*_labels.tif``, ``*_overlay.png``) are left out; files stay as
+    given, even those that do not exist: reading them says so.
 
     Raises
     ------
@@ -190,7 +195,7 @@ def expand_paths(paths: Iterable[Path]) -> list[Path]:
 
 
 def _is_image_name(path: Path) -> bool:
-    own_output = path.stem.endswith("_labels") and path.suffix == ".tif"
+    own_output = path.name.endswith(("_labels.tif", "_overlay.png"))
     return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".") and not own_output
 
 

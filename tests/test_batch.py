@@ -73,6 +73,8 @@ def test_good_and_bad_files_side_by_side(tmp_path, segmenter, capfd):
         ("fast", segmenter.sha256, "given")
     }
     assert float(counts[0]["density_per_mm2"]) == pytest.approx(6 / (150 * 200 * 0.65**2) * 1e6, rel=1e-3)
+    assert [row["note"] for row in counts] == ["", "", "RGB: largest channel", "", ""]
+    assert {step.note for step in steps} == {"", "RGB: largest channel"}
     nuclei = table(out / "nuclei.csv")
     assert tuple(nuclei[0]) == ("image", *NUCLEI_COLUMNS)
     assert len(nuclei) == 6 + 5 + 4 + 6

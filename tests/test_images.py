@@ -93,6 +93,7 @@ def test_stack_gives_its_first_plane(tmp_path):
     got = read_image(tmp_path / "s.tif")
     np.testing.assert_array_equal(got.pixels, RAMP16)
     assert got.planes == 3
+    assert got.note == "first of 3 planes"
 
 
 def test_ome_tiff_gives_pixel_size_and_bits(tmp_path):
@@ -239,7 +240,7 @@ def test_labels_keep_their_numbers(tmp_path):
 
 
 def test_folders_expand_in_name_order(tmp_path):
-    for name in ("b.PNG", "a.tif", "notes.txt", ".hidden.png", "a_labels.tif"):
+    for name in ("b.PNG", "a.tif", "notes.txt", ".hidden.png", "a_labels.tif", "a_overlay.png"):
         (tmp_path / name).write_bytes(b"x")
     (tmp_path / "sub.png").mkdir()
     other = tmp_path / "elsewhere.bin"
