@@ -23,6 +23,7 @@ bench: $(VENV)/.installed-dev
 
 prove: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -m prove --timeout 3600
+	$(BIN)/python docs/make_fault_table.py
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
