@@ -6,7 +6,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import Qt, QUrl
+from PySide6.QtCore import Qt, QTimer, QUrl
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QFileDialog
 
@@ -88,6 +88,8 @@ class FileActions:
         dialog.setFileMode(mode)
         dialog.setModal(False)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        # The keys work the microscope again as soon as the dialog is gone, whatever the window manager thinks.
+        dialog.finished.connect(lambda _result: QTimer.singleShot(0, self.w, self.w.activateWindow))
         return dialog
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QFileDialog
 
 from app.events import Notice
@@ -167,6 +167,7 @@ class ToolActions:
         dialog.setDefaultSuffix("json")
         dialog.setModal(False)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.finished.connect(lambda _result: QTimer.singleShot(0, self.w, self.w.activateWindow))
         return dialog
 
     def _write(self, presets: tuple[Preset, ...]) -> None:

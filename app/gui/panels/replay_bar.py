@@ -185,10 +185,12 @@ class ReplayBar(QFrame):
         """Show where the replay stands."""
         if event.length != self.timeline.length:
             self.timeline.counts.clear()
-        self.timeline.show_position(min(event.position, max(event.length - 1, 0)), event.length)
-        if event.playing != self.playing:
-            self.playing = event.playing
-            self.play.setIcon(icon("pause" if event.playing else "play"))
+        # The replay stands before `position`; what is on the screen is the frame before that.
+        self.timeline.show_position(min(max(event.position - 1, 0), max(event.length - 1, 0)), event.length)
+        playing = event.playing and (event.position < event.length or self.loop.isChecked())
+        if playing != self.playing:
+            self.playing = playing
+            self.play.setIcon(icon("pause" if playing else "play"))
         if event.speed > 0 and self.speed.findData(event.speed) >= 0:
             self.speed.setCurrentIndex(self.speed.findData(event.speed))
 
