@@ -225,6 +225,20 @@ def test_buffers_are_few(segmenter):
     assert len(segmenter._network._buffers) <= module.BUFFERS_KEPT
 
 
+@pytest.mark.parametrize("views", [2, 4])
+def test_mirror_images_are_averaged(segmenter, views):
+    card = segmenter.model.card
+    given = card.input.model_copy(update={"views": views})
+    many = Segmenter(Model(card.model_copy(update={"input": given}), segmenter.model.path, segmenter.model.data))
+    ready = normalise(nuclei(shape=(90, 117))[0], "robust")
+    mean = many._probabilities(ready)
+    # What was averaged over the mirror images is the same for a mirrored image.
+    np.testing.assert_allclose(many._probabilities(np.ascontiguousarray(ready[:, ::-1]))[:, :, ::-1], mean, atol=1e-5)
+    assert np.abs(mean - segmenter._probabilities(ready)).max() > 1e-4
+    pixels, truth = nuclei()
+    assert many.segment(frame(pixels, 0.65)).count == truth.max()
+
+
 def test_read_only_frames_are_fine(segmenter):
     pixels, truth = nuclei()
     pixels.flags.writeable = False

@@ -31,6 +31,8 @@ class ModelInput(_Table):
     """h and w must be multiples of this."""
     normalisation: str
     """See `app.inference.preprocess.normalise`."""
+    views: Literal[1, 2, 4] = 1
+    """How many mirror images of the input are run and averaged: as is, left-right, up-down, both."""
     pixel_size_um: Annotated[float, Field(gt=0, le=100)] | None = None
     """µm per pixel that the network was trained at; None follows from the nucleus size."""
     nucleus_diameter_px: Annotated[float, Field(gt=1, le=1000)]

@@ -412,12 +412,24 @@ class Segmenter:
 
     def _find_in(self, ready: NDArray[np.float32], watch: _Stopwatch, keep_foreground: bool, coarse: float) -> _Found:
         with watch.time("network"):
-            output = self._network.run(ready)
+            output = self._probabilities(ready)
         with watch.time("decode"):
             labels = decode(output, _decoding(self.model.card.decode, coarse))
             scores = nucleus_scores(output, labels)
             foreground = cv2.convertScaleAbs(output[0], alpha=255) if keep_foreground else None
         return _Found(labels, scores, foreground)
+
+    def _probabilities(self, ready: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the network's output (C, h, w), the mean over the mirror images that the card asks for."""
+        output = self._network.run(ready)
+        if self._input.views == 1:
+            return output
+        mean = output.copy()
+        for flips in ((2,), (1,), (1, 2))[: self._input.views - 1]:
+            mirrored = np.ascontiguousarray(np.flip(ready, tuple(axis - 1 for axis in flips)))
+            mean += np.flip(self._network.run(mirrored), flips)
+        mean *= np.float32(1 / self._input.views)
+        return mean
 
 
 def coarseness(pixels: float) -> float:
