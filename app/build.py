@@ -4,8 +4,11 @@ Nothing is chosen silently: ``sim`` must be asked for by name, and a real part t
 """
 
 import os
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+
+import cv2
 
 from app.bench import Bench
 from app.clock import Clock, SystemClock
@@ -23,6 +26,7 @@ Levels = tuple[float, ...]
 
 def make_session(settings: Settings, clock: Clock | None = None) -> Session:
     """Return a session over the parts that `settings` names; nothing is opened yet."""
+    share_the_cores()
     clock = clock or SystemClock()
     parts = _parts(settings, clock)
     session = Session(settings, Parts(parts.camera, parts.light, make_counter, _tracker), clock)
@@ -51,6 +55,25 @@ def _parts(settings: Settings, clock: Clock) -> "_Bench":
     return _Bench(settings, clock)
 
 
+def share_the_cores(cores: int | None = None) -> None:
+    """Set every pool of threads of this process on purpose, here and nowhere else.
+
+    Camera, display, counting, window and recording are threads of their own already: more threads inside of one of
+    them would only get into the way of the others. The network's threads are `network_threads`; numpy's BLAS is not
+    used on the way of a frame.
+    """
+    cores = cores or os.cpu_count() or 2
+    cv2.setNumThreads(max(1, min(cores // 4, 4)))
+    # A thread that wants the interpreter waits this long for one that computes in Python: 1 ms instead of 5 keeps the
+    # window's loop and the camera from waiting for the counting.
+    sys.setswitchinterval(0.001)
+
+
+def network_threads(cores: int | None = None) -> int:
+    """Return how many threads the network gets beside everything else: half of the cores, at most 4."""
+    return max(1, min((cores or os.cpu_count() or 2) // 2, 4))
+
+
 def make_counter(name: str) -> "Segmenter":
     """Return the model `name`, loaded, verified and warm.
 
@@ -60,8 +83,7 @@ def make_counter(name: str) -> "Segmenter":
     from app.inference.segmenter import Segmenter
 
     chosen = default_model("accurate")[0] if name == "accurate" else name
-    # On two cores one thread counts as fast as two and leaves the other core to camera, display and recording.
-    return Segmenter(load_model(chosen), threads=max(1, min((os.cpu_count() or 2) // 2, 4)))
+    return Segmenter(load_model(chosen), threads=network_threads())
 
 
 def _tracker() -> Any:
