@@ -5,11 +5,11 @@ from gui_fake_session import FakeSession, make_frame, make_result
 from PySide6.QtCore import QSettings, Qt
 from PySide6.QtGui import QFontMetricsF
 from PySide6.QtWidgets import QAbstractButton, QComboBox, QLabel, QScrollArea, QWidget
-from superqt import QElidingLabel
 
 from app.events import Stats, StatsReady
 from app.gui.main_window import MainWindow
 from app.gui.panels.light import LightButton
+from app.gui.panels.status_strip import Eliding
 from app.gui.store import WindowStore
 from app.gui.theme import DARK, RED, THEME, contrast_ratio
 from app.settings import DEFAULT_CHANNELS
@@ -52,7 +52,7 @@ def cut_off(window: QWidget) -> list[str]:
     """Return what is smaller than its text."""
     found = []
     for label in window.findChildren(QLabel):
-        if not label.isVisible() or isinstance(label, QElidingLabel) or not label.text():
+        if not label.isVisible() or isinstance(label, Eliding) or not label.text():
             continue
         if label.wordWrap():
             needed, has = label.heightForWidth(label.width()), label.height()

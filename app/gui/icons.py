@@ -61,12 +61,12 @@ DRAWINGS: dict[str, str] = {
 
 
 def icon(name: str, color: str | None = None) -> QIcon:
-    """Return an icon in `color`, or in the theme's own colours for normal, checked and disabled."""
+    """Return an icon in the theme's own colours for normal, checked and disabled; `color` is instead of the first."""
     p = THEME.palette
     result = QIcon()
     for mode, state, ink in (
         (QIcon.Mode.Normal, QIcon.State.Off, color or p.text),
-        (QIcon.Mode.Normal, QIcon.State.On, color or p.on_accent),
+        (QIcon.Mode.Normal, QIcon.State.On, p.on_accent),
         (QIcon.Mode.Disabled, QIcon.State.Off, p.muted),
     ):
         result.addPixmap(pixmap(name, ink, 40), mode, state)

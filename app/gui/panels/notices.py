@@ -109,8 +109,9 @@ class ToastStack(QWidget):
     def settle(self) -> None:
         """Take the place at the lower left, above the pixel readout."""
         width = min(THEME.px(560), self._over.width() - THEME.px(24))
-        self.setFixedWidth(max(width, 50))
-        self.adjustSize()
+        self._lines.activate()
+        wanted = self._lines.totalHeightForWidth(width) if self._lines.hasHeightForWidth() else 0
+        self.setFixedSize(max(width, 50), max(wanted, self._lines.totalMinimumSize().height()))
         self.move(THEME.px(12), max(self._over.height() - self.height() - THEME.px(46), 0))
 
 
