@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
 
 import typer
-from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from app.errors import DapiscopeError, RefusedError, UsageError
-from app.settings import Settings
+from app.settings import Settings, read_config, settings_from
 
 EXPOSURE_MS = 15.0
 
@@ -67,53 +66,47 @@ def pixel_size(text: str | None) -> float | Literal["auto"] | None:
     return value
 
 
-def settings_of(
-    *,
-    camera: str,
-    camera_images: Path | None,
-    light: str,
-    channel: str,
-    exposure_ms: float,
-    gain_db: float,
-    intensity: float,
-    pixel_format: str,
-    fps: float | None,
-    pixel_size_um: str | None,
-    model: str,
-    throughput_limit: bool = False,
-    sample: str = "",
-    operator: str = "",
-    seed: int = 1,
-) -> Settings:
-    """Return validated settings; UsageError names the option that is wrong."""
-    try:
-        settings = Settings.model_validate(
-            {
-                "camera_id": camera,
-                "camera_images": camera_images,
-                "light_id": light,
-                "seed": seed,
-                "camera": {
-                    "exposure_ms": exposure_ms,
-                    "gain_db": gain_db,
-                    "pixel_format": pixel_format,
-                    "fps": fps or None,
-                    "throughput_limit": throughput_limit,
-                },
-                "light": {"channel": channel, "intensity": intensity},
-                "segmentation": {"model": model, "pixel_size_um": pixel_size(pixel_size_um)},
-                "snap": {"pixel_format": pixel_format, "model": model},
-                "sample": {"sample": sample, "operator": operator},
-            }
-        )
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = "--" + str(first["loc"][-1]).replace("_", "-")
-        raise UsageError(f"{name}: {first['msg']}.") from error
-    names = [each.name for each in settings.channels]
-    if channel not in names:
-        raise UsageError(f"--channel takes one of {', '.join(names)}; not {channel!r}.")
-    return settings
+PLACES: dict[str, tuple[str, ...]] = {
+    "camera": ("camera_id",),
+    "camera_images": ("camera_images",),
+    "light": ("light_id",),
+    "seed": ("seed",),
+    "exposure_ms": ("camera", "exposure_ms"),
+    "gain_db": ("camera", "gain_db"),
+    "fps": ("camera", "fps"),
+    "throughput_limit": ("camera", "throughput_limit"),
+    "channel": ("light", "channel"),
+    "intensity": ("light", "intensity"),
+    "pixel_size_um": ("segmentation", "pixel_size_um"),
+    "sample": ("sample", "sample"),
+    "operator": ("sample", "operator"),
+}
+"""Where each option goes in the settings; options of one mode alone are in `settings_of`."""
+
+
+def settings_of(context: typer.Context) -> Settings:
+    """Return what the configuration file says, overruled by the options that were typed.
+
+    Raises UsageError, which names the option or the key that is wrong.
+    """
+    tree = read_config((context.obj or {}).get("config"))
+    mode = "snap" if context.info_name == "snap" else "camera"
+    places = {**PLACES, "pixel_format": (mode, "pixel_format")}
+    places["model"] = ("snap", "model") if mode == "snap" else ("segmentation", "model")
+    for name, place in places.items():
+        source = context.get_parameter_source(name)
+        if name not in context.params or source is None or source.name != "COMMANDLINE":
+            continue  # the defaults of the options are those of the settings
+        value = context.params[name]
+        if name == "pixel_size_um":
+            value = pixel_size(value)
+        elif name == "fps":
+            value = value or None
+        section = tree
+        for part in place[:-1]:
+            section = section.setdefault(part, {})
+        section[place[-1]] = value
+    return settings_from(tree)
 
 
 @cli.callback(invoke_without_command=True)
@@ -123,6 +116,9 @@ def main_window(
     light: LightId = "sim",
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="Log to the terminal.")] = False,
+    config: Annotated[
+        Path | None, typer.Option("--config", envvar="DAPISCOPE_CONFIG", help="Settings of this microscope (TOML).")
+    ] = None,
 ) -> None:
     """Open the window when no command is given."""
     logging.basicConfig(
@@ -133,12 +129,14 @@ def main_window(
 
         out.print(f"dapiscope {__version__}", highlight=False)
         raise typer.Exit
+    context.obj = {"config": config}
     if context.invoked_subcommand is None:
-        raise typer.Exit(_window(Settings(camera_id=camera, light_id=light)))
+        raise typer.Exit(_window(settings_of(context)))
 
 
 @cli.command()
 def live(
+    context: typer.Context,
     camera: CameraId = "sim",
     camera_images: CameraImages = None,
     light: LightId = "sim",
@@ -160,23 +158,7 @@ def live(
     seed: Seed = 1,
 ) -> None:
     """Live imaging: every frame on the screen, nuclei counted as they come."""
-    settings = settings_of(
-        camera=camera,
-        camera_images=camera_images,
-        light=light,
-        channel=channel,
-        exposure_ms=exposure_ms,
-        gain_db=gain_db,
-        intensity=intensity,
-        pixel_format=pixel_format,
-        fps=fps,
-        pixel_size_um=pixel_size_um,
-        model=model,
-        throughput_limit=throughput_limit,
-        sample=sample,
-        operator=operator,
-        seed=seed,
-    )
+    settings = settings_of(context)
     from app.build import make_session
 
     session = make_session(settings)
@@ -191,6 +173,7 @@ def live(
 
 @cli.command()
 def snap(
+    context: typer.Context,
     out_dir: Annotated[Path, typer.Option("--out", help="Folder for the image and what was found in it.")],
     camera: CameraId = "sim",
     camera_images: CameraImages = None,
@@ -210,22 +193,7 @@ def snap(
     seed: Seed = 1,
 ) -> None:
     """One frame at the least dose: light on, settle, trigger, light off; saved with what was found in it."""
-    settings = settings_of(
-        camera=camera,
-        camera_images=camera_images,
-        light=light,
-        channel=channel,
-        exposure_ms=exposure_ms,
-        gain_db=gain_db,
-        intensity=intensity,
-        pixel_format=pixel_format,
-        fps=fps,
-        pixel_size_um=pixel_size_um,
-        model=model,
-        sample=sample,
-        operator=operator,
-        seed=seed,
-    )
+    settings = settings_of(context)
     from app.build import make_session
     from app.headless import run_snap
 
@@ -234,6 +202,7 @@ def snap(
 
 @cli.command()
 def replay(
+    context: typer.Context,
     path: Annotated[Path, typer.Argument(help="A recording, an image, or a folder of images.")],
     headless: Headless = False,
     out_dir: Annotated[Path | None, typer.Option("--out", help="Folder for counts.csv.")] = None,
@@ -242,10 +211,9 @@ def replay(
     model: ModelName = "fast",
 ) -> None:
     """Play a recording through the live path; the same recording and model give the same counts."""
-    size = pixel_size(pixel_size_um)
+    settings = settings_of(context)
     from app.build import make_session
 
-    settings = Settings.model_validate({"segmentation": {"model": model, "pixel_size_um": size}})
     session = make_session(settings)
     if headless:
         from app.headless import run_replay
@@ -287,28 +255,45 @@ def segment(
     out_dir: Annotated[Path, typer.Option("--out", help="Folder for labels and tables.")],
     pixel_size_um: PixelSize = None,
     model: ModelName = "accurate",
+    workers: Annotated[int, typer.Option("--workers", min=0, help="Processes; 0 is one a core.")] = 1,
+    scheduler: Annotated[
+        str | None,
+        typer.Option("--scheduler", metavar="ADDRESS", help="Run on this Dask cluster, e.g. tcp://host:8786."),
+    ] = None,
+    again: Annotated[bool, typer.Option("--again", help="Do also what an earlier run into --out finished.")] = False,
 ) -> None:
-    """Count the nuclei in image files: labels, nuclei.csv and counts.csv."""
+    """Count the nuclei in image files: labels, nuclei.csv and counts.csv; run again, it goes on where it was."""
     size = pixel_size(pixel_size_um)
+    from app import batch_work
     from app.batch import segment_files
     from app.build import make_counter
 
     counter = make_counter(model)
     if counter.name != model:
         err.print(f"The model {model!r} is not installed; {counter.name!r} is used.", highlight=False)
-    done = bad = nuclei = 0
+    workers = workers or batch_work.default_workers()
+    runner = batch_work.here(counter)
+    if scheduler is not None:
+        runner = batch_work.cluster(scheduler)
+    elif workers > 1:
+        runner = batch_work.processes(workers)
+    done = bad = nuclei = skipped = 0
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=err, disable=not err.is_terminal) as bar:
         task = bar.add_task("Segmenting", total=None)
-        for step in segment_files(paths, out_dir, counter, size):
+        for step in segment_files(paths, out_dir, counter, size, runner=runner, resume=not again):
             bar.update(task, completed=step.done, total=step.total)
+            skipped += step.skipped
             if step.error:
                 bad += 1
                 bar.console.print(step.error, style="red", highlight=False, soft_wrap=True)
             else:
                 done += 1
                 nuclei += step.count or 0
-    out.print(f"{done} images, {nuclei} nuclei, {bad} files could not be used; results in {out_dir}", highlight=False)
+    before = f" ({skipped} of them by an earlier run)" if skipped else ""
+    out.print(
+        f"{done} images{before}, {nuclei} nuclei, {bad} files could not be used; results in {out_dir}", highlight=False
+    )
     if bad or not done:
         raise typer.Exit(1)
 

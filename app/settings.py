@@ -1,9 +1,13 @@
 """What the operator chose: frozen, validated settings with units in the names. Unknown keys are refused."""
 
+import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from platformdirs import user_config_path
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from app.errors import UsageError
 
 
 class _Settings(BaseModel):
@@ -70,6 +74,8 @@ class LightSettings(_Settings):
     """Wait after a confirmed switch before an exposure may start."""
     watchdog_ms: Annotated[int, Field(ge=0, le=60_000)] = 2000
     """The box goes dark by itself after this silence; 0 leaves its watchdog off."""
+    dose_budget_s: Annotated[float, Field(gt=0)] | None = 60.0
+    """Seconds at full power that a channel may give to one field before a warning; None: never warn."""
     skip_after_light: Annotated[int, Field(ge=0)] = 2
     """Free-running frames to mark after a light change (measured on this camera); likewise below."""
     skip_after_gain: Annotated[int, Field(ge=0)] = 3
@@ -117,3 +123,58 @@ class Settings(_Settings):
     segmentation: SegmentationSettings = SegmentationSettings()
     snap: SnapSettings = SnapSettings()
     sample: SampleSettings = SampleSettings()
+
+
+def config_path() -> Path:
+    """Return where this machine's configuration is looked for when no other file is named."""
+    return user_config_path("dapiscope") / "dapiscope.toml"
+
+
+def read_config(path: Path | None = None) -> dict[str, Any]:
+    """Return the configuration of this microscope, as a tree like `Settings` with only what the file says.
+
+    Parameters
+    ----------
+    path : Path, optional
+        It must exist; without it `config_path` is read if it exists.
+
+    Raises
+    ------
+    UsageError
+        The file is missing or no TOML.
+    """
+    chosen = path if path is not None else config_path()
+    if path is None and not chosen.is_file():
+        return {}
+    try:
+        return tomllib.loads(chosen.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"The configuration {chosen} cannot be read ({type(error).__name__}): check the path."
+        ) from error
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"The configuration {chosen} is no valid TOML: {error}.") from error
+
+
+def settings_from(tree: dict[str, Any]) -> Settings:
+    """Return validated settings; where no channel is chosen, the one that shows nuclei is.
+
+    Raises
+    ------
+    UsageError
+        Names the key, or the option of the same name, that is wrong.
+    """
+    try:
+        settings = Settings.model_validate(tree)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "--" + str(first["loc"][-1]).replace("_", "-") if first["loc"] else "the configuration"
+        raise UsageError(f"{name}: {first['msg']}, not {first['input']!r}.") from error
+    names = [channel.name for channel in settings.channels]
+    if settings.light.channel in names:
+        return settings
+    if "channel" in tree.get("light", {}) or not names:
+        raise UsageError(f"--channel takes one of {', '.join(names)}; not {settings.light.channel!r}.")
+    first_choice = next((channel.name for channel in settings.channels if channel.counts_nuclei), names[0])
+    light = settings.light.model_copy(update={"channel": first_choice})
+    return settings.model_copy(update={"light": light})

@@ -1,6 +1,7 @@
 """The command line: what scripts rely on. Real parts where they exist: pylon's emulator, a pseudo-terminal."""
 
 import csv
+import inspect
 import json
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import app.__main__ as command_line
 from app.errors import RefusedError
 from app.frame import Frame
 from app.recording import open_replay
+from app.settings import Settings
 
 LIVE = ("live", "--headless", "--fps", "8")
 
@@ -115,6 +117,44 @@ def test_a_folder_plays_through_the_real_camera_path_one_result_a_file(run, fiel
     for stem in "abc":
         assert (tmp_path / "out" / f"{stem}_overlay.png").stat().st_size > 0
         assert tifffile.imread(tmp_path / "out" / f"{stem}_labels.tif").shape == (256, 320)
+
+
+def test_the_configuration_holds_until_an_option_is_typed(run, tmp_path):
+    config = tmp_path / "microscope.toml"
+    config.write_text(
+        """
+        [[channels]]
+        name = "385"
+        wavelength_nm = 385
+        line = 1
+        color = "#8c6bff"
+        counts_nuclei = true
+        [light]
+        intensity = 0.5
+        """
+    )
+    for typed, level in (((), 0.5), (("--intensity", "0.125"), 0.125)):
+        folder = tmp_path / str(level)
+        assert run("--config", config, "snap", "--out", folder, *typed)[0] == 0
+        with open_replay(folder / "snapshot.ome.tif") as replay:
+            light = replay.frame(0).light
+        assert (light.channel, light.intensity) == ("385", pytest.approx(level, abs=0.01))
+
+
+def test_the_defaults_of_the_options_are_those_of_the_settings():
+    settings = Settings().model_dump()
+    for command in command_line.cli.registered_commands:
+        if command.callback.__name__ not in ("live", "snap"):
+            continue
+        defaults = {name: each.default for name, each in inspect.signature(command.callback).parameters.items()}
+        mode = "snap" if command.callback.__name__ == "snap" else "camera"
+        places = {**command_line.PLACES, "pixel_format": (mode, "pixel_format")}
+        for name, (*sections, key) in places.items():
+            if name in defaults:
+                section = settings
+                for part in sections:
+                    section = section[part]
+                assert defaults[name] == section[key], name
 
 
 def test_segment_reports_bad_files_and_goes_on(run, fields, tmp_path):
