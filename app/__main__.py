@@ -105,6 +105,8 @@ def settings_of(context: typer.Context) -> Settings:
         section = tree
         for part in place[:-1]:
             section = section.setdefault(part, {})
+            if not isinstance(section, dict):
+                raise UsageError(f"In the configuration, {part} is a table of settings: write [{part}].")
         section[place[-1]] = value
     return settings_from(tree)
 
