@@ -10,6 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from app.display import Picture
+from app.dose import ChannelDose
 from app.frame import Frame, Segmentation
 from app.hardware.base import CameraInfo, CameraLimits, LightInfo, LightReading
 from app.settings import CameraSettings
@@ -79,6 +80,15 @@ class LightSeen:
     level: float
     known: bool
     reading: LightReading | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DoseSeen:
+    """What each channel gave to field number `field` so far; `budget_s` is at full power, None where there is none."""
+
+    field: int
+    channels: Mapping[str, ChannelDose]
+    budget_s: float | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -168,6 +178,7 @@ Event = (
     | CameraReady
     | LightReady
     | LightSeen
+    | DoseSeen
     | PictureReady
     | ResultReady
     | StatsReady

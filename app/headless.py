@@ -116,6 +116,7 @@ class RunLog:
             },
             "truth": frame.truth_count if frame is not None else None,
             "light": {"confirmed_off": confirmed_off},
+            "dose": session.dose,
             "model": {
                 "name": counter.name if counter else None,
                 "sha256": counter.sha256 if counter else None,

@@ -24,6 +24,7 @@ from app.bench import ANSWER_S, Bench
 from app.clock import Clock, SystemClock
 from app.desks import RecordingDesk, ReplayDesk, check_rate, unfinished_notice
 from app.display import Contrast, View
+from app.dose import DoseLedger, FieldWatch, budget_warning
 from app.errors import (
     CameraError,
     CameraGoneError,
@@ -36,7 +37,9 @@ from app.errors import (
     UsageError,
 )
 from app.events import (
+    DoseSeen,
     Event,
+    LightSeen,
     ModelReady,
     Notice,
     PictureReady,
@@ -57,6 +60,8 @@ from app.shutter import Shutter
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+TICK_S = 0.5
+"""Between looks at rates, recording and field."""
 PixelSize = float | Literal["auto"] | None
 
 
@@ -118,6 +123,8 @@ class Session:
         self._lit = True
         self._offs = 0
         self._shutter = Shutter()
+        self._dose = DoseLedger(settings.channels, settings.light.dose_budget_s)
+        self._field = FieldWatch()
         self._snap_cancelled = threading.Event()
         self._view, self._contrast = View(), Contrast()
         self._ticker: _Ticker | None = None
@@ -260,6 +267,17 @@ class Session:
         """Name the sample and the operator in every file from now on."""
         self._update("sample", sample=sample, operator=operator)
 
+    def new_field(self) -> None:
+        """Say that another field is in view: the dose begins at zero."""
+        self._dose.new_field(self._clock.monotonic())
+        self._field = FieldWatch()
+        self._tell_dose()
+
+    @property
+    def dose(self) -> dict[str, object]:
+        """The dose of the present field in plain types, as files have it; see `app.dose.DoseLedger.as_notes`."""
+        return self._dose.as_notes(self._clock.monotonic())
+
     def snap(self, segment: bool, folder: Path) -> "Future[SnapTaken]":
         """Take one frame at the least dose, save it, and count its nuclei if `segment`."""
         self._snap_cancelled.clear()
@@ -367,7 +385,7 @@ class Session:
             self._start_recording(record_to, record_frames)
         self._lit = lit
         self._run_camera()
-        self._ticker = _Ticker("app-stats", self._tick, 0.5)
+        self._ticker = _Ticker("app-stats", self._tick, TICK_S)
         self._watch = _Ticker("app-shutter", self._look_for_frames, 0.05)
         if self._state is State.STARTING:
             self._move(State.LIVE)
@@ -535,7 +553,8 @@ class Session:
             self.last_result = result
             self._publish(ResultReady(result, (self._clock.monotonic() - frame.exposure_end_s) * 1000))
         overlay = render_overlay(to_8bit(frame.pixels), upscale_labels(result.labels, frame.shape)) if result else None
-        files = save_snapshot(folder, frame, result, self._metadata(counter), overlay=overlay)
+        extra = {"dose": self.dose}
+        files = save_snapshot(folder, frame, result, self._metadata(counter), overlay=overlay, extra=extra)
         named = {"image": files.image, "labels": files.labels, "table": files.nuclei, "overlay": files.overlay}
         taken = SnapTaken(frame, result, {name: path for name, path in named.items() if path is not None})
         self._publish(taken)
@@ -556,7 +575,12 @@ class Session:
 
     def _stop_recording(self) -> None:
         stats = self.stats()
-        notes = {"lost_camera": stats.lost_camera, "grabbed": stats.grabbed, "not_counted": stats.not_counted}
+        notes = {
+            "lost_camera": stats.lost_camera,
+            "grabbed": stats.grabbed,
+            "not_counted": stats.not_counted,
+            "dose": self.dose,
+        }
         error = self._recording.stop(notes)
         if error is not None and self._state is not State.FAILED:
             raise error
@@ -576,7 +600,7 @@ class Session:
         self._path = self._new_path(lossless=True)
         self._path.start()
         self._move(State.REPLAYING)
-        self._ticker = _Ticker("app-stats", self._tick, 0.5)
+        self._ticker = _Ticker("app-stats", self._tick, TICK_S)
         self._replay.play_into(self._path, self._replayed, self._replay_ended)
 
     def _replayed(self, frame: Frame) -> None:
@@ -711,8 +735,32 @@ class Session:
         try:
             self._publish(StatsReady(self.stats()))
             self._recording.tell()
+            self._watch_field()
         except Exception as error:  # noqa: BLE001 - the session ends with this reason instead of going on unwatched
             self.fail(error)
+
+    def _watch_field(self) -> None:
+        """On the thread ``app-stats``: notice that the stage was moved."""
+        frame = self.last_frame
+        if self._state is not State.LIVE or frame is None or not frame.light.confirmed or frame.light.channel is None:
+            return
+        if self._field.look(frame.pixels, frame.light.channel):
+            # It was moved between this look and the last but one.
+            self._dose.new_field(self._clock.monotonic() - 3 * TICK_S)
+            self._publish(Notice("info", "Another field is in view; its light dose is counted from zero."))
+            self._tell_dose()
+
+    def _take_dose(self, reading: LightReading) -> None:
+        self._dose.take(reading)
+        self._tell_dose()
+        now_s = self._clock.monotonic()
+        for channel in self._dose.crossed(now_s):
+            totals = self._dose.totals(now_s)
+            self._publish(Notice("warning", budget_warning(channel, totals, self._dose.budget_s or 0.0)))
+
+    def _tell_dose(self) -> None:
+        totals = self._dose.totals(self._clock.monotonic())
+        self._publish(DoseSeen(self._dose.field, totals, self._dose.budget_s))
 
     def _update(self, section: str, **changes: Any) -> None:
         present = getattr(self._settings, section)
@@ -732,6 +780,8 @@ class Session:
         self._publish(StateChanged(state))
 
     def _publish(self, event: Event) -> None:
+        if isinstance(event, LightSeen) and event.reading is not None:
+            self._take_dose(event.reading)
         if isinstance(event, Notice):
             self._told.append(event.text)
         for listener in tuple(self._listeners):
