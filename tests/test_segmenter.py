@@ -11,7 +11,7 @@ from app.errors import ModelError, UsageError
 from app.frame import Frame, Light, Segmentation
 from app.inference import preprocess
 from app.inference import segmenter as module
-from app.inference.model_card import Model, load_model
+from app.inference.model_card import Model, ModelCalibration, load_model
 from app.inference.preprocess import normalise, normaliser
 from app.inference.scale import ScaleTracker, to_scale
 from app.inference.segmenter import Segmenter, available_providers
@@ -303,6 +303,14 @@ def test_fastest_of_several_providers_is_taken(segmenter, monkeypatch):
 
 def test_a_trial_takes_time(segmenter):
     assert 0 < module._trial_s(segmenter._network._session, segmenter.model) < 60
+
+
+def test_interval_is_that_of_the_card(segmenter):
+    calibration = ModelCalibration(method="conformal", level=0.9, relative=0.0, low=-1.0, high=1.0, images=50)
+    card = segmenter.model.card.model_copy(update={"calibration": calibration})
+    pixels, _ = nuclei(shape=(200, 200))
+    found = Segmenter(Model(card, segmenter.model.path, segmenter.model.data)).segment(frame(pixels, 0.65))
+    assert found.interval == (int(found.count - found.count**0.5), int(np.ceil(found.count + found.count**0.5)))
 
 
 def test_file_that_is_no_network_is_refused(segmenter):

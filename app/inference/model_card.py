@@ -52,6 +52,17 @@ class ModelOutput(_Table):
     channels: tuple[str, ...] = Field(min_length=1, max_length=64)
 
 
+class ModelCalibration(_Table):
+    """How far counts were off on images the model was not trained on; see `app.inference.interval`."""
+
+    method: Literal["conformal"]
+    level: Annotated[float, Field(gt=0, lt=1)]
+    relative: Annotated[float, Field(ge=0, le=10)]
+    low: Annotated[float, Field(ge=-1000, le=1000)]
+    high: Annotated[float, Field(ge=-1000, le=1000)]
+    images: Annotated[int, Field(ge=20)]
+
+
 class ModelCard(_Table):
     """The content of a ``models/*.toml``."""
 
@@ -66,7 +77,7 @@ class ModelCard(_Table):
     decode: dict[str, Any]
     training: dict[str, Any] = Field(default_factory=dict)
     scores: dict[str, Any] = Field(default_factory=dict)
-    calibration: dict[str, Any] = Field(default_factory=dict)
+    calibration: ModelCalibration | None = None
 
     @field_validator("version", mode="before")
     @classmethod

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from app.errors import ModelError, UsageError
 from app.frame import Frame, Segmentation
 from app.inference.instances import decode, nucleus_scores
+from app.inference.interval import count_interval
 from app.inference.measure import (
     areas_px,
     density_per_mm2,
@@ -259,6 +260,7 @@ class Segmenter:
             pixel_size_um=scale.pixel_size_um,
             scale_source=scale.source,
             flags=flags + light_flag(frame),
+            interval=count_interval(len(nuclei), self.model.card.calibration),
             timings_ms=watch.ms,
         )
 
