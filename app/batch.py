@@ -1,22 +1,22 @@
-"""Many image files to label images and tables: a generator of progress, without threads and without a window.
+"""Many image files to label images and tables: a generator of progress, without a window.
 
 What is written never overwrites: where a name is taken, by an earlier run or by another file of this one, the next
-free of ``NAME-2``, ``NAME-3``, … is used, for the tables as for the label images.
+free of ``NAME-2``, ``NAME-3``, … is used, for the tables as for the label images. A batch that is run again into the
+same folder goes on where it was: an image that lies where it lay, as large and as old as it was, and was segmented
+with the same model and the same pixel size, is skipped, and the tables of that batch are continued.
 """
 
-import csv
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import Literal
 
-from app.errors import BadImageError, DapiscopeError, RecordingError
-from app.frame import Segmentation
-from app.images import as_frame, expand_paths, read_image
-from app.inference.measure import COUNT_COLUMNS, count_row, known_pixel_size_um
+from app.batch_table import BatchTables, image_key, open_tables
+from app.batch_work import Outcome, Runner, Task, here
+from app.errors import BadImageError, RecordingError
+from app.images import expand_paths
 from app.inference.segmenter import Segmenter
-from app.recording import NUCLEI_COLUMNS, free_path, nuclei_rows, write_labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,8 @@ class Progress:
         One sentence when the file failed, else empty.
     note : str
         What was done beyond reading, e.g. ``"first of 9 planes"``; else empty.
+    skipped : bool
+        It was finished by an earlier run.
     """
 
     done: int
@@ -48,6 +50,7 @@ class Progress:
     scale_source: str = ""
     error: str = ""
     note: str = ""
+    skipped: bool = False
 
 
 def segment_files(
@@ -55,6 +58,9 @@ def segment_files(
     out: Path,
     segmenter: Segmenter,
     pixel_size_um: float | Literal["auto"] | None = None,
+    *,
+    runner: Runner | None = None,
+    resume: bool = False,
 ) -> Iterator[Progress]:
     """Segment image files and write ``<stem>_labels.tif``, ``nuclei.csv`` and ``counts.csv``.
 
@@ -65,14 +71,19 @@ def segment_files(
     out : Path
         Folder for the results; made when missing.
     segmenter : Segmenter
+        With another `runner` only its name and hash are used.
     pixel_size_um : float, "auto" or None
         See `app.inference.segmenter.Segmenter.segment`; the same for all files.
+    runner : callable, optional
+        Who does the work, see `app.batch_work`; this process when not given. The results are the same.
+    resume : bool
+        Skip what an earlier run into `out` finished, and go on with its tables.
 
     Yields
     ------
     Progress
-        One a file, in order. A file that cannot be read or segmented is reported and skipped; the label images and
-        rows of the others are on disk when their progress is told.
+        One a file, in order; with `resume` the skipped ones come first. A file that cannot be read or segmented is
+        reported and skipped; the label images and rows of the others are on disk when their progress is told.
 
     Raises
     ------
@@ -80,33 +91,80 @@ def segment_files(
         The results cannot be written.
     """
     files, failed = _expand(paths)
-    total = len(files) + len(failed)
-    with ExitStack() as stack:
-        try:
-            out.mkdir(parents=True, exist_ok=True)
-            tables = _Tables(out, stack)
-        except OSError as error:
-            raise RecordingError(f"The folder {out} cannot be written ({error.strerror}): choose another.") from None
-        for done, (path, message) in enumerate(failed, 1):
+    tables = open_tables(out, segmenter.sha256, pixel_size_um, resume=resume)
+    with closing(tables):
+        total = len(files) + len(failed)
+        done = 0
+        for path, message in failed:
+            done += 1
             yield Progress(done, total, path, error=message)
-        for done, path in enumerate(files, 1 + len(failed)):
-            try:
-                image = read_image(path)
-                result = segmenter.segment(as_frame(image, path, done - 1), pixel_size_um, exact=True)
-            except DapiscopeError as error:
-                yield Progress(done, total, path, error=str(error))
+        left: list[tuple[Path, tuple[str, int, int]]] = []
+        for path, key in _keyed(files):
+            entry = tables.finished.get(key)
+            if entry is None:
+                left.append((path, key))
                 continue
-            except MemoryError:
-                yield Progress(done, total, path, error=f"{path} needs more memory than there is: crop it.")
-                continue
-            try:
-                write_labels(free_path(out, f"{path.stem}_labels.tif"), result.labels, known_pixel_size_um(result))
-                tables.add(path, result, segmenter, image.note)
-            except OSError as error:
-                raise RecordingError(
-                    f"The results in {out} cannot be written ({error.strerror}): free some space."
-                ) from None
-            yield Progress(done, total, path, result.count, result.flags, result.scale_source, note=image.note)
+            done += 1
+            seen = entry.count, entry.flags, entry.scale_source
+            yield Progress(done, total, path, *seen, note=entry.note, skipped=True)
+        yield from _run(left, done, total, tables, segmenter, pixel_size_um, runner or here(segmenter))
+
+
+def _run(
+    left: list[tuple[Path, tuple[str, int, int]]],
+    done: int,
+    total: int,
+    tables: BatchTables,
+    segmenter: Segmenter,
+    pixel_size_um: float | Literal["auto"] | None,
+    runner: Runner,
+) -> Iterator[Progress]:
+    """Hand the images out and add what comes back to the tables in the order of `left`, whoever finished first."""
+    out = str(tables.out.resolve())
+    tasks = (
+        Task(number, str(path.resolve()), out, tables.part_prefix, segmenter.name, segmenter.sha256, pixel_size_um)
+        for number, (path, _) in enumerate(left)
+    )
+    waiting: dict[int, Outcome] = {}
+    number = 0
+    results = runner(tasks)
+    try:
+        for task, outcome in results:
+            waiting[task.number] = outcome
+            while number in waiting:
+                path, key = left[number]
+                done += 1
+                yield _commit(path, key, waiting.pop(number), tables, done, total)
+                number += 1
+    finally:
+        if isinstance(results, Iterator) and hasattr(results, "close"):
+            results.close()
+
+
+def _commit(
+    path: Path, key: tuple[str, int, int], outcome: Outcome, tables: BatchTables, done: int, total: int
+) -> Progress:
+    if outcome.fatal:
+        raise RecordingError(outcome.error)
+    if outcome.error:
+        return Progress(done, total, path, error=outcome.error)
+    seen = outcome.count, outcome.flags, outcome.scale_source
+    try:
+        tables.add(path, key, Path(outcome.part), outcome.counts, outcome.nuclei, (*seen, outcome.note))
+    except OSError as error:
+        raise RecordingError(
+            f"The results in {tables.out} cannot be written ({error.strerror}): free some space."
+        ) from None
+    return Progress(done, total, path, *seen, note=outcome.note)
+
+
+def _keyed(files: Iterable[Path]) -> Iterator[tuple[Path, tuple[str, int, int]]]:
+    """Give every file its key; one that is not there gets a key that nothing has, and fails when it is read."""
+    for path in files:
+        try:
+            yield path, image_key(path)
+        except OSError:
+            yield path, (str(path), -1, -1)
 
 
 def _expand(paths: Iterable[Path]) -> tuple[list[Path], list[tuple[Path, str]]]:
@@ -119,27 +177,3 @@ def _expand(paths: Iterable[Path]) -> tuple[list[Path], list[tuple[Path, str]]]:
         except BadImageError as error:
             failed.append((path, str(error)))
     return files, failed
-
-
-class _Tables:
-    """The two CSV files of a run; every row is on disk when `add` returns."""
-
-    def __init__(self, out: Path, stack: ExitStack) -> None:
-        counts_name, nuclei_name = free_path(out, "counts.csv"), free_path(out, "nuclei.csv")
-        self._files: tuple[IO[str], IO[str]] = (
-            stack.enter_context(counts_name.open("x", newline="", encoding="utf-8")),
-            stack.enter_context(nuclei_name.open("x", newline="", encoding="utf-8")),
-        )
-        self._counts, self._nuclei = (_writer(file) for file in self._files)
-        self._counts.writerow(["image", *COUNT_COLUMNS, "model", "model_sha256", "note"])
-        self._nuclei.writerow(["image", *NUCLEI_COLUMNS])
-
-    def add(self, path: Path, result: Segmentation, segmenter: Segmenter, note: str) -> None:
-        self._counts.writerow([path.name, *count_row(result), segmenter.name, segmenter.sha256, note])
-        self._nuclei.writerows([path.name, *row] for row in nuclei_rows(result))
-        for file in self._files:
-            file.flush()
-
-
-def _writer(file: IO[str]) -> Any:
-    return csv.writer(file, lineterminator="\n")

@@ -17,7 +17,7 @@ from useq import MDASequence
 from app.errors import UsageError
 from app.settings import CameraSettings, Channel, LightSettings, Settings
 
-MOST_FRAMES = 1_000_000
+MOST_FRAMES = 200_000
 """Longer plans are refused: they are a mistake of a zero, or need several files."""
 MOST_BYTES = 1 << 20
 """A larger file is no plan."""

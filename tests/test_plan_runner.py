@@ -13,7 +13,7 @@ from app.build import make_bench
 from app.clock import ManualClock, SystemClock
 from app.errors import CameraError, RecordingError, RefusedError
 from app.frame import Frame, Light
-from app.plan import make_plan
+from app.plan import Estimate, make_plan
 from app.plan_runner import PlanRunner, check_plan_disk, estimate, pixel_size_of
 from app.recording import RunMetadata, open_replay
 from app.recording.ome import read_map
@@ -181,9 +181,15 @@ def test_a_folder_that_cannot_be_written_is_told_before_any_light(tmp_path):
 
 
 def test_a_disk_that_is_too_small_is_refused(tmp_path):
-    plan = plan_of(channels=["405"], time_plan={"interval": 0.1, "loops": 1_000_000})
     with pytest.raises(RefusedError, match="free"):
-        check_plan_disk(tmp_path, estimate(plan, SETTINGS))
+        check_plan_disk(tmp_path, Estimate(10.0, 10, 10**15, 0, {}, {}))
+
+
+def test_the_cost_follows_region_binning_and_depth():
+    plan = plan_of(channels=["405"])
+    assert estimate(plan, SETTINGS).bytes == 2160 * 3840 * 2
+    smaller = Settings(camera=CameraSettings(roi=(0, 0, 640, 480), binning=2))
+    assert estimate(plan, smaller).bytes == 240 * 320 * 2
 
 
 def test_the_pixel_size_is_that_of_the_optics_unless_given():

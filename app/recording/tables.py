@@ -2,10 +2,11 @@
 
 import csv
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import imagecodecs
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
@@ -30,6 +31,9 @@ NUCLEI_COLUMNS: tuple[str, ...] = (
     "saturated",
 )
 """Positions are centroids from the top left corner of the image; `counted` is by the unbiased edge rule."""
+
+
+STRIP_ROWS = 64
 
 
 def full_labels(segmentation: Segmentation) -> NDArray[np.int32]:
@@ -68,6 +72,45 @@ def encode_labels(path: Path, labels: NDArray[np.int32], pixel_size_um: float | 
         resolution=(pixels_per_cm(pixel_size_um), pixels_per_cm(pixel_size_um)),
         resolutionunit="CENTIMETER" if pixel_size_um else "NONE",
     )
+
+
+def stream_labels(
+    path: Path, rows: Iterable[NDArray[np.int32]], shape: tuple[int, int], pixel_size_um: float | None
+) -> None:
+    """Write a label image that comes from the top down, some rows at a time, as 32-bit TIFF. Raises OSError."""
+    tifffile.imwrite(
+        path,
+        # Strips have to be compressed already; arrays would be taken for pages.
+        (imagecodecs.zlib_encode(np.ascontiguousarray(strip, "<i4").tobytes()) for strip in _strips(rows)),
+        shape=shape,
+        dtype="<i4",
+        byteorder="<",
+        rowsperstrip=STRIP_ROWS,
+        photometric="minisblack",
+        compression="zlib",
+        metadata=None,
+        bigtiff=shape[0] * shape[1] > 1 << 29,
+        resolution=(pixels_per_cm(pixel_size_um), pixels_per_cm(pixel_size_um)),
+        resolutionunit="CENTIMETER" if pixel_size_um else "NONE",
+    )
+
+
+def _strips(rows: Iterable[NDArray[np.int32]]) -> Iterator[NDArray[np.int32]]:
+    """Cut what comes into strips of `STRIP_ROWS` rows; the last one may be shorter."""
+    rest: NDArray[np.int32] | None = None
+    for block in rows:
+        if rest is not None:
+            needed = STRIP_ROWS - len(rest)
+            rest, block = np.concatenate([rest, block[:needed]]), block[needed:]
+            if len(rest) < STRIP_ROWS:
+                continue
+            yield rest
+        whole = len(block) // STRIP_ROWS * STRIP_ROWS
+        for top in range(0, whole, STRIP_ROWS):
+            yield block[top : top + STRIP_ROWS]
+        rest = block[whole:].copy() if whole < len(block) else None
+    if rest is not None:
+        yield rest
 
 
 def nuclei_rows(segmentation: Segmentation) -> list[list[Any]]:

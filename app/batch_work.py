@@ -1,0 +1,296 @@
+"""What one worker of a batch does with one image, and where the workers are: here, in processes, or on a cluster.
+
+A worker writes the labels aside and returns the rows; names, tables and the ledger are the business of the one process
+that was started by the operator. So a worker that dies leaves nothing but a file without a name.
+"""
+
+import os
+import signal
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from itertools import islice
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from app.batch_table import Scale
+from app.errors import DapiscopeError, ModelError
+from app.frame import Segmentation
+from app.images import as_frame, read_image
+from app.inference.measure import count_row, known_pixel_size_um
+from app.inference.model_card import load_model
+from app.inference.segmenter import Segmenter
+from app.large import LARGE_PIXELS, LargeImage
+from app.recording import nuclei_rows
+from app.recording.tables import encode_labels, stream_labels
+
+AHEAD = 4
+"""Images handed out ahead, per worker."""
+TRIES = 2
+"""How often an image may take its worker with it before it is given up."""
+CONNECT_S = 20
+
+_LETHAL = "{} ended its worker, perhaps for lack of memory: crop it or use fewer workers."
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One image to segment; `out` is a folder that the worker can write to."""
+
+    number: int
+    path: str
+    out: str
+    part_prefix: str
+    model: str
+    sha256: str
+    scale: Scale
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of it: rows for the tables and the file with the labels, or one sentence.
+
+    `fatal` says that no other image will fare better.
+    """
+
+    error: str = ""
+    fatal: bool = False
+    part: str = ""
+    counts: tuple[Any, ...] = ()
+    nuclei: tuple[tuple[Any, ...], ...] = ()
+    count: int = 0
+    flags: tuple[str, ...] = ()
+    scale_source: str = ""
+    note: str = ""
+
+
+Result = tuple[Task, Outcome]
+Runner = Callable[[Iterator[Task]], Iterator[Result]]
+"""Takes tasks as it needs them and yields what became of them, in any order."""
+
+
+def segment_image(task: Task, segmenter: Segmenter) -> Outcome:
+    """Segment one image; its labels go into a file without a name of its own yet. Never raises for a bad image."""
+    path = Path(task.path)
+    part = Path(task.out) / f"{task.part_prefix}{task.number}-{uuid.uuid4().hex[:8]}.tif"
+    try:
+        image = read_image(path)
+        frame = as_frame(image, path, task.number)
+        if frame.pixels.size > LARGE_PIXELS:
+            large = LargeImage(frame, segmenter, task.scale)
+            size_um = task.scale if isinstance(task.scale, float) else frame.pixel_size_um
+            stream_labels(part, large.rows(), frame.shape, size_um)
+            result = large.result()
+        else:
+            result = segmenter.segment(frame, task.scale, exact=True)
+            encode_labels(part, result.labels, known_pixel_size_um(result))
+    except DapiscopeError as error:
+        return Outcome(str(error))
+    except MemoryError:
+        return Outcome(f"{path} needs more memory than there is: crop it.")
+    except OSError as error:
+        return Outcome(f"The results in {task.out} cannot be written ({error.strerror}): free some space.", fatal=True)
+    return _outcome(path, part, result, segmenter, image.note)
+
+
+def _outcome(path: Path, part: Path, result: Segmentation, segmenter: Segmenter, note: str) -> Outcome:
+    return Outcome(
+        part=str(part),
+        counts=(path.name, *count_row(result), segmenter.name, segmenter.sha256, note),
+        nuclei=tuple((path.name, *row) for row in nuclei_rows(result)),
+        count=result.count,
+        flags=result.flags,
+        scale_source=result.scale_source,
+        note=note,
+    )
+
+
+# ---------------------------------------------------------------------- here
+
+
+def here(segmenter: Segmenter) -> Runner:
+    """Return a runner that does one image after the other in this process."""
+
+    def run(tasks: Iterator[Task]) -> Iterator[Result]:
+        for task in tasks:
+            yield task, segment_image(task, segmenter)
+
+    return run
+
+
+# ---------------------------------------------------------------------- in processes
+
+_own = threading.local()
+
+
+def segment_anywhere(task: Task) -> Outcome:
+    """Segment one image with a model of this thread's own, one thread of computing; what every other worker runs."""
+    segmenter = getattr(_own, "segmenter", None)
+    if segmenter is None or segmenter.sha256 != task.sha256:
+        try:
+            import cv2
+
+            cv2.setNumThreads(1)
+            segmenter = Segmenter(load_model(task.model), threads=1)
+        except ModelError as error:
+            return Outcome(str(error), fatal=True)
+        if segmenter.sha256 != task.sha256:
+            return Outcome(
+                f"The worker's model {task.model!r} is another one: install the same dapiscope everywhere.", fatal=True
+            )
+        _own.segmenter = segmenter
+    return segment_image(task, segmenter)
+
+
+def _quiet() -> None:
+    # Ctrl-C is the parent's business: it ends the batch in order.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def processes(workers: int) -> Runner:
+    """Return a runner over `workers` processes of this machine; a worker that dies costs no image but a lethal one."""
+
+    def pool(size: int) -> ProcessPoolExecutor:
+        # Spawned, not forked: the parent has threads.
+        return ProcessPoolExecutor(size, mp_context=get_context("spawn"), initializer=_quiet)
+
+    def run(tasks: Iterator[Task]) -> Iterator[Result]:
+        suspects: list[Task] = []
+        while True:
+            executor = pool(workers)
+            try:
+                yield from _shared(executor, tasks, AHEAD * workers, suspects)
+            finally:
+                executor.shutdown(wait=True, cancel_futures=True)
+            if not suspects:
+                return
+            # Any of those in flight may have killed the worker: one by one it shows which.
+            for task in suspects:
+                yield task, _alone(task, pool)
+            suspects.clear()
+
+    return run
+
+
+def _shared(executor: ProcessPoolExecutor, tasks: Iterator[Task], ahead: int, suspects: list[Task]) -> Iterator[Result]:
+    """Yield what the pool did; when it breaks, leave what was in flight in `suspects` and return."""
+    flying: dict[Future[Outcome], Task] = {}
+    broken = False
+    while not broken:
+        for task in islice(tasks, ahead - len(flying)):
+            try:
+                flying[executor.submit(segment_anywhere, task)] = task
+            except BrokenProcessPool:
+                suspects.append(task)
+                broken = True
+                break
+        if not flying:
+            return
+        done, _ = wait(flying, return_when=FIRST_COMPLETED)
+        for future in done:
+            task = flying.pop(future)
+            try:
+                yield task, future.result()
+            except BrokenProcessPool:
+                suspects.append(task)
+                broken = True
+    for future, task in flying.items():
+        try:
+            yield task, future.result()
+        except BrokenProcessPool:
+            suspects.append(task)
+
+
+def _alone(task: Task, pool: Callable[[int], ProcessPoolExecutor]) -> Outcome:
+    for _ in range(TRIES):
+        with pool(1) as executor:
+            try:
+                return executor.submit(segment_anywhere, task).result()
+            except BrokenProcessPool:
+                continue
+    return Outcome(_LETHAL.format(task.path))
+
+
+# ---------------------------------------------------------------------- on a cluster
+
+
+def cluster(address: str) -> Runner:
+    """Return a runner on the Dask cluster at `address`, e.g. ``tcp://host:8786``.
+
+    The workers need the same dapiscope, the images and the output folder under the same paths.
+
+    Raises
+    ------
+    DapiscopeError
+        Dask is not installed, or no scheduler answers there.
+    """
+    try:
+        from distributed import Client
+    except ImportError:
+        raise DapiscopeError("A cluster needs Dask: install dapiscope[cluster].") from None
+    try:
+        client = Client(address, timeout=CONNECT_S, set_as_default=False)
+    except (OSError, TimeoutError, ValueError) as error:
+        raise DapiscopeError(
+            f"No Dask scheduler answers at {address} ({_first_line(error)}): start one there."
+        ) from None
+
+    def run(tasks: Iterator[Task]) -> Iterator[Result]:
+        with client:
+            yield from _on_cluster(client, tasks)
+
+    return run
+
+
+def _on_cluster(client: Any, tasks: Iterator[Task]) -> Iterator[Result]:
+    from distributed import as_completed
+
+    flying: dict[Any, Task] = {}
+    finished = as_completed(loop=client.loop)
+    batch = uuid.uuid4().hex[:8]
+
+    def hand_out() -> None:
+        threads = sum(client.nthreads().values())
+        for task in islice(tasks, max(AHEAD * max(threads, 2) - len(flying), 0)):
+            name = f"dapiscope-{batch}-{task.number}"
+            future = client.submit(segment_anywhere, task, key=name, pure=False, retries=TRIES)
+            flying[future.key] = task
+            finished.add(future)
+
+    hand_out()
+    while flying:
+        future = next(finished)
+        task = flying.pop(future.key)
+        outcome = _of_future(future, task)
+        future.release()
+        hand_out()
+        yield task, outcome
+
+
+def _of_future(future: Any, task: Task) -> Outcome:
+    from distributed import KilledWorker
+
+    try:
+        outcome: Outcome = future.result()
+    except KilledWorker:
+        return Outcome(_LETHAL.format(task.path))
+    except ImportError as error:
+        return Outcome(f"The cluster's workers cannot run dapiscope ({_first_line(error)}): install it there.", True)
+    except Exception as error:  # noqa: BLE001 - whatever the cluster did to it is told as this image's fate
+        return Outcome(f"{task.path} failed on the cluster ({_first_line(error)}): try it on this machine.")
+    return outcome
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:160] if lines else type(error).__name__
+
+
+def default_workers() -> int:
+    """Return how many processes make sense: one a core of those this process may use."""
+    count = getattr(os, "sched_getaffinity", None)
+    return len(count(0)) if count else os.cpu_count() or 1

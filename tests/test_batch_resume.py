@@ -1,0 +1,375 @@
+"""Batches on processes and clusters, interrupted, resumed, and with workers that die: always the same results."""
+
+import contextlib
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import cv2
+import imagecodecs
+import numpy as np
+import pytest
+import tifffile
+
+from app import batch_work
+from app.batch import segment_files
+from app.batch_work import Outcome, Task, cluster, processes
+from app.errors import DapiscopeError, RecordingError
+from app.images import as_frame, read_image
+from app.inference.model_card import load_model
+from app.inference.segmenter import Segmenter
+from app.large import LargeImage
+from app.recording.tables import stream_labels
+
+
+@pytest.fixture(scope="module")
+def segmenter():
+    return Segmenter(load_model("fast"), provider="cpu", threads=1)
+
+
+def field(seed, size=(96, 128), pitch=40):
+    rng = np.random.default_rng(seed)
+    image = np.full(size, 15.0, np.float32)
+    for y in range(20, size[0] - 10, pitch):
+        for x in range(20, size[1] - 10, pitch):
+            centre = (int(x + rng.integers(-5, 6)), int(y + rng.integers(-5, 6)))
+            cv2.circle(image, centre, int(rng.integers(8, 11)), float(rng.uniform(90, 170)), -1)
+    image = cv2.GaussianBlur(image, (0, 0), 1.0) + rng.normal(0, 2, image.shape)
+    return np.clip(image, 0, 255).astype(np.uint8)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    made = tmp_path / "in"
+    made.mkdir()
+    for number in range(8):
+        (made / f"field{number}.png").write_bytes(imagecodecs.png_encode(field(number)))
+    (made / "field3.tif").write_bytes(b"not an image")
+    return made
+
+
+def results(out: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in out.iterdir() if not path.name.startswith(".")}
+
+
+def run(folder, out, segmenter, **more):
+    return list(segment_files([folder], out, segmenter, 0.65, **more))
+
+
+@pytest.fixture
+def expected(folder, tmp_path, segmenter):
+    steps = run(folder, tmp_path / "expected", segmenter)
+    assert sum(not step.error for step in steps) == 8 and sum(bool(step.error) for step in steps) == 1
+    return results(tmp_path / "expected")
+
+
+def interrupted(folder, out, segmenter, after):
+    """Run until `after` files are told, then leave as an interrupt does."""
+    steps = segment_files([folder], out, segmenter, 0.65, resume=True)
+    for _ in range(after):
+        next(steps)
+    steps.close()
+
+
+class Counting:
+    """Counts what is really segmented."""
+
+    def __init__(self, segmenter):
+        self.segmenter, self.done = segmenter, 0
+
+    def __getattr__(self, name):
+        return getattr(self.segmenter, name)
+
+    def segment(self, *args, **more):
+        self.done += 1
+        return self.segmenter.segment(*args, **more)
+
+
+def test_two_processes_give_the_same_files(folder, tmp_path, segmenter, expected):
+    steps = run(folder, tmp_path / "out", segmenter, runner=processes(2))
+    assert [step.done for step in steps] == list(range(1, 10))
+    assert results(tmp_path / "out") == expected
+
+
+def test_a_rerun_redoes_nothing_and_changes_nothing(folder, tmp_path, segmenter, expected):
+    run(folder, tmp_path / "out", segmenter, resume=True)
+    before = results(tmp_path / "out")
+    assert before == expected
+    counting = Counting(segmenter)
+    steps = run(folder, tmp_path / "out", counting, resume=True)
+    assert counting.done == 0
+    assert [(step.skipped, bool(step.error)) for step in steps] == [(True, False)] * 8 + [(False, True)]
+    assert sum(step.count or 0 for step in steps) > 0
+    assert results(tmp_path / "out") == before
+
+
+@pytest.mark.parametrize("after", [1, 4, 7])
+def test_an_interrupted_batch_ends_as_if_it_had_not_been(folder, tmp_path, segmenter, expected, after):
+    interrupted(folder, tmp_path / "out", segmenter, after)
+    counting = Counting(segmenter)
+    steps = run(folder, tmp_path / "out", counting, resume=True)
+    assert sum(step.skipped for step in steps) + counting.done == 8
+    assert counting.done < 8
+    assert results(tmp_path / "out") == expected
+    assert not list((tmp_path / "out").glob(".dapiscope-*.tif"))
+
+
+@pytest.mark.parametrize("keep", ["rows", "ledger", "labels"])
+def test_what_a_crash_cut_short_is_mended(folder, tmp_path, segmenter, expected, keep):
+    out = tmp_path / "out"
+    interrupted(folder, out, segmenter, 5)
+    ledger = out / ".dapiscope-segment.jsonl"
+    if keep == "rows":  # killed while a row was written
+        text = (out / "nuclei.csv").read_bytes()
+        (out / "nuclei.csv").write_bytes(text[:-7])
+    elif keep == "ledger":  # killed while the ledger was written
+        text = ledger.read_bytes()
+        last = text.rstrip().rsplit(b"\n", 1)[0]
+        entry = json.loads(text.splitlines()[-1])
+        previous = json.loads(last.splitlines()[-1])
+        ledger.write_bytes(text[:-9])
+        for name in ("counts", "nuclei"):
+            table = out / f"{name}.csv"
+            table.write_bytes(table.read_bytes()[: previous[f"{name}_end"]])
+        (out / entry["labels"]).unlink()
+    else:  # killed before the labels had their name
+        entry = json.loads(ledger.read_text().splitlines()[-1])
+        (out / entry["labels"]).rename(out / entry["part"])
+    if keep == "rows":
+        entry = json.loads(ledger.read_text().splitlines()[-1])
+        (out / entry["labels"]).rename(out / entry["part"])
+    run(folder, out, segmenter, resume=True)
+    assert results(out) == expected
+
+
+def test_another_model_scale_or_image_is_done_anew(folder, tmp_path, segmenter):
+    out = tmp_path / "out"
+    run(folder, out, segmenter, resume=True)
+    counting = Counting(segmenter)
+    list(segment_files([folder], out, counting, 0.6, resume=True))
+    assert counting.done == 8
+    assert (out / "counts-2.csv").exists() and (out / "field0_labels-2.tif").exists()
+    (folder / "field0.png").write_bytes(imagecodecs.png_encode(field(99)))
+    counting.done = 0
+    run(folder, out, counting, resume=True)
+    assert counting.done == 1
+    assert (out / "counts.csv").read_text().count("field0.png") == 2
+
+
+def test_tables_that_somebody_edited_are_left_alone(folder, tmp_path, segmenter):
+    out = tmp_path / "out"
+    run(folder, out, segmenter, resume=True)
+    edited = (out / "counts.csv").read_text().replace("fast", "FAST")
+    (out / "counts.csv").write_text(edited)
+    run(folder, out, segmenter, resume=True)
+    assert (out / "counts.csv").read_text() == edited
+    assert (out / "counts-2.csv").exists()
+
+
+def test_a_damaged_ledger_is_as_if_there_was_none(folder, tmp_path, segmenter):
+    out = tmp_path / "out"
+    run(folder, out, segmenter, resume=True)
+    (out / ".dapiscope-segment.jsonl").write_text("{}\n")
+    counting = Counting(segmenter)
+    run(folder, out, counting, resume=True)
+    assert counting.done == 8 and (out / "counts-2.csv").exists()
+
+
+def test_two_batches_at_once_do_not_share_tables(folder, tmp_path, segmenter):
+    out = tmp_path / "out"
+    first = segment_files([folder], out, segmenter, 0.65, resume=True)
+    next(first)
+    second = run(folder, out, segmenter, resume=True)
+    rest = list(first)
+    assert len(second) == len(rest) + 1 == 9
+    assert sorted(path.name for path in out.glob("counts*.csv")) == ["counts-2.csv", "counts.csv"]
+    assert len({path.name for path in out.glob("*_labels*.tif")}) == 16
+
+
+def test_a_killed_worker_costs_nothing(folder, tmp_path, segmenter, expected):
+    killed = []
+
+    def kill_one():
+        deadline = time.monotonic() + 30
+        while not killed and time.monotonic() < deadline:
+            for child in children():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(child, signal.SIGKILL)
+                    killed.append(child)
+                    return
+            time.sleep(0.02)
+
+    thread = threading.Thread(target=kill_one)
+    thread.start()
+    steps = run(folder, tmp_path / "out", segmenter, runner=processes(2))
+    thread.join()
+    assert killed
+    assert [step.path.name for step in steps if step.error] == ["field3.tif"]
+    assert results(tmp_path / "out") == expected
+
+
+def children():
+    import psutil
+
+    return [child.pid for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())]
+
+
+def test_an_image_that_always_kills_its_worker_is_a_bad_file(folder, tmp_path, segmenter, monkeypatch):
+    class Pool:
+        """Breaks for one image, as the real one does when its worker is killed."""
+
+        def __init__(self, *args, **more):
+            pass
+
+        def submit(self, work, task):
+            future = batch_work.Future()
+            if task.path.endswith("field5.png"):
+                future.set_exception(batch_work.BrokenProcessPool("killed"))
+            else:
+                future.set_result(batch_work.segment_image(task, segmenter))
+            return future
+
+        def shutdown(self, **more):
+            pass
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *args):
+            pass
+
+    monkeypatch.setattr(batch_work, "ProcessPoolExecutor", Pool)
+    steps = run(folder, tmp_path / "out", segmenter, runner=processes(2))
+    assert {step.path.name: step.error for step in steps if step.error}["field5.png"].endswith("use fewer workers.")
+    assert sum(not step.error for step in steps) == 7
+
+
+def test_a_disk_that_refuses_ends_the_batch(folder, tmp_path, segmenter):
+    def full(tasks):
+        for task in tasks:
+            yield task, Outcome("The results cannot be written (no space): free some space.", fatal=True)
+
+    with pytest.raises(RecordingError, match="free some space"):
+        run(folder, tmp_path / "out", segmenter, runner=full)
+
+
+def test_another_model_on_the_worker_is_noticed(folder, tmp_path):
+    task = Task(0, str(folder / "field0.png"), str(tmp_path), ".x-", "fast", "0" * 64, 0.65)
+    outcome = batch_work.segment_anywhere(task)
+    assert outcome.fatal and "same dapiscope" in outcome.error
+
+
+# ---------------------------------------------------------------------- large images
+
+
+def test_a_large_image_has_no_seams(tmp_path, segmenter):
+    image = field(5, size=(1500, 1400))
+    path = tmp_path / "large.png"
+    path.write_bytes(imagecodecs.png_encode(image))
+    frame = as_frame(read_image(path), path)
+    whole = segmenter.segment(frame, 0.65, exact=True)
+    large = LargeImage(frame, segmenter, 0.65, tile_px=400)
+    stream_labels(tmp_path / "labels.tif", large.rows(), frame.shape, 0.65)
+    found = large.result()
+    labels = tifffile.imread(tmp_path / "labels.tif")
+    assert labels.shape == image.shape and labels.dtype == np.int32
+    assert found.count == whole.count == labels.max() > 1000
+    np.testing.assert_array_equal(np.bincount(labels.ravel())[1:], found.nuclei["area_px"])
+    # Every nucleus is one piece, and the same piece as in one go.
+    assert cv2.connectedComponents((labels > 0).astype(np.uint8))[0] - 1 <= found.count
+    overlap = np.stack([labels.ravel(), whole.labels.ravel()])
+    both = overlap[:, (overlap > 0).all(axis=0)]
+    pairs, shared = np.unique(both, axis=1, return_counts=True)
+    best = {a: (b, n) for (a, b), n in sorted(zip(pairs.T.tolist(), shared, strict=True), key=lambda pair: pair[1])}
+    areas = np.bincount(whole.labels.ravel()), np.bincount(labels.ravel())
+    iou = [n / (areas[1][a] + areas[0][b] - n) for a, (b, n) in best.items()]
+    assert len(best) == found.count and min(iou) > 0.8 and np.mean(iou) > 0.98
+    for name in ("touches_edge", "counted"):
+        assert found.nuclei[name].sum() == pytest.approx(whole.nuclei[name].sum(), abs=2)
+    assert found.flags == whole.flags
+    assert found.density_per_mm2 == pytest.approx(whole.density_per_mm2, rel=0.005)
+
+
+def test_an_empty_large_image_is_too_dim(segmenter):
+    from dataclasses import replace
+
+    frame = as_frame(read_image_of(np.full((900, 800), 20, np.uint8)), Path(__file__))
+    large = LargeImage(replace(frame, pixel_size_um=0.65), segmenter, None, tile_px=400)
+    assert sum(len(rows) for rows in large.rows()) == 900
+    assert large.result().count == 0 and "too dim" in large.result().flags
+
+
+def read_image_of(pixels):
+    from app.images import StillImage
+
+    return StillImage(pixels, None, "Mono8")
+
+
+@pytest.mark.parametrize("blocks", [[130], [1, 1, 126, 2], [64, 64, 2], [63, 67]])
+def test_rows_of_any_thickness_make_the_same_file(tmp_path, blocks):
+    labels = np.arange(130 * 7, dtype=np.int32).reshape(130, 7)
+    cuts = np.cumsum([0, *blocks])
+    parts = (labels[a:b] for a, b in itertools.pairwise(cuts))
+    stream_labels(tmp_path / "l.tif", parts, (130, 7), None)
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "l.tif"), labels)
+
+
+# ---------------------------------------------------------------------- a real cluster
+
+
+@contextlib.contextmanager
+def dask_cluster(tmp_path, workers=2):
+    """Start a scheduler and workers as processes of their own; yields the address and the workers."""
+    pytest.importorskip("distributed")
+    info = tmp_path / "scheduler.json"
+    base = [sys.executable, "-W", "ignore", "-m"]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": tmp_path}
+    scheduler = [*base, "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard"]
+    started = [subprocess.Popen([*scheduler, "--scheduler-file", str(info)], **quiet)]
+    try:
+        deadline = time.monotonic() + 30
+        while not (info.exists() and info.stat().st_size) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        address = json.loads(info.read_text())["address"]
+        worker = [*base, "distributed.cli.dask_worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard"]
+        env = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)}
+        hands = [subprocess.Popen([*worker, "--name", f"w{n}"], env=env, **quiet) for n in range(workers)]
+        started += hands
+        yield address, hands
+    finally:
+        for process in reversed(started):
+            process.kill()
+            process.wait()
+
+
+@pytest.mark.timeout(120)
+def test_a_real_dask_cluster_gives_the_same_files(folder, tmp_path, segmenter, expected):
+    with dask_cluster(tmp_path) as (address, _):
+        steps = run(folder, tmp_path / "out", segmenter, runner=cluster(address))
+    assert [step.path.name for step in steps if step.error] == ["field3.tif"]
+    assert results(tmp_path / "out") == expected
+
+
+@pytest.mark.timeout(120)
+def test_a_killed_dask_worker_loses_nothing(folder, tmp_path, segmenter, expected):
+    with dask_cluster(tmp_path) as (address, hands):
+        steps = []
+        for step in segment_files([folder], tmp_path / "out", segmenter, 0.65, runner=cluster(address)):
+            if not steps:
+                hands[0].kill()
+            steps.append(step)
+    assert [step.path.name for step in steps if step.error] == ["field3.tif"]
+    assert results(tmp_path / "out") == expected
+
+
+def test_no_scheduler_is_said_in_one_sentence(monkeypatch):
+    pytest.importorskip("distributed")
+    monkeypatch.setattr(batch_work, "CONNECT_S", 0.5)
+    with pytest.raises(DapiscopeError, match="No Dask scheduler answers"):
+        cluster("tcp://127.0.0.1:9")
