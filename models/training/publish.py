@@ -6,9 +6,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from app.inference.interval import fit_interval
 from models.training import export, fast, paper
 from models.training.calibrate import calibrate, merit
-from models.training.data import read_folder, split_by_group
+from models.training.compare import app_method
+from models.training.data import Item, read_folder, split_by_group
 from models.training.evaluation import outputs
 from models.training.metrics import Score
 from models.training.networks import FastUNet
@@ -130,7 +132,16 @@ def publish_fast(run: Path, data: Path, target: Path, name: str, version: str) -
         "failures": {"known": FAST_FAILURES},
     }
     export.write_card(target / f"{name}.toml", card)
+    card["calibration"] = count_calibration(target / f"{name}.toml", validation)
+    export.write_card(target / f"{name}.toml", card)
     return card
+
+
+def count_calibration(card: Path, validation: list[Item]) -> dict[str, Any]:
+    """Return how far the app's counts with a model are off on held-out images, for the interval of its counts."""
+    segment = app_method(card)
+    true = [int(item.labels.max()) for item in validation]
+    return fit_interval(true, [int(segment(item).max()) for item in validation])
 
 
 def publish_paper(run: Path, target: Path, reports: Path, version: str) -> dict[str, Any]:
