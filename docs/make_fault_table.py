@@ -49,12 +49,16 @@ def table(rows: list[dict[str, Any]]) -> str:
     parts = [f"{len(rows)} faults, last caused on {datetime.now(UTC):%Y-%m-%d}."]
     lit = [row for row in rows if row["limit"] in LIMITS_MS]
     parts += ["\n### The light goes off\n", _head("dark after", "limit")]
-    parts += [_line(row, f"{row['dark_ms']} ms{_how(row)}", row["limit"]) for row in lit]
+    parts += [_line(row, f"{_time(row)}{_how(row)}", row["limit"]) for row in lit]
     parts += ["\n### The light is never on\n", _head()]
     parts += [_line(row) for row in rows if row["limit"] == "never lit"]
     parts += ["\n### The light cannot be reached\n", _head()]
     parts += [_line(row) for row in rows if row["limit"] == "impossible"]
     return "\n".join(parts)
+
+
+def _time(row: dict[str, Any]) -> str:
+    return f"{row['dark_ms']} ms" if row["dark_ms"] else "under 1 ms"
 
 
 def _how(row: dict[str, Any]) -> str:
