@@ -1,0 +1,89 @@
+"""A slow camera, a slow disk and a slow model, and a window that goes on: nothing of theirs is done on its thread."""
+
+import threading
+import time
+
+import pytest
+from PySide6.QtCore import QSettings, Qt, QTimer
+
+import app.session
+from app.build import make_session
+from app.events import State
+from app.gui.main_window import MainWindow
+from app.gui.store import WindowStore
+from app.hardware.simulated import SimulatedCamera
+from app.inference.segmenter import Segmenter
+from app.settings import CameraSettings, Settings
+
+SLOW_S = 2.0
+
+
+def slowed(monkeypatch, owner, name, threads, *, when=lambda: True):
+    """Make a call take two seconds more, and note on which thread it runs."""
+    real = getattr(owner, name)
+
+    def slow(*args, **kwargs):
+        threads.append(threading.current_thread())
+        if when():
+            time.sleep(SLOW_S)
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(owner, name, slow)
+
+
+def play(qtbot, tmp_path, monkeypatch):
+    """Go through live, a changed exposure and a snapshot with everything slow.
+
+    Returns (threads that ran the slow calls, gaps of the event loop in seconds).
+    """
+    threads, gaps, last = [], [], [time.monotonic()]
+    slowed(monkeypatch, SimulatedCamera, "configure", threads)
+    slowed(monkeypatch, Segmenter, "segment", threads)
+    slowed(monkeypatch, app.session, "save_snapshot", threads)
+    session = make_session(Settings(camera=CameraSettings(fps=10.0, binning=2)))
+    window = MainWindow(session, WindowStore(QSettings(str(tmp_path / "w.ini"), QSettings.Format.IniFormat)))
+    window.folder = tmp_path
+    window.show()
+
+    def beat():
+        now = time.monotonic()
+        gaps.append(now - last[0])
+        last[0] = now
+
+    qtbot.wait(300)
+    timer = QTimer()
+    timer.setTimerType(Qt.TimerType.PreciseTimer)
+    timer.setInterval(5)
+    timer.timeout.connect(beat)
+    last[0] = time.monotonic()
+    timer.start()
+    try:
+        session.connect()
+        session.start_live()
+        qtbot.waitUntil(lambda: session.state is State.LIVE and window.viewer.result is not None, timeout=40_000)
+        window.camera.exposure.setValue(20.0)
+        window.actions_by_id["snap_segment"].trigger()
+        qtbot.waitUntil(lambda: window.presenter.snapped is not None, timeout=40_000)
+    finally:
+        timer.stop()
+        window.closing.begin(unattended=True)
+        qtbot.waitUntil(lambda: window.closing.done, timeout=40_000)
+        window.deleteLater()
+    return threads, gaps
+
+
+@pytest.mark.timeout(180)
+def test_nothing_slow_runs_on_the_windows_thread(qtbot, tmp_path, monkeypatch):
+    threads, gaps = play(qtbot, tmp_path, monkeypatch)
+    names = {thread.name.split("_")[0] for thread in threads}
+    assert len(names) >= 2
+    assert threading.main_thread() not in threads
+    # Far below the two seconds that each of the calls takes, whatever else the machine does.
+    assert max(gaps) < SLOW_S / 2
+
+
+@pytest.mark.prove
+@pytest.mark.timeout(180)
+def test_the_event_loop_never_pauses_for_a_tenth_of_a_second(qtbot, tmp_path, monkeypatch):
+    _, gaps = play(qtbot, tmp_path, monkeypatch)
+    assert max(gaps) < 0.1, f"longest gap {1000 * max(gaps):.0f} ms"
