@@ -9,9 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from app.errors import UsageError
 
+MAX_CONFIG_BYTES = 1 << 20
+
 
 class _Settings(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Channel(_Settings):
@@ -55,9 +57,9 @@ class CameraSettings(_Settings):
 class OpticsSettings(_Settings):
     """What turns sensor pixels into µm."""
 
-    sensor_pixel_um: Annotated[float, Field(gt=0)] = 2.0
-    magnification: Annotated[float, Field(gt=0)] = 20.0
-    tube_factor: Annotated[float, Field(gt=0)] = 1.0
+    sensor_pixel_um: Annotated[float, Field(ge=0.01, le=1000)] = 2.0
+    magnification: Annotated[float, Field(ge=0.01, le=10_000)] = 20.0
+    tube_factor: Annotated[float, Field(ge=0.01, le=100)] = 1.0
     numerical_aperture: Annotated[float, Field(gt=0, lt=2)] = 0.4
 
     def pixel_size_um(self, binning: int = 1) -> float:
@@ -147,11 +149,17 @@ def read_config(path: Path | None = None) -> dict[str, Any]:
     if path is None and not chosen.is_file():
         return {}
     try:
-        return tomllib.loads(chosen.read_text(encoding="utf-8"))
+        with chosen.open("rb") as file:
+            data = file.read(MAX_CONFIG_BYTES + 1)
+        if len(data) > MAX_CONFIG_BYTES:
+            raise UsageError(f"The configuration {chosen} is larger than 1 MB: this is no configuration.")
+        return tomllib.loads(data.decode("utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(
             f"The configuration {chosen} cannot be read ({type(error).__name__}): check the path."
         ) from error
+    except RecursionError:
+        raise UsageError(f"The configuration {chosen} is nested too deeply: this is no configuration.") from None
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"The configuration {chosen} is no valid TOML: {error}.") from error
 

@@ -40,6 +40,10 @@ USUAL: tuple[Preset, ...] = (
 """What a new installation offers."""
 
 
+MAX_BYTES = 4 << 20
+"""A larger file holds no presets."""
+
+
 def usual_file() -> Path:
     """Return where presets are kept."""
     return user_config_path("dapiscope", appauthor=False) / "presets.json"
@@ -56,7 +60,11 @@ def read_presets(path: Path) -> tuple[Preset, ...]:
     if not path.exists():
         return USUAL
     try:
-        return PresetFile.model_validate_json(path.read_text(encoding="utf-8")).presets
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+        if len(data) > MAX_BYTES:
+            raise FileError(f"{path.name} is too large for a file of presets; choose another or delete it.")
+        return PresetFile.model_validate_json(data.decode("utf-8")).presets
     except (OSError, UnicodeDecodeError, ValidationError) as error:
         reason = f"{error.error_count()} errors" if isinstance(error, ValidationError) else str(error)
         raise FileError(f"{path.name} is not a file of presets ({reason}); choose another or delete it.") from error
