@@ -131,11 +131,18 @@ class ReplayDesk:
             do(replay)
             self.tell()
 
-    def tell(self) -> None:
-        """Publish where the replay stands."""
+    def tell(self, shown: Frame | None = None) -> None:
+        """Publish where the replay stands, and which frame was just `shown`."""
         replay = self._replay
         if replay is not None:
-            at = ReplayMoved(replay.info.path, replay.position, replay.length, replay.playing, replay.speed or 0.0)
+            at = ReplayMoved(
+                replay.info.path,
+                replay.position,
+                replay.length,
+                replay.playing,
+                replay.speed or 0.0,
+                None if shown is None else shown.index,
+            )
             self._publish(at)
 
     def close(self) -> bool:
@@ -152,7 +159,7 @@ class ReplayDesk:
         self._seen(frame)
         if self._path is not None:
             self._path.feed(frame)
-        self.tell()
+        self.tell(frame)
 
     def _bad_file(self, _path: Path, error: BadImageError) -> None:
         self._publish(Notice("warning", str(error)))

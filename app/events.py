@@ -161,6 +161,8 @@ class ReplayMoved:
     length: int
     playing: bool
     speed: float
+    frame_index: int | None = None
+    """`Frame.index` of the frame just shown, where one was: recorded frames keep their numbers, gaps and all."""
 
 
 @dataclass(frozen=True, slots=True)

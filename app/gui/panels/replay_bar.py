@@ -33,6 +33,8 @@ class Timeline(QWidget):
         self.setToolTip(tr("Click or drag to go to a frame; the bars are the counts."))
         self.length, self.position = 0, 0
         self.counts: dict[int, int] = {}
+        self._counted: dict[int, int] = {}
+        self._places: dict[int, int] = {}
 
     def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
         """Return a usual size."""
@@ -48,9 +50,24 @@ class Timeline(QWidget):
             self.position, self.length = position, length
             self.update()
 
-    def show_count(self, index: int, count: int) -> None:
-        """Show the count of a frame."""
-        self.counts[index] = count
+    def place(self, frame_index: int, position: int) -> None:
+        """Note that the frame with this number lies at `position`: numbers have gaps where frames were lost."""
+        self._places[frame_index] = position
+        if frame_index in self._counted:
+            self.counts[position] = self._counted[frame_index]
+            self.update()
+
+    def show_count(self, frame_index: int, count: int) -> None:
+        """Show the count of a frame at its place, as soon as that is known."""
+        self._counted[frame_index] = count
+        if frame_index in self._places:
+            self.counts[self._places[frame_index]] = count
+            self.update()
+
+    def clear(self) -> None:
+        """Forget all counts and places."""
+        for known in (self.counts, self._counted, self._places):
+            known.clear()
         self.update()
 
     def paintEvent(self, _event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
@@ -184,7 +201,9 @@ class ReplayBar(QFrame):
     def show_moved(self, event: ReplayMoved) -> None:
         """Show where the replay stands."""
         if event.length != self.timeline.length:
-            self.timeline.counts.clear()
+            self.timeline.clear()
+        if event.frame_index is not None:
+            self.timeline.place(event.frame_index, event.position - 1)
         # The replay stands before `position`; what is on the screen is the frame before that.
         self.timeline.show_position(min(max(event.position - 1, 0), max(event.length - 1, 0)), event.length)
         playing = event.playing and (event.position < event.length or self.loop.isChecked())
@@ -196,5 +215,5 @@ class ReplayBar(QFrame):
 
     def clear(self) -> None:
         """Forget the recording."""
-        self.timeline.counts.clear()
+        self.timeline.clear()
         self.timeline.show_position(0, 0)
