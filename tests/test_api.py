@@ -1,0 +1,98 @@
+"""The Python interface, and its examples as they stand in the repository."""
+
+import importlib.util
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from app.api import open_microscope, read_recording, segment
+from app.errors import BadImageError, UsageError
+from app.settings import CameraSettings, Settings
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+SMALL = Settings(camera=CameraSettings(roi=(0, 0, 960, 540)))
+
+
+def example(name):
+    spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def microscope():
+    with open_microscope(settings=SMALL) as opened:
+        yield opened
+
+
+def test_a_snapshot_has_its_light_confirmed(microscope):
+    frame = microscope.snap("488", exposure_ms=12, intensity=0.5, gain_db=6)
+    assert frame.shape == (540, 960) and frame.pixel_format == "Mono12"
+    assert (frame.light.channel, frame.light.confirmed) == ("488", True)
+    assert (frame.exposure_ms, frame.gain_db, frame.pixel_size_um) == (12, 6, pytest.approx(0.1))
+    dark = microscope.snap(intensity=0)
+    assert dark.light.channel is None and dark.pixels.mean() < frame.pixels.mean()
+    assert "simul" in microscope.camera and "simul" in microscope.light
+
+
+def test_what_cannot_be_asked_for_is_said(microscope):
+    with pytest.raises(UsageError, match="no channel"):
+        microscope.snap("700")
+    with pytest.raises(UsageError, match="intensity"):
+        microscope.snap(intensity=2)
+    with pytest.raises(UsageError, match="stage"):
+        microscope.run_plan({"stage_positions": [(1, 2, 3)]}, "unused")
+
+
+def test_a_plan_can_be_stopped_from_what_it_tells(microscope, tmp_path):
+    def tell(at):
+        if at.taken == 2:
+            microscope.stop()
+
+    sequence = {"channels": ["405"], "time_plan": {"interval": 0, "loops": 9}}
+    result = microscope.run_plan(sequence, tmp_path, told=tell)
+    assert (result.taken, result.complete) == (2, False)
+    microscope.stop()  # nothing runs: nothing happens
+    with read_recording(result.path) as recording:
+        assert len(recording) == 2 and recording[-1].index == 1
+        assert recording.info.meta["complete"] == "false"
+        with pytest.raises(IndexError):
+            recording[2]
+
+
+def test_a_missing_part_leaves_nothing_open():
+    with pytest.raises(UsageError):
+        open_microscope(camera="webcam")
+    with pytest.raises(Exception, match="socket"):
+        open_microscope(light="socket://127.0.0.1:9")
+
+
+def test_arrays_are_segmented():
+    image = np.full((120, 160), 20, np.uint8)
+    for x in (40, 80, 120):
+        cv2.circle(image, (x, 60), 10, 150, -1)
+    found = segment(cv2.GaussianBlur(image, (0, 0), 1), pixel_size_um=0.65, model="fast")
+    assert found.count == 3 and found.labels.shape == image.shape
+    deep = segment(image.astype(np.uint16) * 16, pixel_size_um=0.65, model="fast")
+    assert deep.frame.pixel_format == "Mono12"
+    for wrong in (image.astype(float), image[None], np.zeros((0, 3), np.uint8), "image"):
+        with pytest.raises(BadImageError):
+            segment(wrong)
+
+
+def test_example_snap_and_count(tmp_path, capsys):
+    count = example("snap_and_count").main(tmp_path)
+    assert count > 20
+    assert f"{count} nuclei" in capsys.readouterr().out
+    assert {path.name for path in tmp_path.iterdir()} >= {"snapshot.ome.tif", "snapshot_nuclei.csv"}
+
+
+def test_examples_time_lapse_and_count_a_recording(tmp_path, capsys):
+    frames = example("time_lapse").main(tmp_path)
+    assert [channel for channel, _ in frames] == ["633", "532", "488", "405"] * 3
+    counts = example("count_a_recording").main(tmp_path / "plan.ome.tif")
+    assert len(counts) == 12
+    assert "12 of 12" in capsys.readouterr().out
