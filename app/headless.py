@@ -23,7 +23,7 @@ from app.clock import Clock, SystemClock
 from app.errors import DapiscopeError, RefusedError
 from app.events import Event, Notice, PictureReady, RecordingChanged, ResultReady, State, StateChanged
 from app.frame import Segmentation
-from app.inference.measure import COUNT_COLUMNS, count_row
+from app.inference.measure import COUNT_COLUMNS, count_row, known_pixel_size_um
 from app.inference.overlay import overlay_rgba, render_overlay, to_8bit, upscale_labels
 from app.recording import free_path, write_labels
 from app.session import Session
@@ -180,7 +180,7 @@ class RunLog:
         frame = segmentation.frame
         stem = Path(frame.name).stem
         labels = upscale_labels(segmentation.labels, frame.shape)
-        write_labels(free_path(out, f"{stem}_labels.tif"), labels, segmentation.pixel_size_um)
+        write_labels(free_path(out, f"{stem}_labels.tif"), labels, known_pixel_size_um(segmentation))
         save_overlay(free_path(out, f"{stem}_overlay.png"), segmentation)
 
 

@@ -115,7 +115,9 @@ def _strips(rows: Iterable[NDArray[np.int32]]) -> Iterator[NDArray[np.int32]]:
 
 def nuclei_rows(segmentation: Segmentation) -> list[list[Any]]:
     """Return one row a nucleus, in the order of `NUCLEI_COLUMNS`; what is unknown is an empty text."""
-    size = segmentation.pixel_size_um
+    # An estimate from the nuclei's size is no ruler: µm columns stay empty then, as the areas do.
+    estimated = segmentation.scale_source == "estimated"
+    size = segmentation.frame.pixel_size_um if estimated else segmentation.pixel_size_um
     rows: list[list[Any]] = []
     for nucleus in segmentation.nuclei:
         x, y = float(nucleus["x_px"]), float(nucleus["y_px"])
