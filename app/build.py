@@ -59,19 +59,14 @@ def share_the_cores(cores: int | None = None) -> None:
     """Set every pool of threads of this process on purpose, here and nowhere else.
 
     Camera, display, counting, window and recording are threads of their own already: more threads inside of one of
-    them would only get into the way of the others. The network's threads are `network_threads`; numpy's BLAS is not
-    used on the way of a frame.
+    them would only get into the way of the others. The network's threads are measured (`app.inference.providers`);
+    numpy's BLAS is not used on the way of a frame.
     """
     cores = cores or os.cpu_count() or 2
     cv2.setNumThreads(max(1, min(cores // 4, 4)))
     # A thread that wants the interpreter waits this long for one that computes in Python: 1 ms instead of 5 keeps the
     # window's loop and the camera from waiting for the counting.
     sys.setswitchinterval(0.001)
-
-
-def network_threads(cores: int | None = None) -> int:
-    """Return how many threads the network gets beside everything else: half of the cores, at most 4."""
-    return max(1, min((cores or os.cpu_count() or 2) // 2, 4))
 
 
 def make_counter(name: str) -> "Segmenter":
@@ -83,7 +78,7 @@ def make_counter(name: str) -> "Segmenter":
     from app.inference.segmenter import Segmenter
 
     chosen = default_model("accurate")[0] if name == "accurate" else name
-    return Segmenter(load_model(chosen), threads=network_threads())
+    return Segmenter(load_model(chosen))
 
 
 def _tracker() -> Any:

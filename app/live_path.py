@@ -52,6 +52,42 @@ class RateMeter:
             return (self.total - 1) / (self._last_s - self._first_s) if self.total > 1 else 0.0
 
 
+class Pace:
+    """Notices when counting falls behind, and says once a run what is skipped and what would help.
+
+    A path never queues frames for counting: what cannot be counted in time is shown and recorded, not counted.
+    """
+
+    SKIPPED, PERIOD_S = 0.2, 5.0
+    """Part of the countable frames that may be skipped, over this time."""
+
+    def __init__(self) -> None:
+        self._since: tuple[float, Stats] | None = None
+        self._said = False
+
+    def look(self, now_s: float, stats: Stats, model: str) -> str | None:
+        """Return the sentence for the operator when it is due; call it a few times a second with the run's counters."""
+        if self._said:
+            return None
+        if self._since is None or stats.segmented < self._since[1].segmented:
+            self._since = now_s, stats
+            return None
+        since_s, before = self._since
+        if now_s - since_s < self.PERIOD_S:
+            return None
+        self._since = now_s, stats
+        counted, skipped = stats.segmented - before.segmented, stats.skipped_segment - before.skipped_segment
+        if skipped <= self.SKIPPED * (counted + skipped):
+            return None
+        self._said = True
+        remedy = "choose the model fast" if model != "fast" else "lower the camera's frame rate or bin 2×2"
+        seconds = now_s - since_s
+        return (
+            f"This computer counts {counted / seconds:.0f} of {(counted + skipped) / seconds:.0f} frames a second with "
+            f"the model {model}; the others are shown and recorded, not counted. To count them all, {remedy}."
+        )
+
+
 def countable(frame: Frame, counting: frozenset[str]) -> bool:
     """Tell whether `frame` may be counted: its light was confirmed and shows nuclei.
 

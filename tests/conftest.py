@@ -1,12 +1,19 @@
 """What all tests share: Qt needs no display, remembers nothing, and no test leaves a thread behind."""
 
+import atexit
 import os
+import shutil
+import tempfile
 import threading
 import time
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+# What is measured at the first start (how a model runs best) must not go into the operator's own cache.
+os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="dapiscope-test-cache-")
 
 import pytest
+
+atexit.register(shutil.rmtree, os.environ["XDG_CACHE_HOME"], True)
 
 
 @pytest.fixture(autouse=True)

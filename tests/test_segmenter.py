@@ -282,34 +282,12 @@ def test_provider_is_the_one_asked_for(segmenter):
             Segmenter(segmenter.model, provider="cuda")
 
 
-def test_fastest_of_several_providers_is_taken(segmenter, monkeypatch):
-    class Other:
-        """A session of another provider that takes longer or shorter."""
-
-        def __init__(self, real, seconds):
-            self.real, self.seconds = real, seconds
-
-        def __getattr__(self, name):
-            return getattr(self.real, name)
-
-    real = segmenter._network._session
-    slow, quick = Other(real, 0.5), Other(real, 0.1)
-    offered = iter([slow, quick])
-    monkeypatch.setattr(module, "_choose", lambda provider: ["one", "two"])
-    monkeypatch.setattr(module, "_open", lambda model, name, threads: next(offered))
-    monkeypatch.setattr(module, "_trial_s", lambda session, model: session.seconds)
-    assert Segmenter(segmenter.model)._network._session is quick
-
-
-def test_a_trial_takes_time(segmenter):
-    assert 0 < module._trial_s(segmenter._network._session, segmenter.model) < 60
-
-
 def test_interval_is_that_of_the_card(segmenter):
     calibration = ModelCalibration(method="conformal", level=0.9, relative=0.0, low=-1.0, high=1.0, images=50)
     card = segmenter.model.card.model_copy(update={"calibration": calibration})
     pixels, _ = nuclei(shape=(200, 200))
-    found = Segmenter(Model(card, segmenter.model.path, segmenter.model.data)).segment(frame(pixels, 0.65))
+    model = Model(card, segmenter.model.path, segmenter.model.data)
+    found = Segmenter(model, provider="cpu").segment(frame(pixels, 0.65))
     assert found.interval == (int(found.count - found.count**0.5), int(np.ceil(found.count + found.count**0.5)))
 
 
@@ -317,7 +295,7 @@ def test_file_that_is_no_network_is_refused(segmenter):
     data = b"\x3a\x00"
     card = segmenter.model.card.model_copy(update={"sha256": hashlib.sha256(data).hexdigest()})
     with pytest.raises(ModelError, match="cannot be run"):
-        Segmenter(Model(card, segmenter.model.path, data))
+        Segmenter(Model(card, segmenter.model.path, data), provider="cpu")
 
 
 def test_scaling_keeps_dtype_and_mean():

@@ -1,10 +1,12 @@
 """A frame in, its nuclei out: scale, normalise, network, decode, measure. The only importer of onnxruntime."""
 
 import json
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Literal
 
 import cv2
@@ -29,6 +31,7 @@ from app.inference.measure import (
 from app.inference.model_card import Model
 from app.inference.overlay import upscale_labels
 from app.inference.preprocess import normalise, normaliser
+from app.inference.providers import Choice, Way, cache_file, choose, key_of, ways
 from app.inference.refine import refine_labels
 from app.inference.scale import (
     LARGEST_PX,
@@ -67,7 +70,9 @@ SUITED, ENOUGH_TO_JUDGE = (0.8, 1.45), 5
 """Median diameters over the nominal one at which the model is at its best, and from how many nuclei that is judged."""
 
 TRIAL_SHAPE = (332, 591)
-"""(h, w) on which several execution providers are timed against each other: a live frame at the model's scale."""
+"""(h, w) on which ways to run a network are timed against each other: a live frame at the model's scale."""
+TRIALS = 5
+"""Runs of each; the fastest counts, so that what else the machine does meanwhile decides little."""
 
 LIVE_PIXELS = 600_000
 """Live images larger than this, at the model's scale, are counted at a coarser one: 70 ms on one core."""
@@ -142,9 +147,10 @@ class Segmenter:
     model : Model
         From `app.inference.model_card.load_model`.
     provider : str
-        ``"auto"`` (of those installed, the fastest here), ``"cpu"``, ``"openvino"`` or ``"cuda"``.
+        ``"auto"`` (what `measured_way` found best here), ``"cpu"``, ``"openvino"`` or ``"cuda"``.
     threads : int
-        Threads of the network; they do not spin while idle, so that the other stages get the cores.
+        Threads of the network where the provider is named. They never spin while idle, so that the other stages get
+        the cores.
     warm_up : (int, int), optional
         (h, w) at the model's scale to run once now, so that the first frame is not slow.
 
@@ -163,7 +169,8 @@ class Segmenter:
         warm_up: tuple[int, int] | None = None,
     ) -> None:
         self.model = model
-        self._network = _Network(model, provider, threads)
+        self.way = measured_way(model).way if provider == "auto" else _way(provider, threads)
+        self._network = _Network(model, self.way)
         self._input = model.card.input
         if warm_up is not None:
             self._network.run(np.zeros(warm_up, np.float32))
@@ -455,10 +462,9 @@ def _decoding(params: Mapping[str, Any], coarse: float) -> Mapping[str, Any]:
 class _Network:
     """One onnxruntime session with its buffers."""
 
-    def __init__(self, model: Model, provider: str, threads: int) -> None:
+    def __init__(self, model: Model, way: Way) -> None:
         self._card = model.card
-        sessions = [_open(model, name, threads) for name in _choose(provider)]
-        self._session = sessions[0] if len(sessions) == 1 else min(sessions, key=lambda one: _trial_s(one, model))
+        self._session = _open(model, way)
         self.provider = str(self._session.get_providers()[0])
         self._names = self._session.get_inputs()[0].name, self._session.get_outputs()[0].name
         self._buffers: dict[tuple[int, int], tuple[NDArray[np.float32], NDArray[np.float32], Any]] = {}
@@ -497,59 +503,81 @@ class _Network:
         return kept
 
 
-def _choose(provider: str) -> list[str]:
-    """Return the execution providers to try, by onnxruntime's names."""
+def measured_way(model: Model, file: Path | None = None) -> Choice:
+    """Return how this machine runs `model` best: measured at the first time, and kept in `file`; ModelError."""
     there = available_providers()
-    if provider == "auto":
-        return [name for name in PROVIDERS.values() if name in there]
+    cores = os.cpu_count() or 2
+    key = key_of(model.sha256, onnxruntime.__version__, there)
+    return choose(ways(there, cores), lambda way: _try(model, way), key, file or cache_file())
+
+
+def _try(model: Model, way: Way) -> tuple[float, NDArray[np.int32]]:
+    """Return the milliseconds that `way` takes for a live frame, and the labels it finds in `_test_image`."""
+    network = _Network(model, way)
+    image = _test_image(model.card.input.nucleus_diameter_px)
+    ready = normalise(image, model.card.input.normalisation)
+    labels = decode(network.run(ready), model.card.decode)
+    times = []
+    for _ in range(TRIALS):
+        begin = time.perf_counter()
+        network.run(ready)
+        times.append(time.perf_counter() - begin)
+    return min(times) * 1e3, labels
+
+
+def _test_image(diameter_px: float) -> NDArray[np.uint8]:
+    """Return a picture with blurred disks of the nucleus' size on a noisy ground, shape `TRIAL_SHAPE`."""
+    rng = np.random.default_rng(0)
+    image = np.zeros(TRIAL_SHAPE, np.float32)
+    pitch = 1.5 * diameter_px
+    for y in np.arange(pitch, TRIAL_SHAPE[0] - pitch, pitch):
+        for x in np.arange(pitch, TRIAL_SHAPE[1] - pitch, pitch):
+            radius, grey = int(diameter_px * rng.uniform(0.35, 0.5)), float(rng.uniform(60, 160))
+            cv2.circle(image, (int(x), int(y)), radius, grey, -1)
+    image = np.asarray(cv2.GaussianBlur(image, (0, 0), 1.0), np.float32)
+    return np.clip(image + rng.normal(12, 2, TRIAL_SHAPE), 0, 255).astype(np.uint8)
+
+
+def _way(provider: str, threads: int) -> Way:
+    """Return the way that `provider` names; ModelError where it is not there."""
     if provider not in PROVIDERS:
         raise ModelError(f"There is no execution provider '{provider}': choose auto, {', '.join(PROVIDERS)}.")
-    if PROVIDERS[provider] not in there:
+    if PROVIDERS[provider] not in available_providers():
         raise ModelError(f"The execution provider '{provider}' is not installed: use --provider cpu.")
-    return [PROVIDERS[provider]]
+    return Way(PROVIDERS[provider], threads)
 
 
-def _open(model: Model, provider: str, threads: int) -> Any:
-    """Return a session that really runs on `provider`."""
+def _open(model: Model, way: Way) -> Any:
+    """Return a session that really runs on the provider of `way`."""
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = way.threads
     options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     options.log_severity_level = 4
+    # DirectML wants no memory pattern; nobody else misses it when frames come in one size.
+    options.enable_mem_pattern = way.provider != "DmlExecutionProvider"
     # Spinning threads would take the cores from camera, display and recording between two frames.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    wanted = [(provider, _options(provider, threads))]
+    options.add_session_config_entry("session.set_denormal_as_zero", "1")
+    wanted = [(way.provider, _options(way))]
     try:
         session = onnxruntime.InferenceSession(model.data, options, providers=wanted)
     except Exception as error:
         raise ModelError(f"The model {model.path} cannot be run ({_first_line(error)}): install it again.") from error
     # onnxruntime falls back to the CPU with no more than a log line.
-    if session.get_providers()[0] != provider:
-        raise ModelError(f"The execution provider {provider} did not start: use --provider cpu.")
+    if session.get_providers()[0] != way.provider:
+        raise ModelError(f"The execution provider {way.provider} did not start: use --provider cpu.")
     inputs, outputs = session.get_inputs(), session.get_outputs()
     if len(inputs) != 1 or len(outputs) != 1 or len(inputs[0].shape) != 4 or inputs[0].type != "tensor(float)":
         raise ModelError(f"The model {model.path} does not take and give one image: install it again.")
     return session
 
 
-def _options(provider: str, threads: int) -> dict[str, str]:
-    if provider != PROVIDERS["openvino"]:
+def _options(way: Way) -> dict[str, str]:
+    if way.provider != PROVIDERS["openvino"]:
         return {}
-    settings = {"CPU": {"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1}}
-    return {"device_type": "CPU", "load_config": json.dumps(settings)}
-
-
-def _trial_s(session: Any, model: Model) -> float:
-    """Return the seconds of the fastest of three runs on a live frame's size."""
-    multiple = model.card.input.multiple_of
-    sides = [-(-side // multiple) * multiple for side in TRIAL_SHAPE]
-    feed = {session.get_inputs()[0].name: np.zeros((1, model.card.input.channels, *sides), np.float32)}
-    times = []
-    for _ in range(4):
-        begin = time.perf_counter()
-        session.run(None, feed)
-        times.append(time.perf_counter() - begin)
-    return min(times[1:])
+    settings = {"INFERENCE_NUM_THREADS": way.threads, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": way.precision}
+    return {"device_type": "CPU", "load_config": json.dumps({"CPU": settings})}
 
 
 def _first_line(error: Exception) -> str:
