@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from gui_fake_session import make_frame, make_result
+from gui_fake_session import LIMITS, make_frame, make_result
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,7 +12,7 @@ from app.display import Contrast, View, render
 from app.errors import FileError
 from app.gui import geometry
 from app.gui.composer import OVERLAY_MAX_LAG, Look, compose, matches
-from app.gui.contrast import ContrastBook, auto_fractions, brightness, exposure_advice
+from app.gui.contrast import ContrastBook, auto_exposure, auto_fractions, brightness, exposure_advice
 from app.gui.focus import PeakHold, sharpness
 from app.gui.overlay_paint import ColorBy, OverlayStyle, paint_overlay, ramp_colors
 from app.gui.panels.charts import Series, distribution
@@ -117,6 +117,16 @@ def test_advice_names_saturation_before_dimness():
     assert exposure_advice(dim, 0.0) == "dim"
     assert exposure_advice(fine, 0.0) == ""
     assert exposure_advice(fine, 0.01) == "saturated"
+
+
+def test_auto_exposure_prefers_time_to_gain_and_backs_off_from_saturation():
+    at = np.zeros((256, 256), np.int64)
+    np.fill_diagonal(at, 1000)
+    assert auto_exposure(at[170], 0.0, 20.0, 0.0, LIMITS) == pytest.approx((20.0, 0.0), abs=0.1)
+    assert auto_exposure(at[84], 0.0, 20.0, 0.0, LIMITS)[0] == pytest.approx(40, rel=0.02)
+    exposure, gain = auto_exposure(at[21], 0.0, 60.0, 0.0, LIMITS)
+    assert exposure == 100 and 12 < gain <= 18
+    assert auto_exposure(at[255], 0.2, 20.0, 6.0, LIMITS) == pytest.approx((20 * 10**0.3 / 4, 0.0), rel=0.01)
 
 
 # --- focus -----------------------------------------------------------------------------------------------------------

@@ -9,7 +9,9 @@ from PySide6.QtGui import QKeySequence
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QFileDialog
 
+from app.dose import ChannelDose
 from app.events import (
+    DoseSeen,
     LightSeen,
     Notice,
     RecordingChanged,
@@ -197,6 +199,16 @@ def test_camera_limits_come_from_the_camera_and_edits_go_to_it(qtbot, window, se
     window.camera.gain.setValue(6.0)
     asked = [settings for (settings,) in session.asked("set_camera")]
     assert [(s.exposure_ms, s.gain_db) for s in asked] == [(33.0, 0.0), (33.0, 6.0)]
+
+
+def test_auto_exposure_changes_the_camera_and_never_the_light(qtbot, window, session):
+    session.ready()
+    shown(qtbot, window, session)  # brightest at three quarters of the range
+    window.viewer.setFocus()
+    QTest.keySequence(window, QKeySequence("E"))
+    asked = session.asked("set_camera")[-1][0]
+    assert asked.exposure_ms == pytest.approx(15.0 * (2 / 3) / (192 / 256), rel=0.01) and asked.gain_db == 0
+    assert not session.asked("set_intensity")
 
 
 def test_a_count_comes_with_interval_density_and_fitness(qtbot, window, session):
@@ -492,3 +504,16 @@ def test_the_window_goes_on_while_the_session_is_slow(qtbot, window, session):
     qtbot.waitUntil(lambda: len(ticks) >= 3)
     assert not window.actions_by_id["live"].isEnabled()
     assert window.actions_by_id["lights_off"].isEnabled()
+
+
+def test_the_dose_of_the_field_is_shown_and_begins_anew(qtbot, window, session):
+    session.publish(DoseSeen(1, {"405": ChannelDose(8.0, 2.0), "633": ChannelDose(1.0, 0.5)}, 60.0))
+    qtbot.waitUntil(lambda: "405 2.0 s" in window.light.dose.text())
+    assert "633 0.5 s" in window.light.dose.text()
+    assert window.light.dose.property("role") == "muted"
+    session.publish(DoseSeen(1, {"405": ChannelDose(120.0, 61.5)}, 60.0))
+    qtbot.waitUntil(lambda: window.light.dose.property("role") == "warning")
+    window.actions_by_id["new_field"].trigger()
+    assert session.asked("new_field") == [()]
+    session.publish(DoseSeen(2, {}, None))
+    qtbot.waitUntil(lambda: window.light.dose.text().endswith("0 s"))

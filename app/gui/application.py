@@ -55,6 +55,7 @@ def run_window(
     window.left.connect(lambda _code: app.quit())
     with _errors_to(session), _signals_to(lambda: window.closing.begin(unattended=True), window):
         window.show()
+        session.offer_recovery(window.folder)
         if begin is not None:
             QTimer.singleShot(0, window, begin)
         if demo_seconds is not None:

@@ -12,11 +12,11 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Qt, Signal, Slot
 
-from app.events import Event, PictureReady, ResultReady, SnapTaken, StatsReady
+from app.events import DoseSeen, Event, PictureReady, ResultReady, SnapTaken, StatsReady
 from app.gui.composer import Composed, Composer, Look
 from app.gui.session_port import SessionPort
 
-_LATEST_ONLY = (Composed, ResultReady, StatsReady)
+_LATEST_ONLY = (Composed, ResultReady, StatsReady, DoseSeen)
 
 
 @dataclass(frozen=True, slots=True)

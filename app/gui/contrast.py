@@ -1,11 +1,19 @@
 """Black and white, remembered per channel; pure."""
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.display import HISTOGRAM_BINS, Contrast
+from app.hardware.base import CameraLimits
+
+TARGET = 2 / 3
+"""Where auto-exposure puts the 99.9 percentile, as a fraction of the range."""
+LONGEST_LIVE_MS = 100.0
+"""Auto-exposure keeps the picture at ten a second and more; beyond, it raises the gain."""
+MOST_GAIN_DB = 18.0
 
 _LEAST_SPAN = 8 / HISTOGRAM_BINS
 """An empty field must look empty: noise is never stretched over the whole screen."""
@@ -90,6 +98,22 @@ def exposure_advice(histogram: NDArray[np.int64], saturated: float) -> str:
     if saturated > 0.001:
         return "saturated"
     return "dim" if 0 < auto_high(histogram) < 1 / 12 else ""
+
+
+def auto_exposure(
+    histogram: NDArray[np.int64], saturated: float, exposure_ms: float, gain_db: float, limits: CameraLimits
+) -> tuple[float, float]:
+    """Return (exposure in ms, gain in dB) that bring the brightest structures to two thirds of the range.
+
+    The exposure is changed first, up to `LONGEST_LIVE_MS`, then the gain, up to `MOST_GAIN_DB`; both within the
+    camera's limits. A saturated picture tells nothing of how bright it is: it is made four times darker.
+    """
+    factor = 0.25 if saturated > 0.001 else min(TARGET / max(auto_high(histogram), 1 / HISTOGRAM_BINS), 16.0)
+    wanted = exposure_ms * 10 ** (gain_db / 20) * factor
+    longest = max(min(LONGEST_LIVE_MS, limits.exposure_ms[1]), limits.exposure_ms[0])
+    exposure = min(max(wanted, limits.exposure_ms[0]), longest)
+    gain = 20 * math.log10(max(wanted / exposure, 1.0))
+    return round(exposure, 2), round(min(max(gain, limits.gain_db[0]), MOST_GAIN_DB, limits.gain_db[1]), 1)
 
 
 def auto_high(histogram: NDArray[np.int64]) -> float:

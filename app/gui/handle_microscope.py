@@ -2,7 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from app.events import State
+from app.events import Notice, State
+from app.gui.contrast import auto_exposure
+from app.gui.text import tr
 
 if TYPE_CHECKING:
     from app.gui.main_window import MainWindow
@@ -45,6 +47,10 @@ class MicroscopeActions:
         self.w.actions_by_id["help"].setChecked(False)
         self.w.key_map.hide()
 
+    def new_field(self) -> None:
+        """Count the light dose from zero."""
+        self.w.session.new_field()
+
     def channel_1(self) -> None:
         """First channel."""
         self.w.light.ask_index(0)
@@ -76,6 +82,18 @@ class MicroscopeActions:
         self.w.session.set_segmenting(on)
         if not on:
             self.w.bridge.composer.show_result(None)
+
+    def auto_exposure(self) -> None:
+        """Set exposure and gain by the picture on the screen. The light is never raised: that is the sample's dose."""
+        composed, limits = self.w.viewer.composed, self.w.camera.limits
+        if composed is None or limits is None:
+            self.w.notify(Notice("warning", tr("There is no picture yet; start live first.")))
+            return
+        picture, present = composed.picture, self.w.camera.settings
+        exposure_ms, gain_db = auto_exposure(
+            picture.histogram, picture.saturated_fraction, present.exposure_ms, present.gain_db, limits
+        )
+        self.w.camera.ask(exposure_ms=exposure_ms, gain_db=gain_db)
 
     def reset_focus(self) -> None:
         """Forget the sharpest value."""

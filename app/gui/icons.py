@@ -37,6 +37,8 @@ DRAWINGS: dict[str, str] = {
     "pause": '<rect x="6.500" y="5" width="4" height="14" rx="1" fill="C"/><rect x="13.500" y="5" width="4" height="14" rx="1" fill="C"/>',
     "step-back": '<path d="M18 5v14L8 12z" fill="C"/><path d="M6 5v14"/>',
     "step": '<path d="M6 5v14l10-7z" fill="C"/><path d="M18 5v14"/>',
+    "exposure": '<circle cx="12" cy="12" r="4"/><path d="M12 3v2.5M12 18.5V21M3 12h2.5M18.5 12H21M5.600 5.600l1.800 1.800M16.600 16.600l1.800 1.800M5.600 18.400l1.800-1.800M16.600 7.400l1.800-1.800"/>',
+    "field": '<rect x="4" y="5" width="11" height="9" rx="1"/><path d="M18 9h2v10H9v-2M9.500 9.500v.2"/>',
     "loop": '<path d="M4 11a6 6 0 0 1 6-5h7M14 3l3 3-3 3M20 13a6 6 0 0 1-6 5H7M10 21l-3-3 3-3"/>',
     "close": '<path d="M6 6l12 12M18 6L6 18"/>',
     "menu": '<path d="M4 7h16M4 12h16M4 17h16"/>',

@@ -228,6 +228,7 @@ class MainWindow(QMainWindow):
         self.light.channel_asked.connect(self._channel_asked)
         self.light.intensity_asked.connect(lambda level: s.set_intensity(level))
         self.light.off_asked.connect(self.microscope.all_off)
+        self.camera.auto_asked.connect(self.microscope.auto_exposure)
         self.camera.settings_asked.connect(lambda settings: s.set_camera(settings))
         self.segmentation.counting_asked.connect(self.microscope.toggle_counting)
         self.segmentation.model_asked.connect(lambda name: s.set_model(name))

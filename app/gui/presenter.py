@@ -7,6 +7,7 @@ import numpy as np
 
 from app.events import (
     CameraReady,
+    DoseSeen,
     LightReady,
     LightSeen,
     ModelReady,
@@ -77,6 +78,8 @@ class Presenter:
                 self.light = event
                 self.w.light.show_seen(event)
                 self.refresh_badges()
+            case DoseSeen():
+                self.w.light.show_dose(event)
             case LightReady():
                 self.simulated["light"] = event.info.simulated
                 self.light = LightSeen(None, 0.0, True)
@@ -265,7 +268,7 @@ class Presenter:
         if state is State.REPLAYING or (frame is not None and frame.name):
             return None if frame is None else self._recorded_light(frame, colors)
         if not self.light.known:
-            return Badge(tr("LIGHT DOES NOT ANSWER"), p.error, strong=True)
+            return Badge(tr("THE LIGHT MAY STILL BE ON"), p.error, strong=True)
         if self.light.channel is not None:
             text = f"{self.light.channel} nm · {percent(self.light.level)}"
             return Badge(text, colors.get(self.light.channel, p.text), dot=True)

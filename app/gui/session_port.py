@@ -79,6 +79,14 @@ class SessionPort(Protocol):
         """Switch every light off before anything else is done."""
         ...
 
+    def new_field(self) -> Any:
+        """Say that another field is in view: the dose begins at zero."""
+        ...
+
+    def offer_recovery(self, folder: Path) -> Any:
+        """Tell of recordings in `folder` that a crash left unfinished."""
+        ...
+
     def set_camera(self, settings: CameraSettings) -> Future[Any]:
         """Ask the camera for these settings."""
         ...

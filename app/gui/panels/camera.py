@@ -3,11 +3,12 @@
 from typing import Any
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QCheckBox, QWidget
+from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QToolButton, QWidget
 
 from app.events import CameraReady
 from app.gui.panels.parts import choice, form, label, number_field, set_text
 from app.gui.text import number, tr
+from app.hardware.base import CameraLimits
 from app.settings import CameraSettings
 
 
@@ -17,14 +18,18 @@ class CameraPanel(QWidget):
     Signals
     -------
     settings_asked : CameraSettings
+    auto_asked
+        Find an exposure by the picture.
     """
 
     settings_asked = Signal(object)
+    auto_asked = Signal()
 
     def __init__(self, settings: CameraSettings) -> None:
         super().__init__()
         self.settings = settings
         self._filling = False
+        self.limits: CameraLimits | None = None
         self.title = label(tr("No camera yet"), "muted", wrap=True)
         self.exposure = number_field(self, tr("Exposure"), "ms", 2, tr("How long light is collected for one picture."))
         self.gain = number_field(self, tr("Gain"), "dB", 1, tr("Electronic amplification; it lifts the noise as well."))
@@ -38,7 +43,7 @@ class CameraPanel(QWidget):
         self.readout = label("", "muted", wrap=True)
         lines = form(self)
         lines.addRow(self.title)
-        lines.addRow(tr("Exposure"), self.exposure)
+        lines.addRow(tr("Exposure"), self._with_auto(self.exposure))
         lines.addRow(tr("Gain"), self.gain)
         lines.addRow(tr("Frame rate"), self.fps)
         lines.addRow(tr("Format"), self.format)
@@ -51,17 +56,27 @@ class CameraPanel(QWidget):
         self.format.addItems(["Mono8", "Mono12"])
         self.binning.addItems(["1×1", "2×2", "4×4"])
         self._show(settings)
-        self.exposure.valueChanged.connect(lambda value: self._ask(exposure_ms=value))
-        self.gain.valueChanged.connect(lambda value: self._ask(gain_db=value))
-        self.fps.valueChanged.connect(lambda value: self._ask(fps=value))
-        self.format.activated.connect(lambda _index: self._ask(pixel_format=self.format.currentText()))
-        self.binning.activated.connect(lambda _index: self._ask(binning=int(self.binning.currentText()[0])))
-        self.limit.clicked.connect(lambda on: self._ask(throughput_limit=on))
+        self.exposure.valueChanged.connect(lambda value: self.ask(exposure_ms=value))
+        self.gain.valueChanged.connect(lambda value: self.ask(gain_db=value))
+        self.fps.valueChanged.connect(lambda value: self.ask(fps=value))
+        self.format.activated.connect(lambda _index: self.ask(pixel_format=self.format.currentText()))
+        self.binning.activated.connect(lambda _index: self.ask(binning=int(self.binning.currentText()[0])))
+        self.limit.clicked.connect(lambda on: self.ask(throughput_limit=on))
+
+    def _with_auto(self, field: QWidget) -> QHBoxLayout:
+        self.auto = QToolButton()
+        self.auto.setText(tr("Auto"))
+        self.auto.setToolTip(tr("Set exposure and gain by the picture; the light is never raised.  [E]"))
+        self.auto.clicked.connect(lambda _checked=False: self.auto_asked.emit())
+        row = QHBoxLayout()
+        row.addWidget(field, 1)
+        row.addWidget(self.auto)
+        return row
 
     def show_ready(self, event: CameraReady) -> None:
         """Show what the camera is, can do, and does: all as it was read back."""
         set_text(self.title, event.info.title)
-        limits = event.limits
+        limits = self.limits = event.limits
         self._filling = True
         self.exposure.setRange(*limits.exposure_ms)
         self.gain.setRange(*limits.gain_db)
@@ -95,7 +110,8 @@ class CameraPanel(QWidget):
         self.limit.setChecked(settings.throughput_limit)
         self._filling = False
 
-    def _ask(self, **changes: object) -> None:
+    def ask(self, **changes: object) -> None:
+        """Ask the camera for the present settings with some changed."""
         if not self._filling:
             wanted = CameraSettings.model_validate({**self.settings.model_dump(), **changes})
             # The next edit builds on this one, even before the camera has read it back.

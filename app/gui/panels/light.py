@@ -13,7 +13,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.events import LightReady, LightSeen
+from app.events import DoseSeen, LightReady, LightSeen
 from app.gui.panels.parts import label, number_field, set_role, set_text, slider
 from app.gui.text import percent, tr
 from app.gui.theme import THEME
@@ -149,6 +149,9 @@ class LightPanel(QWidget):
             lines.addLayout(part)
         lines.addWidget(self.off)
         lines.addWidget(self.state)
+        self.dose = label("", "muted", wrap=True)
+        self.dose.setToolTip(tr("Light on this field since it came into view: seconds at full power, by channel."))
+        lines.addWidget(self.dose)
         self._later = QTimer(self)
         self._later.setSingleShot(True)
         self._later.setInterval(_SEND_PERIOD_MS)
@@ -193,7 +196,7 @@ class LightPanel(QWidget):
         self.seen = seen
         faults = "; ".join(seen.reading.faults) if seen.reading else ""
         if not seen.known:
-            text, role = tr("The light does not answer: take it as ON, and switch the box off by hand."), "error"
+            text, role = tr("The light may still be ON: it does not answer. Switch the box off by hand."), "error"
         elif faults:
             text, role = faults, "error"
         elif seen.channel is None:
@@ -203,6 +206,14 @@ class LightPanel(QWidget):
         set_text(self.state, text)
         set_role(self.state, role)
         self._refresh()
+
+    def show_dose(self, event: DoseSeen) -> None:
+        """Show what this field has had."""
+        told = [f"{name} {total.dose_s:.1f} s" for name, total in event.channels.items()]
+        budget = f" / {event.budget_s:g} s" if event.budget_s else ""
+        set_text(self.dose, f"{tr('Dose at full power')}: {' · '.join(told) or '0 s'}{budget}")
+        over = event.budget_s is not None and any(t.dose_s > event.budget_s for t in event.channels.values())
+        set_role(self.dose, "warning" if over else "muted")
 
     def _refresh(self) -> None:
         for button in self.buttons:
