@@ -289,6 +289,10 @@ class Session:
             return self._command(lambda: self._start_recording(folder))
         return self.start_live(record_to=folder)
 
+    def offer_recovery(self, folder: Path) -> "Future[None]":
+        """Tell of recordings in `folder` that a crash left unfinished, if there are any."""
+        return self._command(lambda: self._tell_unfinished(folder), worker=self._models)
+
     def stop_recording(self) -> "Future[None]":
         """Finish the recording; live goes on."""
         return self._command(self._stop_recording)
@@ -563,12 +567,15 @@ class Session:
     def _start_recording(self, folder: Path, frames: int | None = None) -> None:
         if self._path is None or self._recording.active:
             return
-        unfinished = unfinished_notice(folder)
-        if unfinished is not None:
-            self._publish(unfinished)
+        self._tell_unfinished(folder)
         if self._settings.camera_images is None:  # a folder is played only as fast as it is counted and written
             check_rate(folder, self._bench.need_camera(), frames)
         self._recording.start(folder, self._path, self._metadata(self._counter), frames)
+
+    def _tell_unfinished(self, folder: Path) -> None:
+        unfinished = unfinished_notice(folder)
+        if unfinished is not None and unfinished.text not in self._told:
+            self._publish(unfinished)
 
     def _recording_full(self) -> None:
         self._devices.submit(self._report, self._stop_recording)
