@@ -53,7 +53,7 @@ from app.events import (
 from app.frame import Frame, Segmentation
 from app.hardware.base import Camera, LightReading, LightSource
 from app.inference.overlay import render_overlay, to_8bit, upscale_labels
-from app.live_path import LivePath
+from app.live_path import LivePath, Pace
 from app.recording import RunMetadata, save_snapshot
 from app.settings import CameraSettings, Channel, Settings
 from app.shutter import Shutter
@@ -117,6 +117,7 @@ class Session:
         self._counters: dict[str, Counter] = {}
         self._counter: Counter | None = None
         self._path: LivePath | None = None
+        self._pace = Pace()
         self._recording = RecordingDesk(self._publish, self.fail, self._recording_full)
         self._replay = ReplayDesk(self._publish, self._clock)
         self._segmenting = True
@@ -383,6 +384,7 @@ class Session:
         if self._loading is not None:
             self._loading.result()  # nothing shines yet: better to wait for the model here than to bleach uncounted
         self._bench.begin_counting()
+        self._pace = Pace()
         self._path = self._new_path(lossless=self._settings.camera_images is not None)
         self._path.start()
         if record_to is not None:
@@ -740,11 +742,18 @@ class Session:
 
     def _tick(self) -> None:
         try:
-            self._publish(StatsReady(self.stats()))
+            self._tell_stats()
             self._recording.tell()
             self._watch_field()
         except Exception as error:  # noqa: BLE001 - the session ends with this reason instead of going on unwatched
             self.fail(error)
+
+    def _tell_stats(self) -> None:
+        stats, counter = self.stats(), self._counter
+        self._publish(StatsReady(stats))
+        behind = self._pace.look(self._clock.monotonic(), stats, counter.name) if counter is not None else None
+        if behind is not None:
+            self._publish(Notice("warning", behind))
 
     def _watch_field(self) -> None:
         """On the thread ``app-stats``: notice that the stage was moved."""

@@ -5,8 +5,10 @@ from dataclasses import replace
 from app.events import Stats
 from app.live_path import Pace
 
+NOTHING = Stats()
 
-def run(pace, *, counted, skipped, seconds, model="fast", start=Stats(), begin_s=0.0):
+
+def run(pace, *, counted, skipped, seconds, model="fast", start=NOTHING, begin_s=0.0):
     """Look twice a second at counters that grow by so many a second; return all sentences."""
     said = []
     for step in range(round(2 * seconds) + 1):
