@@ -128,7 +128,9 @@ class Sequence:
         for row in range(ROWS):
             close_s = said.exposure_end_s - self.readout_ms / 1000 * (1 - row / (ROWS - 1))
             open_s = close_s - taken.exposure_ms / 1000
-            had = [self.box.levels_at(open_s), *(levels for _, levels in self.box.changes_between(open_s, close_s))]
+            changes = self.box.changes_between(open_s, close_s)
+            # A switch at the very moment at which the row closes is none of its own.
+            had = [self.box.levels_at(open_s), *(levels for moment, levels in changes if moment < close_s)]
             if any(levels != wanted for levels in had):
                 return False
         return True
