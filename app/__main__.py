@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from app.data_commands import add_commands
 from app.errors import DapiscopeError, RefusedError, UsageError
 from app.settings import Settings, read_config, settings_from
 
@@ -391,6 +392,9 @@ def demo(
     from app.demo import run_demo
 
     raise typer.Exit(run_demo(folder, out))
+
+
+add_commands(cli, settings_of, pixel_size)
 
 
 def _window(settings: Settings, *, start_live: bool = False, replay: Path | None = None) -> int:

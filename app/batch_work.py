@@ -135,7 +135,7 @@ def segment_anywhere(task: Task) -> Outcome:
             import cv2
 
             cv2.setNumThreads(1)
-            segmenter = Segmenter(load_model(task.model), threads=1)
+            segmenter = Segmenter(load_model(task.model), provider="cpu", threads=1)
         except ModelError as error:
             return Outcome(str(error), fatal=True)
         if segmenter.sha256 != task.sha256:

@@ -1,0 +1,310 @@
+"""What a folder of results says: a snapshot with its labels for export, and the report of a whole session."""
+
+import csv
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+
+from app.errors import BadImageError, DapiscopeError
+from app.frame import Frame, Segmentation
+from app.images import read_labels
+from app.inference.measure import density_per_mm2, light_flag, measure, quality_flags
+from app.inference.overlay import render_overlay, to_8bit
+from app.inference.segmenter import Segmenter
+from app.recording import RunMetadata, open_replay
+from app.recording.files import split_name
+from app.recording.ome import PlaneInfo, read_planes
+from app.recording.report import CountPoint, SessionReport
+
+PICTURE_WIDTH = 900
+MOST_PICTURES = 6
+_RESULTS = (".tif", ".csv", ".png", ".zip", ".geojson", ".parquet", ".html", ".json", ".yaml", ".zarr")
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """An image with what was found in it."""
+
+    frame: Frame
+    found: Segmentation
+    meta: RunMetadata
+    from_labels: bool
+    """True when the labels saved beside the image were taken, False when it was segmented now."""
+
+
+def load_snapshot(
+    path: Path,
+    counter: Callable[[], Segmenter],
+    *,
+    pixel_size_um: float | Literal["auto"] | None = None,
+    index: int = 0,
+) -> Snapshot:
+    """Return an image and its nuclei: those saved beside it where there are some, else those the model finds.
+
+    Parameters
+    ----------
+    path : Path
+        A snapshot, recording, image or folder.
+    counter : callable
+        Makes the model, only if it is needed.
+    pixel_size_um : float, "auto" or None
+        See `app.inference.segmenter.Segmenter.segment`; anything but None has the image segmented anew.
+    index : int
+        Of the frame.
+
+    Raises
+    ------
+    BadImageError
+        It cannot be read, or has no such frame.
+    """
+    given = pixel_size_um if isinstance(pixel_size_um, float) else None
+    with open_replay(path, pixel_size_um=given) as replay:
+        if not 0 <= index < replay.length:
+            raise BadImageError(f"{path} has {replay.length} frames: choose one from 0 to {replay.length - 1}.")
+        frame, meta = replay.frame(index), RunMetadata.from_entries(replay.info.meta)
+        entries = replay.info.meta
+    labels = path.with_name(f"{split_name(path.name)[0]}_labels.tif")
+    if pixel_size_um is None and index == 0 and path.is_file() and labels.exists():
+        return Snapshot(frame, _from_labels(frame, labels, entries), meta, True)
+    model = counter()
+    found = model.segment(frame, pixel_size_um, exact=True)
+    return Snapshot(frame, found, _with_model(meta, model), False)
+
+
+def _with_model(meta: RunMetadata, model: Segmenter) -> RunMetadata:
+    plain = meta.to_json() | {"model_name": model.name, "model_sha256": model.sha256}
+    return RunMetadata.from_json(plain)
+
+
+def _from_labels(frame: Frame, path: Path, entries: Mapping[str, str]) -> Segmentation:
+    saved = read_labels(path)
+    if saved.shape != frame.shape:
+        raise BadImageError(f"{path} is not of the size of its image: remove it, and the image is segmented anew.")
+    numbers, inverse = np.unique(saved, return_inverse=True)
+    first = 0 if len(numbers) and numbers[0] == 0 else 1
+    labels = (inverse.reshape(saved.shape) + first).astype(np.int32)
+    count = len(numbers) - 1 + first
+    size_um = frame.pixel_size_um
+    nuclei = measure(labels, _scores(path, numbers), frame.pixels, pixel_size_um=size_um, white=frame.white)
+    told = _json(entries.get("segmentation", "{}"), {})
+    flags = told.get("flags") if isinstance(told, dict) else None
+    if not isinstance(flags, list) or told.get("count") != count:
+        flags = [*quality_flags(labels, nuclei, frame.pixels, frame.white), *light_flag(frame)]
+    return Segmentation(
+        frame=frame,
+        labels=labels,
+        zoom=(1.0, 1.0),
+        nuclei=nuclei,
+        density_per_mm2=density_per_mm2(nuclei, frame.shape, size_um),
+        pixel_size_um=size_um,
+        scale_source="metadata",
+        flags=tuple(str(flag) for flag in flags),
+    )
+
+
+def _scores(labels: Path, numbers: NDArray[Any]) -> NDArray[np.float32]:
+    """Return the scores that the table beside the labels gives, NaN where it gives none."""
+    table = labels.with_name(labels.name.replace("_labels", "_nuclei")).with_suffix(".csv")
+    known: dict[int, float] = {}
+    for row in _rows(table):
+        try:
+            known[int(row["label"])] = float(row["score"])
+        except (KeyError, ValueError, TypeError):
+            continue
+    return np.array([known.get(int(n), np.nan) for n in numbers if n], np.float32)
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error):
+        return []
+
+
+def _json(text: str, otherwise: Any) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return otherwise
+
+
+# ---------------------------------------------------------------------- the report
+
+
+@dataclass(frozen=True, slots=True)
+class _Image:
+    """One OME-TIFF of the session."""
+
+    path: Path
+    meta: RunMetadata
+    entries: Mapping[str, str]
+    moments: Sequence[float]
+    indices: Sequence[int]
+    confirmed: int
+    last: Frame
+
+
+def report_of(folder: Path) -> SessionReport:
+    """Gather what `folder` holds of a session: recordings, plans, snapshots, counts.
+
+    Raises
+    ------
+    BadImageError
+        There is nothing of dapiscope's in the folder.
+    """
+    images = list(_images(folder))
+    if not images:
+        raise BadImageError(f"{folder} holds no recording and no snapshot of dapiscope: name the folder of a session.")
+    began = min(image.moments[0] for image in images)
+    ended = max(image.moments[-1] for image in images)
+    runs = [image for image in images if len(image.moments) > 1]
+    counted = _counts_of_snapshots(images, began) + _counts_of_runs(folder, runs, began)
+    main = max(images, key=lambda image: len(image.moments))
+    modelled = next((image.meta for image in images if image.meta.model_name), main.meta)
+    meta = RunMetadata.from_json(
+        main.meta.to_json() | {"model_name": modelled.model_name, "model_sha256": modelled.model_sha256}
+    )
+    frames = {
+        "recorded": sum(len(image.moments) for image in runs),
+        "snapshots": len(images) - len(runs),
+        "counted": len(counted),
+        "light not confirmed": sum(len(image.moments) - image.confirmed for image in images),
+    }
+    return SessionReport(
+        meta,
+        began,
+        ended,
+        sorted(counted, key=lambda point: point.time_s),
+        frames,
+        _losses(images),
+        _dose(images),
+        list(_pictures(folder, images)),
+        sorted(path for path in folder.iterdir() if path.suffix in _RESULTS and not path.name.startswith(".")),
+        notes=_notes(images),
+    )
+
+
+def _images(folder: Path) -> Iterator[_Image]:
+    try:
+        paths = sorted(folder.glob("*.ome.tif"))
+    except OSError as error:
+        raise BadImageError(f"{folder} cannot be read ({error.strerror}): check the path.") from None
+    for path in paths:
+        try:
+            with open_replay(path) as replay:
+                if replay.info.kind != "recording":
+                    continue
+                entries, last = dict(replay.info.meta), replay.frame(replay.length - 1)
+            planes = _planes(path)
+        except DapiscopeError:
+            continue
+        moments = [plane.unix_time_s or 0.0 for plane in planes]
+        indices = [plane.index if plane.index is not None else number for number, plane in enumerate(planes)]
+        confirmed = sum(plane.light.confirmed for plane in planes)
+        yield _Image(path, RunMetadata.from_entries(entries), entries, moments, indices, confirmed, last)
+
+
+def _planes(path: Path) -> list[PlaneInfo]:
+    """Return what a file of dapiscope's own says of each of its planes, without reading their pixels."""
+    with tifffile.TiffFile(path) as tif:
+        return read_planes(tif.ome_metadata or "", len(tif.pages))
+
+
+def _counts_of_snapshots(images: Sequence[_Image], began: float) -> list[CountPoint]:
+    points = []
+    for image in images:
+        told = _json(image.entries.get("segmentation", "{}"), {})
+        if len(image.moments) == 1 and isinstance(told, dict) and isinstance(told.get("count"), int):
+            interval = told.get("interval_90")
+            band = (int(interval[0]), int(interval[1])) if isinstance(interval, list) and len(interval) == 2 else None
+            points.append(CountPoint(image.moments[0] - began, told["count"], band, not told.get("flags")))
+    return points
+
+
+def _counts_of_runs(folder: Path, runs: Sequence[_Image], began: float) -> list[CountPoint]:
+    """Return the counts that were made live; their moments are those of the recorded frames of the same number."""
+    if not runs:
+        return []
+    longest = max(runs, key=lambda image: len(image.moments))
+    moments = dict(zip(longest.indices, longest.moments, strict=True))
+    points = []
+    for path in sorted(folder.glob("counts*.csv")):
+        for row in _rows(path):
+            try:
+                moment = moments.get(int(row["frame"]))
+                if moment is not None:
+                    points.append(CountPoint(moment - began, int(row["count"]), _band(row), not row["flags"]))
+            except (KeyError, ValueError, TypeError):
+                continue
+    return points
+
+
+def _band(row: Mapping[str, str]) -> tuple[int, int] | None:
+    low, high = row.get("interval_low"), row.get("interval_high")
+    return (int(low), int(high)) if low and high else None
+
+
+def _losses(images: Sequence[_Image]) -> dict[str, int]:
+    names = {"lost_camera": "by the camera", "not_counted": "not counted"}
+    losses: dict[str, int] = {}
+    for image in images:
+        for key, title in names.items():
+            value = _json(image.entries.get(key, "0"), 0)
+            if isinstance(value, int):
+                losses[title] = losses.get(title, 0) + value
+    return losses
+
+
+def _dose(images: Sequence[_Image]) -> dict[str, str]:
+    """Return the light each channel gave, as the files tell it: one line a channel and file."""
+    lines: dict[str, str] = {}
+    for image in images:
+        told = _json(image.entries.get("dose", "{}"), {})
+        channels = told.get("channels", told) if isinstance(told, dict) else {}
+        for name, value in channels.items() if isinstance(channels, dict) else ():
+            if isinstance(value, dict):
+                shown = [f"{number:g} s {key.split('_s')[0].replace('_', ' ')}" for key, number in value.items()]
+                lines[f"{name} ({image.path.name})"] = ", ".join(shown)
+    return lines
+
+
+def _notes(images: Sequence[_Image]) -> list[str]:
+    notes = []
+    for image in images:
+        if image.entries.get("complete") == "false":
+            notes.append(f"{image.path.name} is not complete: {image.entries.get('ended by', 'it was stopped')}")
+        if "simulated" in image.meta.camera.lower():
+            notes.append(f"{image.path.name} was taken with a simulated camera: no sample was imaged.")
+    return notes
+
+
+def _pictures(folder: Path, images: Sequence[_Image]) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+    for image in images[:MOST_PICTURES]:
+        stem = split_name(image.path.name)[0]
+        moment = datetime.fromtimestamp(image.moments[-1], UTC)
+        light = image.last.light.channel if image.last.light.confirmed else "light not confirmed"
+        small = _small(to_8bit(image.last.pixels))
+        labels = folder / f"{stem}_labels.tif"
+        caption = f"{image.path.name}, {light or 'dark'}, {moment:%H:%M:%S} UTC"
+        try:
+            drawn = render_overlay(small, read_labels(labels)) if labels.exists() else None
+        except BadImageError:
+            drawn = None
+        yield caption, np.repeat(small[..., None], 3, axis=-1) if drawn is None else drawn
+
+
+def _small(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    height, width = grey.shape
+    if width <= PICTURE_WIDTH:
+        return grey
+    size = (PICTURE_WIDTH, max(1, round(height * PICTURE_WIDTH / width)))
+    return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.uint8)

@@ -1,0 +1,168 @@
+"""The commands plan, export and report, as a user types them."""
+
+import json
+import subprocess
+import sys
+import time
+
+import imagecodecs
+import numpy as np
+import pytest
+import roifile
+import tifffile
+from typer.testing import CliRunner
+
+from app.__main__ import cli
+from app.errors import BadImageError, DapiscopeError, UsageError
+from app.frame import Frame, Light
+from app.recording import Recorder, RunMetadata, open_replay
+from app.session_report import report_of
+from app.settings import Settings
+
+PLAN = """
+channels:
+  - {config: "405", exposure: 10}
+  - {config: "633", exposure: 20}
+time_plan: {interval: 0, loops: 2}
+"""
+
+
+@pytest.fixture
+def run():
+    def invoke(*args):
+        result = CliRunner().invoke(cli, [str(arg) for arg in args])
+        if isinstance(result.exception, DapiscopeError):
+            raise result.exception
+        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+        return result.exit_code, result.output
+
+    return invoke
+
+
+@pytest.fixture
+def plan_file(tmp_path):
+    path = tmp_path / "plan.yaml"
+    path.write_text(PLAN)
+    return path
+
+
+def test_a_dry_run_says_what_it_takes_and_touches_nothing(run, plan_file, tmp_path):
+    code, out = run("plan", plan_file, "--out", tmp_path / "out", "--dry-run", "--json", tmp_path / "a.json")
+    assert code == 0 and "4 frames" in out and "gentlest light first" in out
+    assert not (tmp_path / "out").exists()
+    account = json.loads((tmp_path / "a.json").read_text())
+    assert account["estimate"]["bytes"] == 4 * 2160 * 3840 * 2
+
+
+def test_a_plan_is_carried_out_and_exported_and_reported(run, plan_file, tmp_path):
+    out_dir = tmp_path / "out"
+    code, out = run("plan", plan_file, "--out", out_dir, "--sample", "U2OS", "--json", tmp_path / "a.json")
+    assert code == 0 and "4 of 4 frames" in out
+    account = json.loads((tmp_path / "a.json").read_text())
+    assert account["complete"] and account["light"]["confirmed_off"] and account["error"] is None
+    with open_replay(out_dir / "plan.ome.tif") as replay:
+        assert [replay.frame(n).light.channel for n in range(4)] == ["633", "405"] * 2
+        assert replay.info.meta["sample"] == "U2OS"
+    exported = tmp_path / "exported"
+    code, out = run("export", out_dir / "plan.ome.tif", "--frame", 1, "--out", exported, "--zarr")
+    assert code == 0 and "found now" in out
+    labels = tifffile.imread(exported / "plan_frame1_labels.tif")
+    assert labels.max() > 20
+    assert len(roifile.roiread(exported / "plan_frame1_rois.zip")) == labels.max()
+    assert len(json.loads((exported / "plan_frame1.geojson").read_text())["features"]) == labels.max()
+    assert (exported / "plan.ome.zarr").is_dir()
+    code, out = run("report", out_dir)
+    page = (out_dir / "report.html").read_text()
+    assert code == 0 and "U2OS" in page and "plan.ome.tif" in page and "simulated" in page
+
+
+def test_a_plan_that_cannot_be_is_a_usage_error(run, tmp_path):
+    (tmp_path / "z.yaml").write_text("z_plan: {range: 3, step: 1}\nchannels: [DAPI]\n")
+    with pytest.raises(UsageError, match="focus drive"):
+        run("plan", tmp_path / "z.yaml", "--out", tmp_path)
+
+
+def test_an_interrupt_ends_a_plan_in_order(tmp_path):
+    (tmp_path / "long.yaml").write_text("channels: ['405']\ntime_plan: {interval: 1, loops: 60}\n")
+    command = [sys.executable, "-m", "app", "plan", str(tmp_path / "long.yaml"), "--out", str(tmp_path / "out")]
+    command += ["--json", str(tmp_path / "a.json")]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    journal = tmp_path / "out" / "plan.ome.tif.frames.jsonl"
+    deadline = time.monotonic() + 40
+    while time.monotonic() < deadline and process.poll() is None:
+        if journal.exists() and journal.read_bytes().count(b"\n") > 2:
+            process.send_signal(2)
+            break
+        time.sleep(0.1)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 1 and "stopped" in err
+    account = json.loads((tmp_path / "a.json").read_text())
+    assert not account["complete"] and account["light"]["confirmed_off"]
+    with open_replay(tmp_path / "out" / "plan.ome.tif") as replay:
+        assert replay.length == account["frames"]["taken"] >= 2
+        assert replay.info.meta["complete"] == "false"
+
+
+def test_a_snapshot_is_exported_as_it_was_saved(run, tmp_path):
+    shots, exported = tmp_path / "shots", tmp_path / "exported"
+    assert run("snap", "--out", shots, "--model", "fast")[0] == 0
+    code, out = run("export", shots / "snapshot.ome.tif", "--out", exported)
+    assert code == 0 and "as saved with it" in out
+    before, after = (tifffile.imread(folder / "snapshot_labels.tif") for folder in (shots, exported))
+    np.testing.assert_array_equal(before, after)
+    saved, again = ((folder / "snapshot_nuclei.csv").read_text().splitlines() for folder in (shots, exported))
+    assert len(saved) == len(again)
+    head = saved[0].split(",")
+    for name in ("label", "area_px", "mean_intensity", "score"):
+        column = head.index(name)
+        values = [[float(line.split(",")[column]) for line in lines[1:]] for lines in (saved, again)]
+        np.testing.assert_allclose(*values, rtol=1e-4)
+    assert run("report", shots)[0] == 0
+    assert "last count" in (shots / "report.html").read_text()
+    # With a pixel size of its own it is segmented anew.
+    code, out = run(
+        "export", shots / "snapshot.ome.tif", "--out", exported, "--pixel-size-um", "0.1", "--model", "fast"
+    )
+    assert code == 0 and "found now" in out
+
+
+def test_any_image_is_exported(run, tmp_path):
+    path = tmp_path / "field.png"
+    path.write_bytes(imagecodecs.png_encode(np.full((80, 90), 30, np.uint8)))
+    code, out = run("export", path, "--out", tmp_path / "out", "--pixel-size-um", "0.5", "--model", "fast")
+    assert code == 0 and "0 nuclei" in out
+    with pytest.raises(BadImageError, match="1 frames"):
+        run("export", path, "--out", tmp_path / "out", "--frame", 3)
+
+
+def record(folder, frames=6):
+    meta = RunMetadata.from_settings(Settings(), camera="Camera")
+    recorder = Recorder(folder / "recording.ome.tif", meta)
+    recorder.start()
+    for n in range(frames):
+        light = Light("405", 0.5, n > 1, "" if n > 1 else "light just changed")
+        recorder.put(Frame(np.full((40, 50), n, np.uint8), 10 + n, 0.0, 1.7e9 + n, 9.0, 0.0, "Mono8", 0.1, light))
+    recorder.close({"lost_camera": 3, "dose": {"channels": {"405": {"lit_s": 2.5, "dose_s": 1.25}}}})
+
+
+def test_counts_and_frames_meet_in_the_report(tmp_path):
+    record(tmp_path)
+    header = "frame,count,image,density_per_mm2,pixel_size_um,scale_source,flags,interval_low,interval_high\n"
+    rows = "12,50,,,,metadata,,45,55\n14,52,,,,metadata,too dim,,\n99,1,,,,metadata,,,\nbroken\n"
+    (tmp_path / "counts.csv").write_text(header + rows)
+    report = report_of(tmp_path)
+    assert [(p.time_s, p.count, p.interval, p.fit) for p in report.counts] == [
+        (2.0, 50, (45, 55), True), (4.0, 52, None, False),
+    ]  # fmt: skip
+    assert report.frames == {"recorded": 6, "snapshots": 0, "counted": 2, "light not confirmed": 2}
+    assert report.losses == {"by the camera": 3, "not counted": 0}
+    assert report.dose == {"405 (recording.ome.tif)": "2.5 s lit, 1.25 s dose"}
+    assert len(report.pictures) == 1 and report.ended_unix_s - report.started_unix_s == 5
+
+
+def test_a_folder_without_a_session_is_said(tmp_path):
+    with pytest.raises(BadImageError, match="no recording"):
+        report_of(tmp_path)
+    (tmp_path / "bad.ome.tif").write_bytes(b"II*\0")
+    with pytest.raises(BadImageError, match="no recording"):
+        report_of(tmp_path)
