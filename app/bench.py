@@ -3,9 +3,10 @@
 Everything here is called from the session's device worker, except `off` and the readings, which any thread may take.
 """
 
+import threading
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from app.acquisition import acquire
 from app.clock import Clock
@@ -16,6 +17,7 @@ from app.hardware.base import Camera, CameraStats, LightInfo, LightReading, Ligh
 from app.hardware.light_truth import FrameLabeller, LightTimeline
 from app.light_keeper import LightKeeper
 from app.settings import CameraSettings, Settings
+from app.shutter import SILENCE_S
 
 ANSWER_S = 10.0
 """A switch that was not confirmed by then has failed."""
@@ -168,10 +170,10 @@ class Bench:
         """Take one frame at the least dose; the camera must not run."""
         light = settings.light
         wanted = settings.camera.model_copy(update={"pixel_format": settings.snap.pixel_format})
-        lamp = _Lamp(self._need_keeper())
-        return acquire(
-            self.need_camera(), lamp, wanted, light.channel, light.intensity, light.settle_ms, self._clock, cancelled
-        )
+        camera = self.need_camera()
+        lit_s = (light.settle_ms + wanted.exposure_ms + camera.readout_ms) / 1000 + SILENCE_S
+        lamp = _Lamp(self._need_keeper(), lit_s)
+        return acquire(camera, lamp, wanted, light.channel, light.intensity, light.settle_ms, self._clock, cancelled)
 
     @property
     def simulated(self) -> tuple[str, ...]:
@@ -182,14 +184,26 @@ class Bench:
 
 @dataclass(frozen=True, slots=True)
 class _Lamp:
-    """The keeper as an acquisition sees it: each step waits until it is confirmed."""
+    """The keeper as an acquisition sees it: each step waits until it is confirmed.
+
+    The light goes off by itself `lit_s` after it came on, for a camera that never answers its trigger.
+    """
 
     keeper: LightKeeper
+    lit_s: float
+    timers: list[threading.Timer] = field(default_factory=list)
 
     def on(self, channel: str, level: float) -> LightReading:
-        return _answer(self.keeper.switch(channel, level))
+        reading = _answer(self.keeper.switch(channel, level))
+        timer = threading.Timer(self.lit_s, self.keeper.off)
+        timer.name, timer.daemon = "app-lamp", True
+        self.timers.append(timer)
+        timer.start()
+        return reading
 
     def off(self) -> LightReading:
+        while self.timers:
+            self.timers.pop().cancel()
         return _answer(self.keeper.switch(None))
 
     def read(self) -> LightReading:

@@ -153,6 +153,21 @@ def test_camera_unplugged_during_a_snapshot(tmp_path):
         note("camera unplugged during a snapshot", plain(str(error.value)), "no half snapshot is left", dark_s)
 
 
+def test_camera_falls_silent_during_a_snapshot(tmp_path):
+    with rig(tmp_path) as made:
+        made.session.connect().result(20)
+        made.camera.faults.stall()
+        taken = made.session.snap(True, tmp_path)
+        made.wait(lambda: made.box.changes_between(0, time.monotonic()))
+        made.struck_s = made.box.changes_between(0, time.monotonic())[0][0]
+        dark_s = made.dark_after()
+        with pytest.raises(DapiscopeError) as error:
+            taken.result(20)
+        assert not list(tmp_path.iterdir()) and not made.lit()
+        sees = plain(str(error.value))
+        note("camera does not answer a snapshot's trigger", sees, "no half snapshot is left", dark_s)
+
+
 @pytest.fixture
 def emulator(monkeypatch):
     monkeypatch.setenv("PYLON_CAMEMU", "1")
@@ -377,6 +392,7 @@ def test_all_off_overtakes_a_switch_that_waits(tmp_path):
         time.sleep(0.5)
         assert not made.lit() and not made.box.changes_between(moment_s, time.monotonic())
         assert made.session.state is State.LIVE
+        made.confirmed_dark()
         note("all off pressed while switches wait", "The light panel says dark.", "nothing was recorded", dark_s)
 
 
