@@ -161,9 +161,12 @@ def live(
     seed: Seed = 1,
 ) -> None:
     """Live imaging: every frame on the screen, nuclei counted as they come."""
+    _check_json(json_file)
     settings = settings_of(context)
     from app.build import make_session
 
+    if not headless:
+        _need_display()
     session = make_session(settings)
     if headless:
         from app.headless import run_live
@@ -196,6 +199,7 @@ def snap(
     seed: Seed = 1,
 ) -> None:
     """One frame at the least dose: light on, settle, trigger, light off; saved with what was found in it."""
+    _check_json(json_file)
     settings = settings_of(context)
     from app.build import make_session
     from app.headless import run_snap
@@ -214,6 +218,7 @@ def replay(
     model: ModelName = "fast",
 ) -> None:
     """Play a recording through the live path; the same recording and model give the same counts."""
+    _check_json(json_file)
     settings = settings_of(context)
     from app.build import make_session
 
@@ -368,7 +373,9 @@ def led_simulator(
     model: Annotated[
         str, typer.Option("--model", help='What the box says it is, e.g. "Spectra III".')
     ] = "dapiscope LED4",
-    tcp: Annotated[int | None, typer.Option("--tcp", help="Serve socket://127.0.0.1:PORT instead of a pty.")] = None,
+    tcp: Annotated[
+        int | None, typer.Option("--tcp", min=1, max=65535, help="Serve socket://127.0.0.1:PORT instead of a pty.")
+    ] = None,
     log: Annotated[Path | None, typer.Option("--log", help="Write a JSON line for every change of the light.")] = None,
 ) -> None:
     """Serve a simulated LED box; its port is the first line printed. Runs until interrupted."""
@@ -412,7 +419,6 @@ def _window(settings: Settings, *, start_live: bool = False, replay: Path | None
 
 
 def _live_in_window(session: Any, seconds: float | None, out_dir: Path | None) -> dict[str, Any]:
-    _need_display()
     from app.gui.application import run_window
     from app.headless import RunLog
 
@@ -434,6 +440,15 @@ def _need_display() -> None:
         raise DapiscopeError("There is no display to open a window on; add --headless.")
 
 
+def _check_json(json_file: Path | None) -> None:
+    """See that the account can be written, before anything shines for it."""
+    if json_file is None:
+        return
+    if json_file.is_dir():
+        raise DapiscopeError(f"{json_file} is a folder; --json names a file.")
+    json_file.parent.mkdir(parents=True, exist_ok=True)
+
+
 def _finish(account: dict[str, Any], json_file: Path | None) -> None:
     """Write the account, print its short form, and leave with the right exit code."""
     if json_file is not None:
@@ -443,24 +458,30 @@ def _finish(account: dict[str, Any], json_file: Path | None) -> None:
     _print_account(account)
     if account.get("refused"):
         raise typer.Exit(3)
-    if account.get("error") or not account["light"]["confirmed_off"]:
+    undone = account.get("error") or account.get("bad_files") or account.get("interrupted")
+    if undone or account["light"]["confirmed_off"] is False:
         raise typer.Exit(1)
 
 
 def _print_account(account: dict[str, Any]) -> None:
     frames, fps, count = account["frames"], account["fps"], account["count"]
+    for notice in account.get("notices") or ():
+        err.print(notice, style="yellow", highlight=False, soft_wrap=True, markup=False)
     plain: Callable[..., None] = lambda text, **more: out.print(text, highlight=False, soft_wrap=True, **more)  # noqa: E731
     if account.get("error"):
         err.print(account["error"], style="red", highlight=False, soft_wrap=True, markup=False)
         if not frames["grabbed"]:
             return
+    if account.get("interrupted"):
+        err.print("Stopped before it was done.", style="yellow")
     plain(
         f"frames   {frames['grabbed']} grabbed, {frames['lost_camera']} lost, {frames['displayed']} shown, "
         f"{frames['segmented']} counted, {frames['recorded']} recorded"
     )
-    plain(
-        f"rates    camera {fps['camera']:.1f}, display {fps['display']:.1f}, counting {fps['segment']:.1f} per second"
-    )
+    if not account.get("files"):
+        plain(
+            f"rates    camera {fps['camera']:.1f}, display {fps['display']:.1f}, counting {fps['segment']:.1f} per second"
+        )
     if count["last"] is not None:
         truth = f", really in view {account['truth']}" if account["truth"] is not None else ""
         plain(f"nuclei   {count['last']} in the last frame, {count['mean']:.1f} on average{truth}")
@@ -468,7 +489,7 @@ def _print_account(account: dict[str, Any]) -> None:
         plain(f"{name:<8} {path}")
     if account.get("recording"):
         plain(f"recorded {account['recording']}")
-    if not account["light"]["confirmed_off"]:
+    if account["light"]["confirmed_off"] is False:
         err.print("The light could not be confirmed off: check the LED box now.", style="bold red")
 
 
@@ -479,6 +500,13 @@ def main() -> NoReturn:
     except DapiscopeError as error:
         err.print(str(error), style="red", highlight=False, soft_wrap=True, markup=False)
         sys.exit(error.exit_code)
+    except OSError as error:
+        # A folder that is a file, a disk that is full, a path that may not be used: no bug of ours, so no traceback.
+        place = f"{error.filename}: " if error.filename else ""
+        err.print(
+            f"{place}{error.strerror or error}; choose another place.", style="red", highlight=False, markup=False
+        )
+        sys.exit(1)
     sys.exit(0)
 
 

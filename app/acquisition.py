@@ -73,19 +73,23 @@ def acquire(
         raise DapiscopeError("The snapshot was cancelled before the light went on.")
     try:
         before = lamp.on(channel, level) if level > 0 else lamp.off()
+        if cancelled():
+            raise DapiscopeError("The snapshot was cancelled; the light is off again.")
         clock.sleep(settle_ms / 1000)
+        triggered_s = clock.monotonic()
         frame = camera.snap()
         after = lamp.read()
     finally:
         lamp.off()
-    return replace(frame, light=_agreed(before, after, frame, channel if level > 0 else None))
+    return replace(frame, light=_agreed(before, after, frame, triggered_s, channel if level > 0 else None))
 
 
-def _agreed(before: LightReading, after: LightReading, frame: Frame, channel: str | None) -> Light:
+def _agreed(before: LightReading, after: LightReading, frame: Frame, triggered_s: float, channel: str | None) -> Light:
     exposure_s = (frame.exposure_ms or 0.0) / 1000 + frame.readout_ms / 1000
     level = max(before.levels, default=0.0)
     if before.levels != after.levels:
         return Light(channel, level, False, "the light changed during the exposure")
-    if before.confirmed_s > frame.exposure_end_s - exposure_s:
+    # No exposure begins before its trigger, whatever a camera's idea of its end.
+    if before.confirmed_s > max(frame.exposure_end_s - exposure_s, triggered_s):
         return Light(channel, level, False, "the exposure began before the light was confirmed")
     return Light(channel, level, True, "")

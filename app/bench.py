@@ -54,6 +54,7 @@ class Bench:
         self.labeller: FrameLabeller | None = None
         self._keeper: LightKeeper | None = None
         self._running = False
+        self._held = False
         self._earlier = CameraStats()
 
     # ------------------------------------------------------------------ opening and closing
@@ -75,6 +76,8 @@ class Bench:
         )
         self.light_info = keeper.open(settings.light.watchdog_ms)
         self._keeper = keeper
+        if self._held:
+            keeper.lock()
         self.labeller = FrameLabeller(timeline, settings.light, free_run=settings.camera_images is None)
         self._publish(LightReady(self.light_info))
 
@@ -89,6 +92,17 @@ class Bench:
         return self._keeper.close() if self._keeper is not None else True
 
     # ------------------------------------------------------------------ light
+
+    def hold_dark(self) -> "Future[LightReading] | None":
+        """Make everything dark, and let nothing shine again until `release_light`; any thread."""
+        self._held = True
+        return self._keeper.lock() if self._keeper is not None else None
+
+    def release_light(self) -> None:
+        """Let lights be switched on again."""
+        self._held = False
+        if self._keeper is not None:
+            self._keeper.unlock()
 
     def off(self) -> "Future[LightReading] | None":
         """Make everything dark before anything else; any thread. None without a light source."""
@@ -136,8 +150,17 @@ class Bench:
         if light is not None and light[1] > 0:
             self.switch(*light)
             self._clock.sleep(settle_ms / 1000)
-        self.need_camera().start(sink, ended)
+        try:
+            self.need_camera().start(sink, ended)
+        except BaseException:
+            self.off()
+            raise
         self._running = True
+
+    @property
+    def running(self) -> bool:
+        """True between `run` and `pause`."""
+        return self._running
 
     def frame_period_s(self) -> float:
         """Return the seconds from one frame to the next under the camera's present settings."""
@@ -156,6 +179,10 @@ class Bench:
             camera.stop()
         finally:
             self._earlier = _sum(self._earlier, camera.stats())
+
+    def rejected(self) -> tuple[tuple[str, str], ...]:
+        """Return (file name, reason) of the images that a played folder held and the camera could not use."""
+        return tuple(getattr(self.camera, "rejected", ()))
 
     def begin_counting(self) -> None:
         """Start the counters of a new run at zero."""

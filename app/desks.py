@@ -162,4 +162,4 @@ class ReplayDesk:
         self.tell(frame)
 
     def _bad_file(self, _path: Path, error: BadImageError) -> None:
-        self._publish(Notice("warning", str(error)))
+        self._publish(Notice("error", str(error)))

@@ -10,6 +10,7 @@
     │   │   └── CameraGoneError    unplugged while in use
     │   └── LightError
     │       ├── LightGoneError     the port died
+    │       ├── LightHeldError     asked to shine while everything is being stopped
     │       ├── LightRangeError    a value the light source cannot take (never clipped)
     │       └── LightStuckError    "off" could not be confirmed
     ├── FileError
@@ -70,6 +71,10 @@ class LightError(DeviceError):
 
 class LightGoneError(LightError):
     """The light source's port died; whether the light is off is not known."""
+
+
+class LightHeldError(LightError):
+    """The light is held dark because the session ends or has failed; nothing was changed."""
 
 
 class LightRangeError(LightError):

@@ -41,6 +41,13 @@ class Light:
     confirmed: bool = False
     reason: str = "no light source"
 
+    @property
+    def watched(self) -> bool:
+        """False when nothing was ever known of the light: a foreign file, or no light source."""
+        return self.confirmed or self.reason not in _NEVER_WATCHED
+
+
+_NEVER_WATCHED = frozenset({"no light source", "the file does not say"})
 
 UNKNOWN_LIGHT = Light()
 

@@ -25,7 +25,7 @@ from app.events import Event, Notice, PictureReady, RecordingChanged, ResultRead
 from app.frame import Segmentation
 from app.inference.measure import COUNT_COLUMNS, count_row, known_pixel_size_um
 from app.inference.overlay import overlay_rgba, render_overlay, to_8bit, upscale_labels
-from app.recording import free_path, write_labels
+from app.recording import free_path, make_folder, write_labels
 from app.session import Session
 
 DISPLAY_SIZE = (1280, 720)
@@ -55,11 +55,12 @@ class RunLog:
         self.latencies_ms: list[float] = []
         self.notices: list[Notice] = []
         self.failure = ""
+        self.interrupted = False
         self.recording: Path | None = None
         self._rows: Any = None
         self._file: Any = None
         if out is not None:
-            out.mkdir(parents=True, exist_ok=True)
+            make_folder(out)
             self._file = free_path(out, "counts.csv").open("w", newline="", encoding="utf-8")
             self._rows = csv.writer(self._file)
             self._rows.writerow(COUNT_HEADER)
@@ -82,6 +83,8 @@ class RunLog:
         self._unsubscribe()
         if self._file is not None:
             self._file.close()
+            if self.failure and not self.counts:
+                Path(self._file.name).unlink(missing_ok=True)  # nothing was counted: no table to be taken for a result
             self._file = None
 
     def summary(self, *, confirmed_off: bool) -> dict[str, Any]:
@@ -115,7 +118,7 @@ class RunLog:
                 "mean": round(statistics.fmean(self.counts), 3) if self.counts else None,
             },
             "truth": frame.truth_count if frame is not None else None,
-            "light": {"confirmed_off": confirmed_off},
+            "light": {"confirmed_off": confirmed_off if session.light_opened else None},
             "dose": session.dose,
             "model": {
                 "name": counter.name if counter else None,
@@ -124,6 +127,9 @@ class RunLog:
             },
             "memory_mb": self._memory(),
             "recording": str(self.recording) if self.recording else None,
+            "notices": [notice.text for notice in self.notices if notice.text != self.failure],
+            "bad_files": sum(notice.level == "error" and notice.text != self.failure for notice in self.notices),
+            "interrupted": self.interrupted,
             "error": self.failure or None,
         }
 
@@ -299,7 +305,11 @@ def _wait(
 ) -> None:
     """Wait for the end: of the time, of the source, a failure, or a signal."""
     clock = SystemClock()
-    while not session.finished.is_set() and not asked.is_set():
+    while not session.finished.is_set():
+        if asked.is_set():
+            # Without a time to run for, being asked to stop is the way a run ends.
+            log.interrupted = seconds is not None or session.state is State.REPLAYING
+            return
         if log.first_frame.is_set() and seconds is not None:
             left_s = log.first_frame_s + seconds - clock.monotonic()
             if left_s <= 0:

@@ -14,7 +14,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from app.clock import Clock
-from app.errors import DapiscopeError, LightError, LightGoneError, LightRangeError
+from app.errors import DapiscopeError, LightError, LightGoneError, LightHeldError, LightRangeError
 from app.events import LightSeen
 from app.hardware.base import LightInfo, LightReading, LightSource
 from app.hardware.light_truth import LightTimeline
@@ -77,6 +77,7 @@ class LightKeeper:
         self._off: Future[LightReading] | None = None
         self._off_lock = threading.Lock()
         self._closing = threading.Event()
+        self._locked = False
         self._dark_confirmed = False
         self._wants_dark = True
         self._lost: BaseException | None = None
@@ -87,7 +88,22 @@ class LightKeeper:
         """Open the light source, dark and read back, with its watchdog set where it has one."""
         self._watchdog_ms = watchdog_ms
         self._thread.start()
-        return self._opened.result(timeout_s)
+        try:
+            return self._opened.result(timeout_s)
+        except TimeoutError as error:
+            self._closing.set()  # it lets go of the port by itself, should it ever come back
+            raise LightGoneError(
+                "The light source does not answer; check its cable and power, then connect again."
+            ) from error
+
+    def lock(self) -> "Future[LightReading]":
+        """Let nothing shine from now on, not even what was asked before, until `unlock`; and make everything dark."""
+        self._locked = True
+        return self.off()
+
+    def unlock(self) -> None:
+        """Let lights be switched on again."""
+        self._locked = False
 
     def switch(self, channel: str | None, level: float = 0.0) -> "Future[LightReading]":
         """Ask for `channel` alone at `level`; None is dark. The future holds what was read back."""
@@ -196,6 +212,8 @@ class LightKeeper:
         self._read()
 
     def _switch(self, line: int | None, level: float) -> LightReading:
+        if line is not None and self._locked:
+            raise LightHeldError("The light stays off, because the session is being stopped; start it again.")
         self._wants_dark = line is None
         self._dark_confirmed = False
         self._timeline.begin_change(self._clock.monotonic())
@@ -225,7 +243,7 @@ class LightKeeper:
         return LightSeen(name, level, True, reading)
 
     def _note_error(self, error: BaseException) -> None:
-        if isinstance(error, LightRangeError):
+        if isinstance(error, LightRangeError | LightHeldError):
             return
         self._lost = error
         self._dark_confirmed = False

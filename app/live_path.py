@@ -11,7 +11,7 @@ from collections.abc import Callable
 from app.clock import Clock
 from app.display import Contrast, Picture, View, render
 from app.events import Event, PictureReady, ResultReady, Stats
-from app.frame import UNKNOWN_LIGHT, Frame, Segmentation
+from app.frame import Frame, Segmentation
 from app.pipeline import Stage
 from app.settings import Channel
 
@@ -94,7 +94,7 @@ def countable(frame: Frame, counting: frozenset[str]) -> bool:
     A file that says nothing about its light is counted: the operator chose it. A frame whose light was watched and
     not confirmed never is.
     """
-    if frame.light == UNKNOWN_LIGHT:
+    if not frame.light.watched:
         return True
     return frame.light.confirmed and frame.light.channel in counting
 
@@ -193,7 +193,8 @@ class LivePath:
         record = self.record
         if record is None or (self.record_limit is not None and self.recorded >= self.record_limit):
             return
-        record(frame)
+        if record(frame) is False:
+            return  # the recorder has ended, and has said why
         self.recorded += 1
         if self.recorded == self.record_limit:
             self.record_full()

@@ -29,8 +29,8 @@ from app.errors import (
     CameraError,
     CameraGoneError,
     DapiscopeError,
-    DeviceError,
     LightError,
+    LightHeldError,
     LightRangeError,
     LightStuckError,
     RefusedError,
@@ -53,7 +53,7 @@ from app.events import (
 from app.frame import Frame, Segmentation
 from app.hardware.base import Camera, LightReading, LightSource
 from app.inference.overlay import render_overlay, to_8bit, upscale_labels
-from app.live_path import LivePath, Pace
+from app.live_path import LivePath, Pace, countable
 from app.recording import RunMetadata, save_snapshot
 from app.settings import CameraSettings, Channel, Settings
 from app.shutter import Shutter
@@ -122,6 +122,9 @@ class Session:
         self._replay = ReplayDesk(self._publish, self._clock)
         self._segmenting = True
         self._lit = True
+        self._camera_feeds = True
+        self._looking: Future[None] | None = None
+        self._redraws = threading.Event()
         self._offs = 0
         self._shutter = Shutter()
         self._dose = DoseLedger(settings.channels, settings.light.dose_budget_s)
@@ -172,7 +175,7 @@ class Session:
         path = self._path
         if path is None:
             return Stats()
-        if self._replay.active:
+        if not self._camera_feeds:
             return path.stats()
         counts = self._bench.counts()
         return path.stats(counts.grabbed, counts.lost)
@@ -181,6 +184,11 @@ class Session:
     def path(self) -> LivePath | None:
         """The stages of the present or last run, for their overall rates."""
         return self._path
+
+    @property
+    def light_opened(self) -> bool:
+        """True once a light source was opened: before, there is none to be confirmed off."""
+        return self._bench.light_info is not None
 
     @property
     def counter(self) -> Counter | None:
@@ -196,7 +204,7 @@ class Session:
 
     def connect(self) -> "Future[None]":
         """Open light, camera and model."""
-        return self._command(self._connect, fatal=True)
+        return self._command(self._connect_anew, fatal=True)
 
     def start_live(self, record_to: Path | None = None, record_frames: int | None = None) -> "Future[None]":
         """Shine the selected channel and run the camera.
@@ -337,7 +345,8 @@ class Session:
             if self._state in (State.FAILED, State.CLOSED):
                 return
             self._state = State.FAILED
-        off = self._bench.off()
+            off = self._bench.hold_dark()
+        self._snap_cancelled.set()
         reason = sentence(error)
         if not isinstance(error, DapiscopeError):
             log.error("unexpected failure", exc_info=error)
@@ -348,15 +357,16 @@ class Session:
         with suppress(RuntimeError):  # `close` came in between, and tears down itself
             self._devices.submit(self._teardown)
         if isinstance(error, CameraGoneError):
-            self._replug = _Ticker("app-replug", lambda: self._devices.submit(self._look_for_camera), 1.0)
+            self._replug = _Ticker("app-replug", self._look_again, 1.0)
         self.finished.set()
 
     def close(self) -> bool:
         """Light off, everything stopped and released; idempotent; waits. True when the box confirmed it is dark."""
         with self._state_lock:
             first, self._state = self._state is not State.CLOSED, State.CLOSED
+            if first:
+                self._bench.hold_dark()
         if first:
-            self._bench.off()
             self._snap_cancelled.set()
             self._forget_replug()
             self._devices.submit(self._teardown)
@@ -368,6 +378,24 @@ class Session:
 
     # ------------------------------------------------------------------ on the device worker
 
+    def _connect_anew(self) -> None:
+        again = self._state is State.FAILED
+        if again:
+            self._begin(State.STARTING)
+        self._connect()
+        if again:
+            self._move(State.IDLE)
+
+    def _begin(self, state: State) -> None:
+        """Move on to something that may shine."""
+        with self._state_lock:
+            if self._state is State.CLOSED:
+                raise LightHeldError("dapiscope is closing; start it again.")
+            self._bench.release_light()
+            changed, self._state = self._state is not state, state
+        if changed:
+            self._publish(StateChanged(state))
+
     def _connect(self) -> None:
         if self._counter is None:
             self._loading = self._models.submit(self._report, self._use_selected_model, True)
@@ -378,12 +406,13 @@ class Session:
             return
         self._close_replay()
         self._forget_replug()
-        self._move(State.STARTING)
+        self._begin(State.STARTING)
         self._connect()
         self._bench.configure(self._settings.camera.model_copy(update={"trigger": "free"}))
         if self._loading is not None:
             self._loading.result()  # nothing shines yet: better to wait for the model here than to bleach uncounted
         self._bench.begin_counting()
+        self._camera_feeds = True
         self._pace = Pace()
         self._path = self._new_path(lossless=self._settings.camera_images is not None)
         self._path.start()
@@ -463,15 +492,22 @@ class Session:
                 log.exception("while stopping")
                 self._tell(error)
 
+    def _look_again(self) -> None:
+        """Ask for the next look once the last one has ended: some cameras take seconds to say that they are gone."""
+        if self._looking is None or self._looking.done():
+            with suppress(RuntimeError):  # closing
+                self._looking = self._devices.submit(self._look_for_camera)
+
     def _look_for_camera(self) -> None:
         """After an unplugging: take the camera back as soon as it is there, with the settings it had."""
         if self._state is State.FAILED:
             try:
                 self._bench.connect(self._settings)
-            except DeviceError:
+            except Exception as error:  # noqa: BLE001 - whatever it is, the next look may go better
+                log.info("the camera is not back: %s", error)
                 self._bench.release_camera()
                 return
-            self._move(State.IDLE)
+            self._begin(State.IDLE)
             self._publish(Notice("info", "The camera is back, with its settings; start live imaging to go on."))
         self._forget_replug()
 
@@ -495,7 +531,12 @@ class Session:
             self._switch(self._settings.light.channel, offs)
 
     def _switch(self, name: str | None, offs: int) -> None:
-        """Shine `name`, unless "all off" was asked since `offs` was counted: it goes before everything."""
+        """Shine `name`, unless "all off" was asked since `offs` was counted: it goes before everything.
+
+        While the camera sends no frames nothing shines; the light comes on with them.
+        """
+        if name is not None and self._shutter.closed:
+            return
         self._bench.switch(name, self._settings.light.intensity)
         if offs != self._offs:
             self._lit = False
@@ -521,16 +562,29 @@ class Session:
         self._bench.switch(None, 0.0)
         self._bench.pause()
         try:
-            return self._bench.configure(wanted)
-        finally:
+            actual = self._bench.configure(wanted)
+        except CameraError:
+            self._resume(self._settings.camera)
+            raise
+        self._resume(actual)
+        return actual
+
+    def _resume(self, settings: CameraSettings) -> None:
+        """Go on with live imaging after a pause; a camera that does not start again is a failure of the session."""
+        try:
+            if self._bench.need_camera().settings != settings:
+                self._bench.configure(settings)
             self._run_camera()
+        except Exception as error:
+            self.fail(error)
+            raise
 
     def _snap(self, segment: bool, folder: Path) -> SnapTaken:
         if self._recording.active:
             raise CameraError("A recording runs; stop it before taking a snapshot, so that no frame is lost.")
         was_live = self._state is State.LIVE
         self._close_replay()
-        self._move(State.SNAPPING)
+        self._begin(State.SNAPPING)
         try:
             self._connect()
             if was_live:
@@ -542,8 +596,7 @@ class Session:
             # A failure meanwhile has moved the state on, and then nothing may be started again.
             if self._state is State.SNAPPING:
                 if was_live:
-                    self._bench.configure(self._settings.camera)
-                    self._run_camera()
+                    self._resume(self._settings.camera)
                 self._move(State.LIVE if was_live else State.IDLE)
         return taken
 
@@ -554,7 +607,8 @@ class Session:
         result = None
         counter = None
         if segment:
-            counter = self._models.submit(self._counter_named, self._settings.snap.model).result()
+            counter = self._counter_for_snap(frame)
+        if counter is not None:
             result = counter.segment(frame, self._settings.segmentation.pixel_size_um, exact=True)
             self.last_result = result
             self._publish(ResultReady(result, (self._clock.monotonic() - frame.exposure_end_s) * 1000))
@@ -565,6 +619,21 @@ class Session:
         taken = SnapTaken(frame, result, {name: path for name, path in named.items() if path is not None})
         self._publish(taken)
         return taken
+
+    def _counter_for_snap(self, frame: Frame) -> Counter | None:
+        """Return what counts `frame`; None, and a sentence, when it does not show nuclei."""
+        counting = frozenset(channel.name for channel in self._settings.channels if channel.counts_nuclei)
+        if not countable(frame, counting):
+            why = frame.light.reason or f"{frame.light.channel or 'darkness'} does not show nuclei"
+            self._publish(Notice("warning", f"The nuclei were not counted: {why}. The picture is saved."))
+            return None
+        wanted = self._settings.snap.model
+        counter = self._models.submit(self._counter_named, wanted).result()
+        if counter.name != wanted:
+            text = f"The model {wanted!r} is not installed; {counter.name!r} counted."
+            if text not in self._told:
+                self._publish(Notice("info", text))
+        return counter
 
     def _start_recording(self, folder: Path, frames: int | None = None) -> None:
         if self._path is None or self._recording.active:
@@ -606,9 +675,10 @@ class Session:
         self._replay.open(path, pixel_size_um=size, hold=hold, speed=speed)
         if self._counter is None:
             self._use_selected_model()
+        self._camera_feeds = False
         self._path = self._new_path(lossless=True)
         self._path.start()
-        self._move(State.REPLAYING)
+        self._begin(State.REPLAYING)
         self._ticker = _Ticker("app-stats", self._tick, TICK_S)
         self._replay.play_into(self._path, self._replayed, self._replay_ended)
 
@@ -660,12 +730,15 @@ class Session:
     def _camera_ended(self, error: BaseException | None) -> None:
         if error is not None:
             self.fail(error)
-        elif self._state is State.LIVE or self._state is State.STARTING:
+        elif self._bench.running and self._state in (State.LIVE, State.STARTING):
             self._devices.submit(self._ended_by_itself)
 
     def _ended_by_itself(self) -> None:
-        if self._settings.camera_images is not None:
-            self._stop_live()
+        if self._settings.camera_images is None:
+            return
+        for name, reason in self._bench.rejected():
+            self._publish(Notice("error", f"{name} could not be played: {reason}."))
+        self._stop_live()
 
     def _segment(self, frame: Frame) -> Segmentation:
         counter = self._counter
@@ -737,8 +810,15 @@ class Session:
         if path is not None:
             path.view, path.contrast = self._view, self._contrast
         frame = self.last_frame
-        if frame is not None and self._state not in (State.LIVE, State.CLOSED):
-            self._models.submit(self._report, lambda: self._show(frame))
+        if frame is not None and self._state not in (State.LIVE, State.CLOSED) and not self._redraws.is_set():
+            self._redraws.set()  # one redraw waits at most; it takes the view as it is then
+            self._models.submit(self._report, self._redraw_last)
+
+    def _redraw_last(self) -> None:
+        self._redraws.clear()
+        frame = self.last_frame
+        if frame is not None:
+            self._show(frame)
 
     def _tick(self) -> None:
         try:
@@ -823,11 +903,14 @@ class Session:
             return work()
         except RefusedError as error:
             self._publish(Notice("error", sentence(error)))
-            self._teardown()
-            self._move(State.IDLE)
+            if self._state is State.STARTING:
+                self._teardown()
+                self._move(State.IDLE)
             raise
         except Exception as error:
-            light_is_in_doubt = isinstance(error, LightError) and not isinstance(error, LightRangeError)
+            light_is_in_doubt = isinstance(error, LightError) and not isinstance(
+                error, LightRangeError | LightHeldError
+            )
             if fatal or light_is_in_doubt or not isinstance(error, DapiscopeError):
                 self.fail(error)
             else:

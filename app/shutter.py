@@ -51,6 +51,11 @@ class Shutter:
         with self._lock:
             self._due_s, self._closed = None, False
 
+    @property
+    def closed(self) -> bool:
+        """True while the light is off for want of frames."""
+        return self._closed
+
     def frame(self, now_s: float) -> bool:
         """Take note of a frame; True when the light may come back because of it."""
         with self._lock:

@@ -1,6 +1,6 @@
 """The files, both ways: record, snapshot, replay, recover."""
 
-from app.recording.files import DiskReport, check_disk, disk_speed, free_path
+from app.recording.files import DiskReport, check_disk, disk_speed, free_path, make_folder
 from app.recording.finish import RecordingSummary, Unfinished, find_unfinished, recover
 from app.recording.metadata import RunMetadata
 from app.recording.replay import Replay, open_replay
@@ -25,6 +25,7 @@ __all__ = [
     "find_unfinished",
     "free_path",
     "full_labels",
+    "make_folder",
     "nuclei_rows",
     "open_replay",
     "recover",
