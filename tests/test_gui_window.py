@@ -329,6 +329,15 @@ def test_auto_contrast_is_kept_for_its_channel_only(qtbot, window, session):
     assert session.contrast.low is None
 
 
+def test_a_fixed_contrast_follows_a_change_of_bit_depth(qtbot, window, session):
+    shown(qtbot, window, session)
+    window.view.contrasts.fix("405", 0.25, 0.5)
+    window.view.apply_contrast()
+    assert (session.contrast.low, session.contrast.high) == (64, 128)
+    shown(qtbot, window, session, make_frame(1, bits=12))
+    qtbot.waitUntil(lambda: (session.contrast.low, session.contrast.high) == (1024, 2048))
+
+
 # --- failure and leaving ---------------------------------------------------------------------------------------------
 
 

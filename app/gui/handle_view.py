@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from app.display import Contrast
 from app.events import State
+from app.frame import Frame
 from app.gui.composer import Look
 from app.gui.contrast import ContrastBook, auto_fractions
 from app.gui.overlay_paint import OverlayStyle, Rgb
@@ -19,6 +20,7 @@ class ViewActions:
     def __init__(self, window: "MainWindow") -> None:
         self.w = window
         self.contrasts = ContrastBook.from_text(window.store.text("contrast"))
+        self._applied = ("", 0)
         self.tinted = window.store.flag("tint", False)
         self.marking = window.store.flag("limits", True)
 
@@ -34,8 +36,15 @@ class ViewActions:
     def apply_contrast(self, channel: str | None = None) -> None:
         """Ask the display for the contrast that is remembered for the channel."""
         frame, key = self.w.viewer.frame, channel or self.contrast_key()
+        white = frame.white if frame is not None else 255
+        self._applied = (key, white)
         self.w.actions_by_id["follow_contrast"].setChecked(self.contrasts.follows(key))
-        self.w.session.set_contrast(self.contrasts.contrast(key, frame.white if frame is not None else 255))
+        self.w.session.set_contrast(self.contrasts.contrast(key, white))
+
+    def follow_frame(self, frame: Frame) -> None:
+        """Ask anew where a frame has another bit depth or channel than the contrast was asked for."""
+        if self._applied != (self.contrast_key(), frame.white):
+            self.apply_contrast()
 
     def auto_contrast(self) -> None:
         """Fit black and white to the present picture and keep them for this channel."""

@@ -105,6 +105,7 @@ class Presenter:
 
     def _composed(self, composed: Composed) -> None:
         self.w.viewer.show_composed(composed)
+        self.w.view.follow_frame(composed.picture.frame)
         self._picture_new = True
         self.focus.add(composed.sharpness)
 
