@@ -24,6 +24,11 @@ docs: $(VENV)/.installed-docs
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks
 
+# make soak MINUTES=60: live, counting and recording, and what drifts meanwhile.
+MINUTES ?= 10
+soak: $(VENV)/.installed-dev
+	$(BIN)/python -m benchmarks.soak --minutes $(MINUTES)
+
 prove: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -m prove --timeout 3600
 	$(BIN)/python docs/make_fault_table.py

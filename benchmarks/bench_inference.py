@@ -152,7 +152,7 @@ def run(rounds: int, threads: int = 2) -> dict[str, Any]:
         "whole_ms": whole_ms,
         "times_fast": {name: value / whole_ms["fast"] for name, value in whole_ms.items()},
         "quality": quality,
-        "crowds": crowds(segmenter, max(3, rounds // 10)),
+        "crowds": crowds(Segmenter(model), max(3, rounds // 10)),
     }
 
 

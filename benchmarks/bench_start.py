@@ -81,7 +81,7 @@ def footprint() -> dict[str, float]:
 
 
 def cycles(count: int, warm: int = 50) -> dict[str, Any]:
-    """Return what `count` starts and stops of live imaging left behind, after `warm` more of them have filled the buffers."""
+    """Return what `count` starts and stops of live imaging left behind, after `warm` more."""
     session = make_session(Settings())
     counted = threading.Event()
     session.subscribe(lambda event: counted.set() if isinstance(event, ResultReady) else None)

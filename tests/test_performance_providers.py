@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from app.errors import ModelError
+from app.frame import Frame
 from app.inference import providers, segmenter
 from app.inference.model_card import load_model
-from app.inference.providers import CPU, OPENVINO, Choice, Trial, Way, agree, best, choose, key_of, ways
+from app.inference.providers import CPU, OPENVINO, Choice, Trial, Way, agree, all_cores, best, choose, key_of, ways
 
 LABELS = np.zeros((40, 60), np.int32)
 LABELS[5:25, 5:25], LABELS[5:25, 30:50] = 1, 2
@@ -42,6 +43,27 @@ def test_cheapest_way_in_time_is_best_and_other_labels_never_win(trials, wanted)
 def test_nothing_that_runs_is_an_error():
     with pytest.raises(ModelError, match="none of the execution providers"):
         best([])
+
+
+def test_large_images_get_all_cores_where_there_are_more():
+    assert all_cores(Way(CPU, 1), 2) == Way(CPU, 2)
+    assert all_cores(Way(OPENVINO, 1, "bf16"), 16) == Way(OPENVINO, 8, "bf16")
+    assert all_cores(Way(CPU, 2), 2) is None
+    assert all_cores(Way("CUDAExecutionProvider"), 8) is None
+
+
+def test_large_image_gives_the_same_on_all_cores(monkeypatch):
+    monkeypatch.setattr(segmenter.os, "cpu_count", lambda: 2)
+    model = load_model("fast")
+    image = segmenter._test_image(model.card.input.nucleus_diameter_px)
+    seen = Frame(image, 0, 0.0, 0.0, None, None, "Mono8", 0.65)
+    whole = segmenter.Segmenter(model, provider="cpu", threads=1).segment(seen)
+    monkeypatch.setattr(segmenter, "measured_way", lambda model: Choice(Way(CPU, 1)))
+    monkeypatch.setattr(segmenter, "WIDE_PIXELS", 1000)
+    wide = segmenter.Segmenter(model)
+    found = wide.segment(seen)
+    assert wide._wide is not None
+    assert np.array_equal(found.labels, whole.labels)
 
 
 def test_labels_agree_by_number_and_overlap():

@@ -160,9 +160,11 @@ def _grow(labels: Growing, height: Float, mask: Bytes, top: float, levels: int, 
         if level < levels:
             ground = cast("Bytes", cv2.bitwise_and(mask, _above(height, top * (1 - level / levels))))
         for step in range(steps):
+            left = cv2.bitwise_and(ground, _free(labels))
+            if not cv2.countNonZero(left):
+                break
             # Square and cross in turn grow an octagon, not a square.
-            grown = cv2.dilate(labels, _SQUARE if step % 2 else _CROSS)
-            cv2.copyTo(grown, cv2.bitwise_and(ground, _free(labels)), labels)
+            cv2.copyTo(cv2.dilate(labels, _SQUARE if step % 2 else _CROSS), left, labels)
 
 
 def _add_coreless(labels: Growing, mask: Bytes, count: int, min_area: int) -> tuple[npt.NDArray[Any], int]:

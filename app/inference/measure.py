@@ -256,14 +256,17 @@ def edge_steepness(
     """
     length, steps, area, total = (np.zeros(count) for _ in range(4))
     for top, bottom, rows in _bands(labels, margin=1):
-        part, grey = labels[rows], image[rows].astype(np.float32)
-        slope = cv2.magnitude(*(cv2.Sobel(grey, cv2.CV_32F, *axis, ksize=3, scale=1 / 8) for axis in ((1, 0), (0, 1))))
+        part, grey = labels[rows], np.ascontiguousarray(image[rows])
+        # 8 bits give slopes in 16, four times as fast as floating point; their length is wanted on the outlines only.
+        depth = cv2.CV_16S if grey.dtype == np.uint8 else cv2.CV_32F
+        across, down = (cv2.Sobel(grey, depth, *axis, ksize=3).ravel() for axis in ((1, 0), (0, 1)))
         free = (part == 0).view(np.uint8)
         inner = slice(top - rows.start, bottom - rows.start)
         rim = np.flatnonzero(cv2.dilate(free, np.ones((3, 3), np.uint8))[inner] > free[inner])
-        ids = part[inner].ravel()[rim]
+        rim += inner.start * part.shape[1]
+        ids = part.ravel()[rim]
         length += _sums(ids, count, None)
-        steps += _sums(ids, count, slope[inner].ravel()[rim])
+        steps += _sums(ids, count, np.hypot(across[rim], down[rim], dtype=np.float32) / 8)
         ids, first, last = label_runs(part[inner])
         area += _sums(ids, count, last - first)
         total += _sums(ids, count, run_totals(image[rows][inner], first, last))

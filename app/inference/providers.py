@@ -13,7 +13,7 @@ import os
 import platform
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -87,6 +87,12 @@ def ways(there: Iterable[str], cores: int) -> tuple[Way, ...]:
     if OPENVINO in available:
         found += [Way(OPENVINO, count, precision) for count in counts for precision in ("f32", "bf16")]
     return (*found, *(Way(name) for name in ACCELERATORS if name in available))
+
+
+def all_cores(way: Way, cores: int) -> Way | None:
+    """Return `way` on all `cores` (at most 8); None where that is no other way."""
+    threads = min(cores, 8)
+    return replace(way, threads=threads) if way.provider in (CPU, OPENVINO) and way.threads < threads else None
 
 
 def agree(reference: NDArray[np.int32], labels: NDArray[np.int32]) -> bool:

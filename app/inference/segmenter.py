@@ -31,7 +31,7 @@ from app.inference.measure import (
 from app.inference.model_card import Model
 from app.inference.overlay import upscale_labels
 from app.inference.preprocess import normalise, normaliser
-from app.inference.providers import Choice, Way, cache_file, choose, key_of, ways
+from app.inference.providers import Choice, Way, all_cores, cache_file, choose, key_of, ways
 from app.inference.refine import refine_labels
 from app.inference.scale import (
     LARGEST_PX,
@@ -74,6 +74,8 @@ TRIAL_SHAPE = (332, 591)
 TRIALS = 5
 """Runs of each; the fastest counts, so that what else the machine does meanwhile decides little."""
 
+WIDE_PIXELS = 300_000
+"""Larger images, at the model's scale, are run on all cores."""
 LIVE_PIXELS = 600_000
 """Live images larger than this, at the model's scale, are counted at a coarser one: 70 ms on one core."""
 COARSEST = 2.5
@@ -171,6 +173,10 @@ class Segmenter:
         self.model = model
         self.way = measured_way(model).way if provider == "auto" else _way(provider, threads)
         self._network = _Network(model, self.way)
+        # One core may keep up with usual frames and leave the others to camera, window and disk; fields that it cannot
+        # keep up with anyway get them all.
+        self._wide_way = all_cores(self.way, os.cpu_count() or 2) if provider == "auto" else None
+        self._wide: _Network | None = None
         self._input = model.card.input
         if warm_up is not None:
             self._network.run(np.zeros(warm_up, np.float32))
