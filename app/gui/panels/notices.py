@@ -86,6 +86,8 @@ class ToastStack(QWidget):
         self.show()
         self.raise_()
         self.settle()
+        # Once more when the style has reached the new one: only then its size is final.
+        QTimer.singleShot(0, self, self.settle)
 
     def clear(self) -> None:
         """Take all away; the list keeps them."""
