@@ -4,6 +4,7 @@ Pure: readings and moments go in, seconds come out. A dose is light time × inte
 What is not known counts as lit: from the moment a light is asked for until the box said that it is off.
 """
 
+import math
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -45,6 +46,8 @@ class DoseLedger:
 
     def __init__(self, channels: Sequence[Channel], budget_s: float | None = None) -> None:
         self.budget_s = budget_s
+        self.unseen_s = math.inf
+        """A light that nobody read back cannot have shone longer than that: the box's watchdog, where it has one."""
         self._names = {channel.line: channel.name for channel in channels}
         self._lock = threading.Lock()
         self._last: LightReading | None = None
@@ -66,7 +69,7 @@ class DoseLedger:
                 if reading.confirmed_s < last.confirmed_s:
                     return
                 asked_s = max(reading.asked_s, last.confirmed_s)
-                self._add(last.levels, asked_s - last.confirmed_s)
+                self._add(last.levels, min(asked_s - last.confirmed_s, self.unseen_s))
                 # Somewhere between the question and the answer it changed, if it did: the brighter one counts.
                 pairs = zip(last.levels, reading.levels, strict=False)
                 self._add(tuple(max(pair) for pair in pairs), reading.confirmed_s - asked_s)
@@ -79,7 +82,7 @@ class DoseLedger:
         with self._lock:
             lit, dose = dict(self._lit_s), dict(self._dose_s)
             if self._last is not None:
-                _add(lit, dose, self._last.levels, max(0.0, now_s - self._last.confirmed_s))
+                _add(lit, dose, self._last.levels, self._unread_s(now_s))
         return {self._name(line): ChannelDose(lit[line], dose[line]) for line in sorted(lit)}
 
     def crossed(self, now_s: float) -> tuple[str, ...]:
@@ -115,6 +118,9 @@ class DoseLedger:
 
     def _add(self, levels: Sequence[float], seconds: float) -> None:
         _add(self._lit_s, self._dose_s, levels, seconds)
+
+    def _unread_s(self, now_s: float) -> float:
+        return min(max(0.0, now_s - self._last.confirmed_s), self.unseen_s) if self._last is not None else 0.0
 
     def _name(self, line: int) -> str:
         return self._names.get(line, f"line {line}")

@@ -9,6 +9,7 @@ load on ``app-model``; frames arrive on the camera's thread. No method here wait
 """
 
 import logging
+import math
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -39,6 +40,7 @@ from app.errors import (
 from app.events import (
     DoseSeen,
     Event,
+    LightReady,
     LightSeen,
     ModelReady,
     Notice,
@@ -876,6 +878,9 @@ class Session:
         self._publish(StateChanged(state))
 
     def _publish(self, event: Event) -> None:
+        if isinstance(event, LightReady):
+            watchdog_ms = self._settings.light.watchdog_ms if event.info.has_watchdog else 0
+            self._dose.unseen_s = watchdog_ms / 1000 or math.inf
         if isinstance(event, LightSeen) and event.reading is not None:
             self._take_dose(event.reading)
         if isinstance(event, Notice):

@@ -78,6 +78,15 @@ def test_the_budget_is_told_once_a_field():
     assert ledger((lit(0, 1.0), 0, 0)).crossed(1e6) == ()
 
 
+def test_a_box_that_was_out_of_reach_shone_no_longer_than_its_watchdog_lets_it():
+    for unseen_s, dose_s in ((2.0, 2.0), (float("inf"), 3600.0)):
+        made = ledger((lit(0, 1.0), 0, 0))
+        made.unseen_s = unseen_s
+        assert made.totals(3600)["405"].dose_s == pytest.approx(dose_s)
+        made.take(LightReading(DARK, 3600, 3600))
+        assert made.totals(4000)["405"].dose_s == pytest.approx(dose_s)
+
+
 def test_a_line_without_a_channel_counts_too():
     made = DoseLedger(DEFAULT_CHANNELS[:1])
     made.take(LightReading(lit(3, 1.0), 0, 0))
