@@ -434,15 +434,22 @@ class Segmenter:
             foreground = cv2.convertScaleAbs(output[0], alpha=255) if keep_foreground else None
         return _Found(labels, scores, foreground)
 
+    def _network_for(self, pixels: int) -> "_Network":
+        if self._wide_way is None or pixels <= WIDE_PIXELS:
+            return self._network
+        if self._wide is None:
+            self._wide = _Network(self.model, self._wide_way)
+        return self._wide
+
     def _probabilities(self, ready: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the network's output (C, h, w), the mean over the mirror images that the card asks for."""
-        output = self._network.run(ready)
+        output = self._network_for(ready.size).run(ready)
         if self._input.views == 1:
             return output
         mean = output.copy()
         for flips in ((2,), (1,), (1, 2))[: self._input.views - 1]:
             mirrored = np.ascontiguousarray(np.flip(ready, tuple(axis - 1 for axis in flips)))
-            mean += np.flip(self._network.run(mirrored), flips)
+            mean += np.flip(self._network_for(ready.size).run(mirrored), flips)
         mean *= np.float32(1 / self._input.views)
         return mean
 
@@ -564,7 +571,6 @@ def _open(model: Model, way: Way) -> Any:
     options.enable_mem_pattern = way.provider != "DmlExecutionProvider"
     # Spinning threads would take the cores from camera, display and recording between two frames.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.add_session_config_entry("session.set_denormal_as_zero", "1")
     wanted = [(way.provider, _options(way))]
     try:
         session = onnxruntime.InferenceSession(model.data, options, providers=wanted)
