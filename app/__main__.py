@@ -374,7 +374,7 @@ def led_simulator(
         str, typer.Option("--model", help='What the box says it is, e.g. "Spectra III".')
     ] = "dapiscope LED4",
     tcp: Annotated[
-        int | None, typer.Option("--tcp", min=1, max=65535, help="Serve socket://127.0.0.1:PORT instead of a pty.")
+        int | None, typer.Option("--tcp", min=1, max=65535, help="Serve on this TCP port, not a pty.")
     ] = None,
     log: Annotated[Path | None, typer.Option("--log", help="Write a JSON line for every change of the light.")] = None,
 ) -> None:
@@ -480,7 +480,8 @@ def _print_account(account: dict[str, Any]) -> None:
     )
     if not account.get("files"):
         plain(
-            f"rates    camera {fps['camera']:.1f}, display {fps['display']:.1f}, counting {fps['segment']:.1f} per second"
+            f"rates    camera {fps['camera']:.1f}, display {fps['display']:.1f}, "
+            f"counting {fps['segment']:.1f} per second"
         )
     if count["last"] is not None:
         truth = f", really in view {account['truth']}" if account["truth"] is not None else ""
@@ -501,7 +502,7 @@ def main() -> NoReturn:
         err.print(str(error), style="red", highlight=False, soft_wrap=True, markup=False)
         sys.exit(error.exit_code)
     except OSError as error:
-        # A folder that is a file, a disk that is full, a path that may not be used: no bug of ours, so no traceback.
+        # A folder that is a file, a full disk, a path that may not be used: no bug of ours, so no traceback.
         place = f"{error.filename}: " if error.filename else ""
         err.print(
             f"{place}{error.strerror or error}; choose another place.", style="red", highlight=False, markup=False
