@@ -27,9 +27,13 @@ GRID: dict[str, tuple[float, ...]] = {
 
 
 def merit(score: Score) -> float:
-    """Return what is maximised: both F1, less half of the count bias beyond one percent."""
+    """Return what is maximised: F1 at 0.5 and 0.75, half of F1 at 0.9, less half of the count bias beyond 1 %.
+
+    Without the strictest F1 the outlines drift inwards: a high threshold splits a few nuclei more and costs little
+    at the other two.
+    """
     bias = abs(score.predicted - score.true) / max(1, score.true)
-    return score.f1(0.5) + score.f1(0.75) - 0.5 * max(0.0, bias - 0.01)
+    return score.f1(0.5) + score.f1(0.75) + 0.5 * score.f1(0.9) - 0.5 * max(0.0, bias - 0.01)
 
 
 def calibrate(
