@@ -83,9 +83,11 @@ class ViewActions:
         self.w.bridge.set_look(Look(style.with_(line_px=line), self._tint(), self.marking))
 
     def _tint(self) -> Rgb | None:
+        if THEME.palette is RED:
+            return _rgb(RED.text)  # one white picture would undo what the red letters are for
         colors = {channel.name: channel.color for channel in self.w.session.channels}
         color = colors.get(self.contrast_key()) if self.tinted else None
-        return None if color is None else (int(color[1:3], 16), int(color[3:5], 16), int(color[5:7], 16))
+        return None if color is None else _rgb(color)
 
     def change_style(self, **changes: object) -> None:
         """Change some of the style, in the panel as well."""
@@ -159,6 +161,7 @@ class ViewActions:
     def toggle_red(self, on: bool) -> None:
         """Deep red, or the dark theme."""
         THEME.set(RED if on else DARK)
+        self.restyle(self.w.segmentation.style_now)
 
     def toggle_help(self, on: bool) -> None:
         """Show or hide the map of keys."""
@@ -166,3 +169,7 @@ class ViewActions:
             self.w.key_map.appear()
         else:
             self.w.key_map.hide()
+
+
+def _rgb(color: str) -> Rgb:
+    return int(color[1:3], 16), int(color[3:5], 16), int(color[5:7], 16)

@@ -215,8 +215,14 @@ class MainWindow(QMainWindow):
             button = self.bar.widgetForAction(self.actions_by_id[name])
             if button is not None:
                 button.setObjectName(style)
-        self.actions_by_id["record"].setIcon(icon("record", THEME.palette.error))
-        self.actions_by_id["lights_off"].setIcon(icon("lights-off", THEME.palette.error))
+        self._draw_icons()
+
+    def _draw_icons(self) -> None:
+        for spec in ACTIONS:
+            warns = spec.id in ("record", "lights_off")
+            self.actions_by_id[spec.id].setIcon(icon(spec.icon, THEME.palette.error if warns else None))
+        self.menu_button.setIcon(icon("menu"))
+        self.show_session_state(self.session.state)
 
     def _connect(self) -> None:
         s, view, replay = self.session, self.view, self.replay
@@ -252,6 +258,7 @@ class MainWindow(QMainWindow):
             for widget in self.findChildren(kind):
                 widget.installEventFilter(self._enter)
         THEME.changed.connect(self._size_to_letters)
+        THEME.changed.connect(self._draw_icons)
 
     def _channel_asked(self, name: str | None) -> None:
         self.session.set_channel(name)

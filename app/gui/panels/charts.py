@@ -121,6 +121,7 @@ class Charts(QTabWidget):
     def _dress(self) -> None:
         p = THEME.palette
         for index, plot in enumerate(self._plots):
+            plot.setBackground(QColor(p.ground))
             item = plot.getPlotItem()
             for side in ("left", "bottom"):
                 axis = item.getAxis(side)
