@@ -56,6 +56,11 @@ class Way:
     threads: int = 1
     precision: str = "f32"
 
+    @property
+    def on_processor(self) -> bool:
+        """True where the processor computes, and no accelerator."""
+        return self.provider in (CPU, OPENVINO)
+
     def __str__(self) -> str:
         where = self.provider.removesuffix("ExecutionProvider")
         return f"{where} {self.precision}, {self.threads} thread{'s' if self.threads > 1 else ''}"
@@ -92,7 +97,7 @@ def ways(there: Iterable[str], cores: int) -> tuple[Way, ...]:
 def all_cores(way: Way, cores: int) -> Way | None:
     """Return `way` on all `cores` (at most 8); None where that is no other way."""
     threads = min(cores, 8)
-    return replace(way, threads=threads) if way.provider in (CPU, OPENVINO) and way.threads < threads else None
+    return replace(way, threads=threads) if way.on_processor and way.threads < threads else None
 
 
 def agree(reference: NDArray[np.int32], labels: NDArray[np.int32]) -> bool:
