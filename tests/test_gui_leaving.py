@@ -60,10 +60,13 @@ def test_the_box_sees_every_light_off_whatever_ends_the_window(tmp_path, way):
             port = box.stdout.readline().strip()
             program = [sys.executable, "-c", PROGRAM, port, way, str(tmp_path / "window.ini")]
             with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as window:
-                assert window.stdout.readline().strip() == "LIT"
-                if way == "sigterm":
-                    window.send_signal(signal.SIGTERM)
-                assert window.wait(40) == 0
+                try:
+                    assert window.stdout.readline().strip() == "LIT"
+                    if way == "sigterm":
+                        window.send_signal(signal.SIGTERM)
+                    assert window.wait(40) == 0
+                finally:
+                    window.kill()
         finally:
             box.send_signal(signal.SIGINT)
             box.wait(10)
