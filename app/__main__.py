@@ -2,7 +2,8 @@
 
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
@@ -257,6 +258,15 @@ def recover(
         raise typer.Exit(1)
 
 
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Say how to go on when Ctrl-C ends a batch."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise DapiscopeError("Interrupted; run the same command again, and it goes on from here.") from None
+
+
 @cli.command()
 def segment(
     paths: Annotated[list[Path], typer.Argument(help="Images, or folders of images.")],
@@ -287,7 +297,7 @@ def segment(
         runner = batch_work.processes(workers)
     done = bad = nuclei = skipped = 0
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=err, disable=not err.is_terminal) as bar:
+    with _interruptible(), Progress(*columns, console=err, disable=not err.is_terminal) as bar:
         task = bar.add_task("Segmenting", total=None)
         for step in segment_files(paths, out_dir, counter, size, runner=runner, resume=not again):
             bar.update(task, completed=step.done, total=step.total)

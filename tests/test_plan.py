@@ -192,3 +192,10 @@ def test_the_cost_is_told_beforehand():
     assert cost.late == 0
     hasty = plan(channels=["405", "488"], time_plan={"interval": 0.05, "loops": 4})
     assert hasty.estimate((4, 4), settle_ms=5, readout_ms=22, overhead_ms=3).late == 3
+
+
+def test_the_plan_in_the_documentation_is_one(tmp_path):
+    text = (Path(__file__).parent.parent / "docs" / "plans.md").read_text(encoding="utf-8")
+    (tmp_path / "plan.yaml").write_text(text.split("```yaml\n")[1].split("```")[0], encoding="utf-8")
+    made = load_plan(tmp_path / "plan.yaml", BASE)
+    assert len(made.frames) == 30 and made.channels[0].intensity == 0.1
