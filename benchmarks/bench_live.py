@@ -21,7 +21,7 @@ import psutil
 
 from app.build import make_session
 from app.events import PictureReady
-from app.hardware import scene
+from app.hardware import scene, simulated
 from app.headless import RunLog, run_live
 from app.session import Session
 from app.settings import OpticsSettings, Settings
@@ -118,6 +118,7 @@ def main() -> None:
     drift = Drift()
     if options.nuclei is not None:
         # The sample has no place in the settings: nobody orders so many nuclei from a real one.
+        assert simulated.SceneSpec is scene.SceneSpec  # annotations there have seen the class before it is replaced
         scene.SceneSpec = functools.partial(scene.SceneSpec, nuclei=options.nuclei)
     optics = OpticsSettings(magnification=OpticsSettings().sensor_pixel_um / options.pixel_um)
     session = make_session(Settings(camera_id=options.camera, optics=optics))
