@@ -67,7 +67,7 @@ class PlannedFrame:
     Attributes
     ----------
     place : (int, int)
-        (t, c) in the file; c counts the channels as the plan names them.
+        (t, c) in the file; c counts the channels in the order they are taken.
     due_s : float
         When its light goes on, seconds after the zero of its clock.
     restarts : bool
@@ -110,7 +110,8 @@ class Plan:
     Attributes
     ----------
     channels : tuple of PlanChannel
-        As the plan names them; the second number of a frame's place counts these.
+        In the order they are taken, which is their order in the file: programs that take planes as they come are
+        right too.
     frames : tuple of PlannedFrame
     pixel_format : str
     sequence : mapping
@@ -203,15 +204,15 @@ def make_plan(sequence: MDASequence | Mapping[str, Any], settings: Settings) -> 
     extra = _extra(sequence)
     wanted = sequence.channels or (PlannedChannel(config=settings.light.channel, exposure=None),)
     _check_extra_names(extra, wanted)
-    channels = tuple(_plan_channel(each, extra, settings) for each in wanted)
-    order = list(range(len(wanted)))
+    order = [(_plan_channel(each, extra, settings), each) for each in wanted]
     if not extra.keep_order:
         # Long waves first: what comes before cannot bleach the dye that only shorter waves excite, and the violet
         # light that harms most comes last and never waits for the others.
-        order.sort(key=lambda c: -channels[c].channel.wavelength_nm)
-    frames = _frames(sequence, wanted, order)
-    changed = order != sorted(order)
-    names = ", ".join(channels[c].channel.name for c in order)
+        order.sort(key=lambda pair: -pair[0].channel.wavelength_nm)
+    channels = tuple(channel for channel, _ in order)
+    frames = _frames(sequence, tuple(each for _, each in order))
+    changed = [each for _, each in order] != list(wanted)
+    names = ", ".join(channel.channel.name for channel in channels)
     note = f"The channels are taken in the order {names}, the gentlest light first." if changed else ""
     plain = json.loads(sequence.model_dump_json(exclude_unset=True))
     return Plan(channels, frames, extra.pixel_format, plain, note)
@@ -380,14 +381,14 @@ def _channel_named(name: str, channels: Sequence[Channel]) -> Channel:
 # ---------------------------------------------------------------------- frames
 
 
-def _frames(sequence: MDASequence, wanted: Sequence[PlannedChannel], order: Sequence[int]) -> tuple[PlannedFrame, ...]:
-    _check_length(sequence, len(wanted))
-    # The sequence itself says which frames there are and when; the channels in the order they are taken.
-    taken = sequence.replace(channels=tuple(wanted[c] for c in order))
+def _frames(sequence: MDASequence, order: tuple[PlannedChannel, ...]) -> tuple[PlannedFrame, ...]:
+    """Return the frames with the channels in the order they are taken; the sequence itself says which and when."""
+    _check_length(sequence, len(order))
+    taken = sequence.replace(channels=order)
     frames: list[PlannedFrame] = []
     try:
         for event in taken.iter_events():
-            place = (event.index.get("t", 0), order[event.index.get("c", 0)])
+            place = (event.index.get("t", 0), event.index.get("c", 0))
             due_s = event.min_start_time or 0.0
             frames.append(PlannedFrame(place, due_s, event.reset_event_timer and bool(frames)))
     except (ValueError, ArithmeticError) as error:

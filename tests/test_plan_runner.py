@@ -83,14 +83,14 @@ def test_every_plane_has_its_own_time_exposure_and_light(tmp_path):
     ome = ome_types.from_tiff(result.path)
     ome_types.validate_xml(tifffile.tiffcomment(result.path).encode())
     pixels = ome.images[0].pixels
-    assert [(c.name, c.excitation_wavelength) for c in pixels.channels] == [("405", 405), ("488", 488)]
+    assert [(c.name, c.excitation_wavelength) for c in pixels.channels] == [("488", 488), ("405", 405)]
     planes = {(p.the_t, p.the_c): (p.delta_t, p.exposure_time) for p in pixels.planes}
     for t in range(3):
-        assert planes[t, 1] == (pytest.approx(2 * t, abs=1e-5), 0.022)
-        assert planes[t, 0] == (pytest.approx(2 * t + 0.03, abs=1e-5), 0.011)
+        assert planes[t, 0] == (pytest.approx(2 * t, abs=1e-5), 0.022)
+        assert planes[t, 1] == (pytest.approx(2 * t + 0.03, abs=1e-5), 0.011)
     with tifffile.TiffFile(result.path) as tif:
         assert tif.series[0].axes == "TCYX"
-        assert tif.series[0].asarray()[:, :, 0, 0].tolist() == [[1, 0], [3, 2], [5, 4]]
+        assert tif.series[0].asarray()[:, :, 0, 0].tolist() == [[0, 1], [2, 3], [4, 5]]
     assert [progress.taken for progress in told] == [1, 2, 3, 4, 5, 6]
     assert told[0].left_s == pytest.approx(3.97, abs=0.1) and told[-1].left_s == 0
     notes = entries(result.path)
@@ -222,11 +222,11 @@ def check_file(result, settings, times, shape):
     assert result.complete and result.unconfirmed == 0, result
     ome_types.validate_xml(tifffile.tiffcomment(result.path).encode())
     pixels = ome_types.from_tiff(result.path).images[0].pixels
-    names = ["405", "488", "532", "633"]
+    names = ["633", "532", "488", "405"]
     assert [channel.name for channel in pixels.channels] == names
     assert (pixels.size_t, pixels.size_c, pixels.size_y, pixels.size_x) == (times, 4, *shape)
     assert pixels.physical_size_x == pytest.approx(0.1) and pixels.significant_bits == 12
-    moments = [plane.delta_t for plane in sorted(pixels.planes, key=lambda plane: (plane.the_t, -plane.the_c))]
+    moments = [plane.delta_t for plane in sorted(pixels.planes, key=lambda plane: (plane.the_t, plane.the_c))]
     assert moments == sorted(moments) and len(set(moments)) == 4 * times
     with tifffile.TiffFile(result.path) as tif:
         assert tif.series[0].axes == "TCYX" and tif.series[0].shape == (times, 4, *shape)
@@ -235,8 +235,7 @@ def check_file(result, settings, times, shape):
     with open_replay(result.path) as replay:
         for position in range(4 * times):
             frame = replay.frame(position)
-            # Taken long waves first: 633, 532, 488, 405.
-            assert (frame.light.channel, frame.light.confirmed) == (names[3 - position % 4], True)
+            assert (frame.light.channel, frame.light.confirmed) == (names[position % 4], True)
             assert frame.exposure_ms == [40, 30, 20, 10][position % 4]
 
 
