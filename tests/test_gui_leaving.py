@@ -29,6 +29,10 @@ def broken():
 
 def watch():
     window = next(w for w in QApplication.topLevelWidgets() if w.objectName() == "dapiscope")
+    if session.state == "failed":
+        timer.stop()
+        print("FAILED:", window.banner.text.text(), flush=True)
+        window.close()
     if window.presenter.light.channel is None:
         return
     timer.stop()
