@@ -170,7 +170,8 @@ class PlanRunner:
         try:
             self._run(recorder)
         except DapiscopeError as problem:
-            error = problem
+            # A stop that came between two steps of a frame cancels that frame, which is no failure.
+            error = None if self._stop.is_set() and type(problem) is DapiscopeError else problem
         except BaseException as problem:
             recorder.close(self._notes(f"A fault of the program ended the plan: {problem!r}."))
             raise
@@ -197,7 +198,7 @@ class PlanRunner:
                 return
             began_s = self._clock.monotonic()
             deviation_ms = (began_s - self._zero_s - planned.due_s) * 1000
-            frame = self._snap(self._plan.settings_for(planned, self._settings), self._stop.is_set)
+            frame = self._take(planned)
             lit_s = self._clock.monotonic() - began_s
             frame = replace(frame, index=number, pixel_size_um=pixel_size_of(frame, self._settings))
             if not recorder.put(frame, planned.place):
@@ -205,6 +206,16 @@ class PlanRunner:
             channel = self._plan.channels[planned.place[1]]
             self._log.note(channel.channel.name, channel.intensity, lit_s, deviation_ms, frame)
             self._tell(recorder, frame, deviation_ms)
+
+    def _take(self, planned: PlannedFrame) -> Frame:
+        """Take a frame, and once more where its light could not be confirmed: such a frame proves nothing."""
+        settings = self._plan.settings_for(planned, self._settings)
+        frame = self._snap(settings, self._stop.is_set)
+        if frame.light.confirmed or self._stop.is_set():
+            return frame
+        self._log.retaken += 1
+        again = self._snap(settings, self._stop.is_set)
+        return again if again.light.confirmed else frame
 
     def _wait_for(self, planned: PlannedFrame, recorder: Recorder) -> bool:
         """Wait, in the dark, until `planned` is due and the disk has kept up; False when the plan was stopped."""
@@ -256,6 +267,7 @@ class PlanRunner:
                 for name, (lit, dose) in log.dose.items()
             },
             "light not confirmed": log.unconfirmed,
+            "taken twice": log.retaken,
         }
         if log.pauses:
             notes["pauses"] = [{"after frame": taken, "seconds": round(length, 3)} for taken, length in log.pauses]
@@ -272,6 +284,7 @@ class _Log:
     taken: int = 0
     busy_s: float = 0.0
     unconfirmed: int = 0
+    retaken: int = 0
     deviation_ms: list[float] = field(default_factory=list)
     pauses: list[tuple[int, float]] = field(default_factory=list)
     dose: dict[str, tuple[float, float]] = field(default_factory=dict)

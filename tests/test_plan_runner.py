@@ -3,6 +3,7 @@
 import json
 import statistics
 import threading
+from dataclasses import replace
 
 import numpy as np
 import ome_types
@@ -11,7 +12,7 @@ import tifffile
 
 from app.build import make_bench
 from app.clock import ManualClock, SystemClock
-from app.errors import CameraError, RecordingError, RefusedError
+from app.errors import CameraError, DapiscopeError, RecordingError, RefusedError
 from app.frame import Frame, Light
 from app.plan import Estimate, make_plan
 from app.plan_runner import PlanRunner, check_plan_disk, estimate, pixel_size_of
@@ -159,6 +160,41 @@ def test_a_pause_holds_the_plan_s_clock(tmp_path):
     (pause,) = json.loads(entries(result.path)["pauses"])
     assert pause == {"after frame": 2, "seconds": 7.0}
     assert [progress.paused for progress in told] == [False, True, True, False, False]
+
+
+@pytest.mark.parametrize(("fails", "unconfirmed"), [({1}, 0), ({1, 2}, 1)])
+def test_a_frame_whose_light_is_in_doubt_is_taken_once_more(tmp_path, fails, unconfirmed):
+    stand = Stand(ManualClock())
+
+    def snap(settings, cancelled):
+        number = len(stand.asked)
+        frame = stand.snap(settings, cancelled)
+        doubt = Light("405", 0.5, False, "the light changed during the exposure")
+        return replace(frame, light=doubt) if number in fails else frame
+
+    plan = plan_of(channels=["405"], time_plan={"interval": 1, "loops": 4})
+    result = PlanRunner(plan, SETTINGS, snap, stand.clock).run(tmp_path, META)
+    assert (result.taken, result.complete, result.unconfirmed) == (4, True, unconfirmed)
+    assert len(stand.asked) == 5
+    notes = entries(result.path)
+    assert notes["taken twice"] == "1" and json.loads(notes["dose"])["405"]["light_s_at_most"] == pytest.approx(0.15)
+    with open_replay(result.path) as replay:
+        assert [replay.frame(n).light.confirmed for n in range(4)] == [True, not unconfirmed, True, True]
+
+
+def test_a_stop_within_a_frame_is_no_failure(tmp_path):
+    stand = Stand(ManualClock())
+
+    def snap(settings, cancelled):
+        if len(stand.asked) == 2:
+            runner.stop()
+            raise DapiscopeError("The snapshot was cancelled; the light is off again.")
+        return stand.snap(settings, cancelled)
+
+    plan = plan_of(channels=["405"], time_plan={"interval": 1, "loops": 4})
+    runner = PlanRunner(plan, SETTINGS, snap, stand.clock)
+    result = runner.run(tmp_path, META)
+    assert (result.taken, result.complete, result.error, result.reason) == (2, False, None, "The plan was stopped.")
 
 
 def test_stopping_ends_a_pause(tmp_path):
