@@ -87,11 +87,16 @@ KINDS = {
 }
 
 
-# The way is the same whatever is spoken over it: one protocol over sockets is enough for every day.
+# The way is the same whatever is spoken over it: one protocol over real ports is enough for every day.
 RIGS = [
-    *(f"{kind} {way}" for kind in KINDS for way in WAYS if way != "socket"),
-    "lumencor socket",
-    *(pytest.param(f"{kind} socket", marks=pytest.mark.prove) for kind in KINDS if kind != "lumencor"),
+    *(f"{kind} in-process" for kind in KINDS),
+    *(f"lumencor {way}" for way in WAYS if way != "in-process"),
+    *(
+        pytest.param(f"{kind} {way}", marks=pytest.mark.prove)
+        for kind in KINDS
+        for way in WAYS
+        if kind != "lumencor" and way != "in-process"
+    ),
     "firmware pty",
     "firmware relay",
 ]
