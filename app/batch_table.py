@@ -145,7 +145,22 @@ class BatchTables:
         rows, more = encode([counts]), encode(nuclei)
         counts_end, nuclei_end = self.counts.after(rows), self.nuclei.after(more)
         labels = free_path(self.out, f"{image.stem}_labels.tif")
-        entry = Entry(*key, labels.name, part.name, *told, *counts_end, *nuclei_end)
+        count, flags, scale_source, note = told
+        entry = Entry(
+            image=key[0],
+            size=key[1],
+            mtime_ns=key[2],
+            labels=labels.name,
+            part=part.name,
+            count=count,
+            flags=flags,
+            scale_source=scale_source,
+            note=note,
+            counts_end=counts_end[0],
+            counts_crc=counts_end[1],
+            nuclei_end=nuclei_end[0],
+            nuclei_crc=nuclei_end[1],
+        )
         self._write(asdict(entry))
         self.counts.append(rows, *counts_end)
         self.nuclei.append(more, *nuclei_end)
