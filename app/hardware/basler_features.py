@@ -148,7 +148,8 @@ def read_back(features: Features, asked: CameraSettings) -> CameraSettings:
         pixel_format = asked.pixel_format
     roi = asked.roi
     if roi is not None:
-        roi = tuple(int(get(name)) * asked.binning for name in ("offset_x", "offset_y", "width", "height"))
+        x, y, width, height = (int(get(name)) * asked.binning for name in ("offset_x", "offset_y", "width", "height"))
+        roi = (x, y, width, height)
     return CameraSettings.model_validate(
         {
             "exposure_ms": get("exposure_us") / 1000,

@@ -76,6 +76,8 @@ class CameraPanel(QWidget):
     def show_ready(self, event: CameraReady) -> None:
         """Show what the camera is, can do, and does: all as it was read back."""
         set_text(self.title, event.info.title)
+        # A form under a scroll area asks no wrapped text how high it is; it would cut the first line off.
+        self.title.setMinimumHeight(self.title.heightForWidth(max(self.title.width(), 160)))
         limits = self.limits = event.limits
         self._filling = True
         self.exposure.setRange(*limits.exposure_ms)
