@@ -263,8 +263,10 @@ class PlanRunner:
             "frames taken": log.taken,
             "began late, ms": [round(value, 3) for value in log.deviation_ms],
             "dose": {
-                name: {"light_s_at_most": round(lit, 4), "full_power_s_at_most": round(dose, 4)}
-                for name, (lit, dose) in log.dose.items()
+                "upper_bound": True,
+                "channels": {
+                    name: {"lit_s": round(lit, 4), "dose_s": round(dose, 4)} for name, (lit, dose) in log.dose.items()
+                },
             },
             "light not confirmed": log.unconfirmed,
             "taken twice": log.retaken,

@@ -95,7 +95,7 @@ def test_every_plane_has_its_own_time_exposure_and_light(tmp_path):
     assert [progress.taken for progress in told] == [1, 2, 3, 4, 5, 6]
     assert told[0].left_s == pytest.approx(3.97, abs=0.1) and told[-1].left_s == 0
     notes = entries(result.path)
-    assert json.loads(notes["dose"])["405"] == {"light_s_at_most": 0.09, "full_power_s_at_most": 0.045}
+    assert json.loads(notes["dose"])["channels"]["405"] == {"lit_s": 0.09, "dose_s": 0.045}
     assert json.loads(notes["plan"])["time_plan"]["loops"] == 3
 
 
@@ -177,7 +177,7 @@ def test_a_frame_whose_light_is_in_doubt_is_taken_once_more(tmp_path, fails, unc
     assert (result.taken, result.complete, result.unconfirmed) == (4, True, unconfirmed)
     assert len(stand.asked) == 5
     notes = entries(result.path)
-    assert notes["taken twice"] == "1" and json.loads(notes["dose"])["405"]["light_s_at_most"] == pytest.approx(0.15)
+    assert notes["taken twice"] == "1" and json.loads(notes["dose"])["channels"]["405"]["lit_s"] == pytest.approx(0.15)
     with open_replay(result.path) as replay:
         assert [replay.frame(n).light.confirmed for n in range(4)] == [True, not unconfirmed, True, True]
 
