@@ -75,7 +75,7 @@ class LightKeeper:
         self._numbers = itertools.count()
         self._cancel_before = -1
         self._off: Future[LightReading] | None = None
-        self._off_lock = threading.Lock()
+        self._off_lock = threading.RLock()  # a signal may ask for darkness within an asking for it
         self._closing = threading.Event()
         self._locked = False
         self._dark_confirmed = False
