@@ -61,6 +61,10 @@ from app.settings import CameraSettings, Channel, Settings
 from app.shutter import Shutter
 
 log = logging.getLogger(__name__)
+NO_WATCHDOG = (
+    "This light source has no watchdog: it is switched off if dapiscope dies, but if its cable is pulled it shines on; "
+    "switch it off by hand then."
+)
 T = TypeVar("T")
 TICK_S = 0.5
 """Between looks at rates, recording and field."""
@@ -881,6 +885,8 @@ class Session:
         if isinstance(event, LightReady):
             watchdog_ms = self._settings.light.watchdog_ms if event.info.has_watchdog else 0
             self._dose.unseen_s = watchdog_ms / 1000 or math.inf
+            if not event.info.has_watchdog:
+                self._publish(Notice("warning", NO_WATCHDOG))
         if isinstance(event, LightSeen) and event.reading is not None:
             self._take_dose(event.reading)
         if isinstance(event, Notice):

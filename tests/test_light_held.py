@@ -166,3 +166,13 @@ def test_what_may_be_counted(light, counts):
 
     frame = Frame(np.zeros((2, 2), np.uint8), 0, 0.0, 0.0, 10.0, 0.0, "Mono8", 0.1, light)
     assert countable(frame, frozenset({"405"})) is counts
+
+
+def test_a_box_without_a_watchdog_is_told_of(tmp_path):
+    from app.hardware.serial_simulator import simulated_light
+
+    made = Bench(Settings(camera=SMALL))
+    object.__setattr__(made.session._bench, "_make_light", lambda: simulated_light(None, "Spectra III")[0])
+    made.session.connect().result(20)
+    assert any("no watchdog" in notice.text for notice in made.watch.of(Notice))
+    assert made.session.close()

@@ -62,8 +62,8 @@ def switch_warning(exposure_ms: float, readout_ms: float) -> str:
     if readout_ms <= 0 or common_window_ms(exposure_ms, readout_ms) > 0:
         return ""
     return (
-        f"At {exposure_ms:g} ms no moment is shared by all rows (the sensor reads out for {readout_ms:g} ms): frames at"
-        f" a light change are thrown away; expose longer than {readout_ms:g} ms for a clean switch."
+        f"At {exposure_ms:g} ms no moment is shared by all rows (the sensor reads out for {readout_ms:.3g} ms): frames"
+        f" at a light change are thrown away; expose longer than {readout_ms:.3g} ms for a clean switch."
     )
 
 

@@ -9,6 +9,7 @@ from app.events import CameraReady
 from app.gui.panels.parts import choice, form, label, number_field, set_text
 from app.gui.text import number, tr
 from app.hardware.base import CameraLimits
+from app.hardware.light_truth import switch_warning
 from app.settings import CameraSettings
 
 
@@ -90,7 +91,9 @@ class CameraPanel(QWidget):
         self._fill(self.binning, [f"{n}×{n}" for n in limits.binnings])
         self._filling = False
         self._show(event.settings)
-        set_text(self.readout, f"{tr('Rows are read out over')} {number(event.readout_ms, 1)} ms")
+        told = switch_warning(event.settings.exposure_ms, event.readout_ms)
+        set_text(self.readout, told or f"{tr('Rows are read out over')} {number(event.readout_ms, 1)} ms")
+        self.readout.setMinimumHeight(self.readout.heightForWidth(max(self.readout.width(), 160)))
         self.readout.setToolTip(
             tr("The shutter rolls: after a change of light, frames whose rows saw both are rejected, never counted.")
         )
