@@ -87,6 +87,8 @@ def acquire(
 def _agreed(before: LightReading, after: LightReading, frame: Frame, triggered_s: float, channel: str | None) -> Light:
     exposure_s = (frame.exposure_ms or 0.0) / 1000 + frame.readout_ms / 1000
     level = max(before.levels, default=0.0)
+    if frame.exposure_end_s < triggered_s:
+        return Light(channel, level, False, "the frame is older than its trigger")
     if before.levels != after.levels:
         return Light(channel, level, False, "the light changed during the exposure")
     # No exposure begins before its trigger, whatever a camera's idea of its end.

@@ -211,6 +211,7 @@ class Microscope:
             raise LightStuckError("The light could not be confirmed off: check the LED box now.")
 
     def _shut(self) -> bool:
+        self._bench.hold_dark()
         try:
             self._bench.release_camera()
         finally:

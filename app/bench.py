@@ -150,12 +150,14 @@ class Bench:
         if light is not None and light[1] > 0:
             self.switch(*light)
             self._clock.sleep(settle_ms / 1000)
+        camera = self.need_camera()
+        self._running = True  # before the start: a folder without a usable file ends at once
         try:
-            self.need_camera().start(sink, ended)
+            camera.start(sink, ended)
         except BaseException:
+            self._running = False
             self.off()
             raise
-        self._running = True
 
     @property
     def running(self) -> bool:

@@ -110,13 +110,15 @@ class LightKeeper:
         if channel is not None and channel not in self._channels:
             known = ", ".join(self._channels)
             return _refused(LightRangeError(f"There is no channel {channel!r}; choose one of {known}."))
-        line = None if channel is None or level == 0 else self._channels[channel].line
+        if channel is None or level == 0:
+            return self.off()  # darkness is never cancelled, whatever else is asked meanwhile
+        line = self._channels[channel].line
         return self._put(_NORMAL, lambda: self._switch(line, level), is_switch=True)
 
     def off(self) -> "Future[LightReading]":
         """Make everything dark before anything else; switches asked for earlier are cancelled."""
-        self._cancel_before = next(self._numbers)
         with self._off_lock:
+            self._cancel_before = next(self._numbers)
             # One that is under way or waits will do: many at once would only make a mute box wait for each.
             if self._off is None or self._off.done():
                 self._off = self._put(_URGENT, lambda: self._switch(None, 0.0))
@@ -135,6 +137,7 @@ class LightKeeper:
         """Switch off, confirm, release the port; idempotent. True when the box confirmed that it is dark."""
         if not self._closing.is_set():
             self._closing.set()
+            self._locked = True
             self.off()
         if self._thread.is_alive() and threading.current_thread() is not self._thread:
             self._thread.join(timeout_s)

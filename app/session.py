@@ -128,6 +128,7 @@ class Session:
         self._replay = ReplayDesk(self._publish, self._clock)
         self._segmenting = True
         self._lit = True
+        self._failures = self._asked_after = 0
         self._camera_feeds = True
         self._looking: Future[None] | None = None
         self._redraws = threading.Event()
@@ -135,7 +136,6 @@ class Session:
         self._shutter = Shutter()
         self._dose = DoseLedger(settings.channels, settings.light.dose_budget_s)
         self._field = FieldWatch()
-        self._snap_cancelled = threading.Event()
         self._view, self._contrast = View(), Contrast()
         self._ticker: _Ticker | None = None
         self._watch: _Ticker | None = None
@@ -219,7 +219,7 @@ class Session:
         """
         self.finished.clear()
         offs = self._offs
-        return self._command(lambda: self._start_live(record_to, record_frames, lit=self._offs == offs), fatal=True)
+        return self._command(lambda: self._start_live(record_to, record_frames, offs), fatal=True)
 
     def stop_live(self) -> "Future[None]":
         """Light off, camera off, recording closed."""
@@ -237,7 +237,6 @@ class Session:
 
     def all_off(self) -> "Future[LightReading | None]":
         """Make everything dark now, before anything else that was asked; live goes on in the dark."""
-        self._snap_cancelled.set()
         self._offs += 1
         self._lit = False
         off = self._bench.off()
@@ -295,8 +294,8 @@ class Session:
 
     def snap(self, segment: bool, folder: Path) -> "Future[SnapTaken]":
         """Take one frame at the least dose, save it, and count its nuclei if `segment`."""
-        self._snap_cancelled.clear()
-        return self._command(lambda: self._snap(segment, folder))
+        offs = self._offs
+        return self._command(lambda: self._snap(segment, folder, offs))
 
     def start_recording(self, folder: Path) -> "Future[None]":
         """Record every frame from now on; starts live when idle."""
@@ -349,10 +348,13 @@ class Session:
         """End everything because of `error`; from any thread. The light goes off first."""
         with self._state_lock:
             if self._state in (State.FAILED, State.CLOSED):
+                log.error("after the end", exc_info=error)
                 return
             self._state = State.FAILED
+            self._failures += 1
             off = self._bench.hold_dark()
-        self._snap_cancelled.set()
+            with suppress(RuntimeError):  # `close` came in between, and tears down itself
+                self._devices.submit(self._teardown)
         reason = sentence(error)
         if not isinstance(error, DapiscopeError):
             log.error("unexpected failure", exc_info=error)
@@ -360,8 +362,6 @@ class Session:
         self._publish(Notice("error", reason))
         if off is not None:
             off.add_done_callback(self._tell_failed_off)
-        with suppress(RuntimeError):  # `close` came in between, and tears down itself
-            self._devices.submit(self._teardown)
         if isinstance(error, CameraGoneError):
             self._replug = _Ticker("app-replug", self._look_again, 1.0)
         self.finished.set()
@@ -373,7 +373,6 @@ class Session:
             if first:
                 self._bench.hold_dark()
         if first:
-            self._snap_cancelled.set()
             self._forget_replug()
             self._devices.submit(self._teardown)
             self._devices.shutdown(wait=True)
@@ -397,6 +396,8 @@ class Session:
         with self._state_lock:
             if self._state is State.CLOSED:
                 raise LightHeldError("dapiscope is closing; start it again.")
+            if self._asked_after != self._failures:
+                raise LightHeldError("Something failed since this was asked, so it was not done; ask again.")
             self._bench.release_light()
             changed, self._state = self._state is not state, state
         if changed:
@@ -407,7 +408,7 @@ class Session:
             self._loading = self._models.submit(self._report, self._use_selected_model, True)
         self._bench.connect(self._settings)
 
-    def _start_live(self, record_to: Path | None, record_frames: int | None, *, lit: bool) -> None:
+    def _start_live(self, record_to: Path | None, record_frames: int | None, offs: int) -> None:
         if self._state in (State.LIVE, State.CLOSED):
             return
         self._close_replay()
@@ -424,7 +425,9 @@ class Session:
         self._path.start()
         if record_to is not None:
             self._start_recording(record_to, record_frames)
-        self._lit = lit
+        self._lit = True
+        if offs != self._offs:
+            self._lit = False  # "all off" was asked since: in this order, one that comes in between wins
         self._run_camera()
         self._ticker = _Ticker("app-stats", self._tick, TICK_S)
         self._watch = _Ticker("app-shutter", self._look_for_frames, 0.05)
@@ -454,8 +457,9 @@ class Session:
 
     def _relight(self) -> None:
         """Frames come again after the light was switched off for want of them."""
+        offs = self._offs
         if self._state is State.LIVE and self._lit:
-            self._switch(self._settings.light.channel, self._offs)
+            self._switch(self._settings.light.channel, offs)
             self._publish(Notice("info", "Frames come again; the light is back on."))
 
     def _stop_live(self) -> None:
@@ -506,6 +510,7 @@ class Session:
 
     def _look_for_camera(self) -> None:
         """After an unplugging: take the camera back as soon as it is there, with the settings it had."""
+        self._asked_after = self._failures
         if self._state is State.FAILED:
             try:
                 self._bench.connect(self._settings)
@@ -547,6 +552,8 @@ class Session:
         if offs != self._offs:
             self._lit = False
             self._bench.off()
+        elif name is not None and self._shutter.closed:
+            self._bench.off()  # the frames stayed away while it went on
 
     def _set_camera(self, wanted: CameraSettings) -> None:
         actual = wanted
@@ -585,7 +592,7 @@ class Session:
             self.fail(error)
             raise
 
-    def _snap(self, segment: bool, folder: Path) -> SnapTaken:
+    def _snap(self, segment: bool, folder: Path, offs: int) -> SnapTaken:
         if self._recording.active:
             raise CameraError("A recording runs; stop it before taking a snapshot, so that no frame is lost.")
         was_live = self._state is State.LIVE
@@ -597,7 +604,7 @@ class Session:
                 self._shutter.disarm()
                 self._bench.switch(None, 0.0)
                 self._bench.pause()
-            taken = self._take_snapshot(segment, folder)
+            taken = self._take_snapshot(segment, folder, offs)
         finally:
             # A failure meanwhile has moved the state on, and then nothing may be started again.
             if self._state is State.SNAPPING:
@@ -606,8 +613,8 @@ class Session:
                 self._move(State.LIVE if was_live else State.IDLE)
         return taken
 
-    def _take_snapshot(self, segment: bool, folder: Path) -> SnapTaken:
-        frame = self._bench.snap(self._settings, self._snap_cancelled.is_set)
+    def _take_snapshot(self, segment: bool, folder: Path, offs: int) -> SnapTaken:
+        frame = self._bench.snap(self._settings, lambda: offs != self._offs or self._state is not State.SNAPPING)
         frame = replace(frame, pixel_size_um=self._pixel_size(frame))
         self._show(frame)
         result = None
@@ -737,7 +744,7 @@ class Session:
         if error is not None:
             self.fail(error)
         elif self._bench.running and self._state in (State.LIVE, State.STARTING):
-            self._devices.submit(self._ended_by_itself)
+            self._devices.submit(self._report, self._ended_by_itself, True)
 
     def _ended_by_itself(self) -> None:
         if self._settings.camera_images is None:
@@ -876,7 +883,8 @@ class Session:
 
     def _move(self, state: State) -> None:
         with self._state_lock:
-            if self._state is State.CLOSED or self._state is state:
+            # Only `_begin` leads out of a failure: a step that was under way when it happened must not hide it.
+            if self._state in (State.CLOSED, State.FAILED) or self._state is state:
                 return
             self._state = state
         self._publish(StateChanged(state))
@@ -906,7 +914,15 @@ class Session:
             refused: Future[T] = Future()
             refused.set_exception(DapiscopeError("dapiscope is closing; start it again."))
             return refused
-        return (worker or self._devices).submit(self._report, work, fatal)
+        failures = self._failures
+        if worker is not None:
+            return worker.submit(self._report, work, fatal)
+
+        def fresh() -> T:
+            self._asked_after = failures  # read by `_begin`, on this same worker
+            return work()
+
+        return self._devices.submit(self._report, fresh, fatal)
 
     def _report(self, work: Callable[[], T], fatal: bool = False) -> T:
         """Run `work`; tell the operator what went wrong, and end the session if that is called for."""
