@@ -77,8 +77,6 @@ class CameraPanel(QWidget):
     def show_ready(self, event: CameraReady) -> None:
         """Show what the camera is, can do, and does: all as it was read back."""
         set_text(self.title, event.info.title)
-        # A form under a scroll area asks no wrapped text how high it is; it would cut the first line off.
-        self.title.setMinimumHeight(self.title.heightForWidth(max(self.title.width(), 160)))
         limits = self.limits = event.limits
         self._filling = True
         self.exposure.setRange(*limits.exposure_ms)
@@ -93,7 +91,6 @@ class CameraPanel(QWidget):
         self._show(event.settings)
         told = switch_warning(event.settings.exposure_ms, event.readout_ms)
         set_text(self.readout, told or f"{tr('Rows are read out over')} {number(event.readout_ms, 1)} ms")
-        self.readout.setMinimumHeight(self.readout.heightForWidth(max(self.readout.width(), 160)))
         self.readout.setToolTip(
             tr("The shutter rolls: after a change of light, frames whose rows saw both are rejected, never counted.")
         )
