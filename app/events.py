@@ -25,6 +25,7 @@ class State(StrEnum):
           │          │          │            │
           │          └──────────┴─► FAILED ◄─┘   (light off, parts stopped; start again from here)
           ├──► SNAPPING ──► IDLE (or back to LIVE)
+          ├──► PLAN ──► IDLE
           ├──► REPLAYING ──► IDLE
           └──► CLOSED
     """
@@ -33,6 +34,7 @@ class State(StrEnum):
     STARTING = "starting"
     LIVE = "live"
     SNAPPING = "snapping"
+    PLAN = "plan"
     REPLAYING = "replaying"
     STOPPING = "stopping"
     FAILED = "failed"
@@ -153,6 +155,35 @@ class RecordingChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class PlanMoved:
+    """The plan that runs has `taken` of its `total` frames, or was paused or went on.
+
+    `deviation_ms` is how much later than planned the last frame began; `left_s` is estimated; `disk_left_s` is until
+    the disk is full at the rate so far, None where that is not known.
+    """
+
+    taken: int
+    total: int
+    deviation_ms: float
+    elapsed_s: float
+    left_s: float
+    disk_left_s: float | None
+    paused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PlanEnded:
+    """A plan ended; `path` exists if a frame was `taken`, and `reason` says why it is not `complete`."""
+
+    path: Path
+    taken: int
+    total: int
+    complete: bool
+    reason: str
+    unconfirmed: int
+
+
+@dataclass(frozen=True, slots=True)
 class ReplayMoved:
     """The replay stands before frame `position` of `length`."""
 
@@ -186,6 +217,8 @@ Event = (
     | StatsReady
     | SnapTaken
     | RecordingChanged
+    | PlanMoved
+    | PlanEnded
     | ReplayMoved
     | ModelReady
 )

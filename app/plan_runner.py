@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from app.clock import Clock
-from app.errors import DapiscopeError, RecordingError
+from app.errors import DapiscopeError, LightHeldError, RecordingError
 from app.frame import Frame
 from app.plan import Estimate, Plan, PlannedFrame
 from app.recording import Recorder, RunMetadata, check_disk
@@ -128,6 +128,7 @@ class PlanRunner:
         self._plan, self._settings, self._snap, self._clock = plan, settings, snap, clock
         self._told = told or (lambda progress: None)
         self._stop, self._paused = threading.Event(), threading.Event()
+        self._why = ""
         self._log = _Log()
         self._zero_s = 0.0
 
@@ -139,8 +140,9 @@ class PlanRunner:
         """Go on after `pause`. Any thread."""
         self._paused.clear()
 
-    def stop(self) -> None:
-        """End after the frame being taken; what was taken is kept. Any thread."""
+    def stop(self, why: str = "The plan was stopped.") -> None:
+        """End after the frame being taken; what was taken is kept, and the file says `why`. Any thread."""
+        self._why = self._why or why
         self._stop.set()
 
     @property
@@ -171,13 +173,14 @@ class PlanRunner:
             self._run(recorder)
         except DapiscopeError as problem:
             # A stop that came between two steps of a frame cancels that frame, which is no failure.
-            error = None if self._stop.is_set() and type(problem) is DapiscopeError else problem
+            cancelled = type(problem) is DapiscopeError or isinstance(problem, LightHeldError)
+            error = None if self._stop.is_set() and cancelled else problem
         except BaseException as problem:
             recorder.close(self._notes(f"A fault of the program ended the plan: {problem!r}."))
             raise
         total = len(self._plan.frames)
         done = error is None and self._log.taken == total
-        reason = "" if done else str(error) if error is not None else "The plan was stopped."
+        reason = "" if done else str(error) if error is not None else self._why
         summary = recorder.close(self._notes(reason))
         if summary.error is not None and error is None:
             error, reason = summary.error, str(summary.error)

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar, cast
 
@@ -56,6 +57,9 @@ from app.frame import Frame, Segmentation
 from app.hardware.base import Camera, LightReading, LightSource
 from app.inference.overlay import render_overlay, to_8bit, upscale_labels
 from app.live_path import LivePath, Pace, countable
+from app.plan import Plan
+from app.plan_desk import BUSY, PlanDesk, check_room
+from app.plan_runner import PlanResult
 from app.recording import RunMetadata, save_snapshot
 from app.settings import CameraSettings, Channel, Settings
 from app.shutter import Shutter
@@ -126,6 +130,7 @@ class Session:
         self._pace = Pace()
         self._recording = RecordingDesk(self._publish, self.fail, self._recording_full)
         self._replay = ReplayDesk(self._publish, self._clock)
+        self._plans = PlanDesk(self._publish, self._planned_frame, self._clock)
         self._segmenting = True
         self._lit = True
         self._failures = self._asked_after = 0
@@ -239,6 +244,7 @@ class Session:
         """Make everything dark now, before anything else that was asked; live goes on in the dark."""
         self._offs += 1
         self._lit = False
+        self._plans.stop("All lights were switched off.")
         off = self._bench.off()
         if off is not None:
             off.add_done_callback(self._tell_failed_off)
@@ -297,6 +303,27 @@ class Session:
         offs = self._offs
         return self._command(lambda: self._snap(segment, folder, offs))
 
+    def run_plan(self, plan: Plan, folder: Path) -> "Future[PlanResult]":
+        """Carry out `plan` into a new file in `folder`; live imaging ends first, and it is dark afterwards.
+
+        Until it ends, nothing else can be asked of the devices; `all_off`, `close` and every failure stop it.
+        """
+        if not self._plans.claim(plan, self._settings, self._bench.snap):
+            return self._refused(BUSY)
+        return self._command(lambda: self._run_plan(plan, folder), planned=True)
+
+    def pause_plan(self) -> None:
+        """Hold the plan's clock after the frame being taken; it is dark meanwhile."""
+        self._plans.pause()
+
+    def resume_plan(self) -> None:
+        """Go on with the plan."""
+        self._plans.resume()
+
+    def stop_plan(self) -> None:
+        """End the plan after the frame being taken; what was taken is kept."""
+        self._plans.stop("The plan was stopped.")
+
     def start_recording(self, folder: Path) -> "Future[None]":
         """Record every frame from now on; starts live when idle."""
         if self._state is State.LIVE:
@@ -352,6 +379,7 @@ class Session:
                 return
             self._state = State.FAILED
             self._failures += 1
+            self._plans.stop(sentence(error))
             off = self._bench.hold_dark()
             with suppress(RuntimeError):  # `close` came in between, and tears down itself
                 self._devices.submit(self._teardown)
@@ -371,6 +399,7 @@ class Session:
         with self._state_lock:
             first, self._state = self._state is not State.CLOSED, State.CLOSED
             if first:
+                self._plans.stop("dapiscope was closed.")
                 self._bench.hold_dark()
         if first:
             self._forget_replug()
@@ -633,6 +662,31 @@ class Session:
         self._publish(taken)
         return taken
 
+    def _run_plan(self, plan: Plan, folder: Path) -> PlanResult:
+        try:
+            if self._recording.active:
+                raise CameraError("A recording runs; stop it before starting a plan, so that no frame is lost.")
+            self._stop_live()
+            self._close_replay()
+            check_room(plan, self._settings, folder)
+            self._begin(State.PLAN)
+            self._connect()
+            result = self._plans.run(folder, self._metadata(None))
+        finally:
+            self._plans.release()
+            if self._state is State.PLAN:
+                self._move(State.IDLE)
+        if isinstance(result.error, CameraGoneError):
+            self.fail(result.error)  # as while live: the camera is taken back as soon as it is there
+        elif result.error is not None:
+            with suppress(DapiscopeError):
+                self._report(partial(_raise, result.error))
+        return result
+
+    def _planned_frame(self, frame: Frame) -> None:
+        self.last_frame = frame
+        self._redraw()  # drawn on another thread: the plan is on time
+
     def _counter_for_snap(self, frame: Frame) -> Counter | None:
         """Return what counts `frame`; None, and a sentence, when it does not show nuclei."""
         counting = frozenset(channel.name for channel in self._settings.channels if channel.counts_nuclei)
@@ -802,7 +856,7 @@ class Session:
             self._light_failed(error)
 
     def _light_failed(self, error: BaseException) -> None:
-        if self._state in (State.LIVE, State.STARTING, State.SNAPPING):
+        if self._state in (State.LIVE, State.STARTING, State.SNAPPING, State.PLAN):
             self.fail(error)
         else:
             self._tell(error)
@@ -908,7 +962,12 @@ class Session:
                 self.fail(error)
 
     def _command(
-        self, work: Callable[[], T], *, fatal: bool = False, worker: ThreadPoolExecutor | None = None
+        self,
+        work: Callable[[], T],
+        *,
+        fatal: bool = False,
+        worker: ThreadPoolExecutor | None = None,
+        planned: bool = False,
     ) -> "Future[T]":
         if self._state is State.CLOSED:
             refused: Future[T] = Future()
@@ -917,12 +976,21 @@ class Session:
         failures = self._failures
         if worker is not None:
             return worker.submit(self._report, work, fatal)
+        if self._plans.active and not planned:
+            # It would wait for the plan's end, and then shine when nobody expects it any more.
+            return self._refused(BUSY)
 
         def fresh() -> T:
             self._asked_after = failures  # read by `_begin`, on this same worker
             return work()
 
         return self._devices.submit(self._report, fresh, fatal)
+
+    def _refused(self, why: str) -> "Future[Any]":
+        self._publish(Notice("warning", why))
+        refused: Future[Any] = Future()
+        refused.set_exception(DapiscopeError(why))
+        return refused
 
     def _report(self, work: Callable[[], T], fatal: bool = False) -> T:
         """Run `work`; tell the operator what went wrong, and end the session if that is called for."""
@@ -962,6 +1030,10 @@ class _Ticker:
         self._stopped.set()
         if threading.current_thread() is not self._thread:
             self._thread.join(5.0)
+
+
+def _raise(error: BaseException) -> None:
+    raise error
 
 
 def sentence(error: BaseException) -> str:

@@ -74,8 +74,8 @@ def test_the_leds_are_dimmed_faster_than_a_rolling_shutter_sees(board, light):
 
 def test_stopping_the_feed_is_dark_within_the_watchdogs_time(board, light):
     light.set(1, 0.5)
-    assert light.set_watchdog(500)
-    for _ in range(8):
+    assert light.set_watchdog(1500)
+    for _ in range(18):
         time.sleep(0.1)
         assert light.read().levels[1] == pytest.approx(0.5, abs=0.01)
     asked_s = time.monotonic()
@@ -85,7 +85,7 @@ def test_stopping_the_feed_is_dark_within_the_watchdogs_time(board, light):
     dark_s, levels = board.changes_between(fed_s, math.inf)[-1]
     assert levels == DARK
     # On the board's own clock, which may run late on a busy machine but never early.
-    assert dark_s - asked_s >= 0.49
+    assert dark_s - asked_s >= 1.49
     assert "it went dark by itself" in light.read().faults
 
 

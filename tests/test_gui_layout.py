@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QAbstractButton, QComboBox, QLabel, QScrollArea, Q
 from app.events import Stats, StatsReady
 from app.gui.main_window import MainWindow
 from app.gui.panels.light import LightButton
-from app.gui.panels.status_strip import Eliding
+from app.gui.panels.parts import Eliding
 from app.gui.store import WindowStore
 from app.gui.theme import DARK, RED, THEME, contrast_ratio
 from app.settings import DEFAULT_CHANNELS
@@ -24,6 +24,7 @@ def make_window(qtbot, tmp_path):
     def make(width, height, letters):
         store = QSettings(str(tmp_path / "window.ini"), QSettings.Format.IniFormat)
         store.setValue("letters", str(letters))
+        store.setValue("folder", "/home/someone/with.a.long.name/Documents/dapiscope/2026/U2OS, plate 3, well B4")
         session = FakeSession()
         window = MainWindow(session, WindowStore(store))
         made.append(window)

@@ -87,9 +87,9 @@ static int obey(avr_t *avr, int *open) {
   if (strstr(text, "open")) *open = 1;
   if (strstr(text, "close")) *open = 0;
   if (strstr(text, "reset")) avr_reset(avr);
-  if (strstr(text, "mark")) printf("mark\n");
   if (strstr(text, "timers"))
     printf("timers %d %d %d %d\n", avr->data[TCCR1A], avr->data[TCCR1A + 1], avr->data[TCCR2A], avr->data[TCCR2A + 1]);
+  if (strstr(text, "mark")) printf("mark\n"); /* last: it says that what was asked before it is done */
   interlock(avr, *open);
   return 1;
 }

@@ -1,7 +1,7 @@
 """Small building blocks of the panels."""
 
-from PySide6.QtCore import QEvent, QObject, Qt, Signal
-from PySide6.QtGui import QKeyEvent
+from PySide6.QtCore import QEvent, QObject, QSize, Qt, Signal
+from PySide6.QtGui import QKeyEvent, QPainter, QPaintEvent, QPalette
 from PySide6.QtWidgets import (
     QAbstractSpinBox,
     QComboBox,
@@ -24,13 +24,36 @@ from app.gui.theme import THEME
 
 def label(text: str = "", role: str = "", *, wrap: bool = False) -> QLabel:
     """Return a text; `role` is ``muted``, ``good``, ``warning``, ``error`` or ``title``."""
-    made = QLabel(text)
+    made = _Wrapping(text) if wrap else QLabel(text)
     made.setTextFormat(Qt.TextFormat.PlainText)
     set_role(made, role)
-    made.setWordWrap(wrap)
-    if wrap:
-        made.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
     return made
+
+
+class _Wrapping(QLabel):
+    """A text of several lines that is never cut: nested layouts lose sight of its height, so it holds it itself."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.setWordWrap(True)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
+
+    def event(self, event: QEvent) -> bool:
+        """Take as many lines as the text needs, whenever width, text or letters change."""
+        done = super().event(event)
+        if event.type() in (QEvent.Type.Resize, QEvent.Type.LayoutRequest, QEvent.Type.FontChange, QEvent.Type.Show):
+            self._fit()
+        return done
+
+    def setText(self, text: str) -> None:  # noqa: N802 - Qt's name
+        """Show another text."""
+        super().setText(text)
+        self._fit()
+
+    def _fit(self) -> None:
+        height = self.heightForWidth(self.width()) if self.text() else 0
+        if height != self.minimumHeight():
+            self.setMinimumHeight(height)
 
 
 def set_role(widget: QWidget, role: str) -> None:
@@ -45,6 +68,33 @@ def set_text(widget: QLabel, text: str) -> None:
     """Change a text only where it differs: a label laid out again costs more than a comparison."""
     if widget.text() != text:
         widget.setText(text)
+
+
+class Eliding(QLabel):
+    """A line that asks for its whole width, makes do with less, and then shows dots; its tooltip says it all.
+
+    Parameters
+    ----------
+    dots : Qt.TextElideMode
+        Where they go: a path is known by its beginning and its end.
+    """
+
+    def __init__(self, dots: Qt.TextElideMode = Qt.TextElideMode.ElideRight) -> None:
+        super().__init__()
+        self._dots = dots
+        self.setTextFormat(Qt.TextFormat.PlainText)
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802 - Qt's name
+        """Return room for a word."""
+        return QSize(THEME.px(40), super().minimumSizeHint().height())
+
+    def paintEvent(self, _event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
+        """Draw as much of the text as there is room for."""
+        painter = QPainter(self)
+        painter.setPen(self.palette().color(QPalette.ColorRole.WindowText))
+        text = self.fontMetrics().elidedText(self.text(), self._dots, self.width())
+        painter.drawText(self.rect(), Qt.AlignmentFlag.AlignVCenter, text)
+        painter.end()
 
 
 class Section(QFrame):

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QToolButton, QWidget
 
-from app.gui.panels.parts import form, label
+from app.gui.panels.parts import Eliding, form, set_role
 from app.gui.text import tr
 
 
@@ -31,7 +31,8 @@ class SamplePanel(QWidget):
         self.operator.setAccessibleName(tr("Operator"))
         self.sample.setToolTip(tr("Name of the sample; it is written into every file."))
         self.operator.setToolTip(tr("Who works here; it is written into every file."))
-        self.folder = label("", "muted", wrap=True)
+        self.folder = Eliding(Qt.TextElideMode.ElideMiddle)
+        set_role(self.folder, "muted")
         self.choose = QToolButton()
         self.choose.setText("…")
         self.choose.setToolTip(tr("Choose the folder for snapshots and recordings.  [Ctrl+Shift+S]"))
@@ -51,6 +52,6 @@ class SamplePanel(QWidget):
         self.choose.clicked.connect(lambda _checked=False: self.folder_asked.emit())
 
     def show_folder(self, folder: Path) -> None:
-        """Show where files go, with room to break the line."""
-        self.folder.setText(str(folder).replace("/", "/\u200b").replace("\\", "\\\u200b"))
+        """Show where files go."""
+        self.folder.setText(str(folder))
         self.folder.setToolTip(str(folder))

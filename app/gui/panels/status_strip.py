@@ -1,11 +1,9 @@
 """One line at the bottom: how fast everything runs, what was lost and why, and whether it is being recorded."""
 
-from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QPainter, QPaintEvent, QPalette
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QSizePolicy
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QProgressBar, QSizePolicy
 
 from app.events import RecordingChanged, State, Stats
-from app.gui.panels.parts import label, set_role, set_text
+from app.gui.panels.parts import Eliding, label, set_role, set_text
 from app.gui.text import duration, number, percent, tr
 from app.gui.theme import THEME
 
@@ -98,25 +96,8 @@ class StatusStrip(QFrame):
         self.recording.setToolTip(f"{event.path or ''}\n{tr('queue')} {percent(event.fill)}")
 
 
-class Eliding(QLabel):
-    """A text that asks for its whole width, makes do with less, and then ends in dots."""
-
-    def minimumSizeHint(self) -> QSize:  # noqa: N802 - Qt's name
-        """Return room for a word."""
-        return QSize(THEME.px(40), super().minimumSizeHint().height())
-
-    def paintEvent(self, _event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
-        """Draw as much of the text as there is room for."""
-        painter = QPainter(self)
-        painter.setPen(self.palette().color(QPalette.ColorRole.WindowText))
-        text = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, self.width())
-        painter.drawText(self.rect(), Qt.AlignmentFlag.AlignVCenter, text)
-        painter.end()
-
-
-def _shrinking(role: str) -> "Eliding":
+def _shrinking(role: str) -> Eliding:
     """Return a text that gives way on a narrow window; its tooltip says it all."""
     made = Eliding()
-    made.setTextFormat(Qt.TextFormat.PlainText)
     made.setProperty("role", role)
     return made
