@@ -1,0 +1,231 @@
+"""A plan in a session on the simulators: paused, resumed, stopped, failed; and nothing else drives the microscope."""
+
+import json
+import threading
+import time
+
+import pytest
+import tifffile
+
+import app.build
+from app.clock import SystemClock
+from app.errors import DapiscopeError, RefusedError
+from app.events import LightSeen, Notice, PictureReady, PlanEnded, PlanMoved, State, StateChanged
+from app.plan import make_plan
+from app.recording import open_replay
+from app.recording.ome import read_map
+from app.settings import CameraSettings, LightSettings, Settings
+
+SETTINGS = Settings(
+    camera=CameraSettings(roi=(0, 0, 320, 240), exposure_ms=5), light=LightSettings(intensity=0.5, settle_ms=1)
+)
+
+
+class SkippingClock(SystemClock):
+    """The machine's clock, which the test puts forward."""
+
+    ahead_s = 0.0
+
+    def monotonic(self):
+        return super().monotonic() + self.ahead_s
+
+    def unix(self):
+        return super().unix() + self.ahead_s
+
+
+class Stand:
+    def __init__(self, clock):
+        self.session = app.build.make_session(SETTINGS, clock)
+        self.clock = clock
+        self.events = []
+        self.changed = threading.Condition()
+        self.reactions = []
+        self.session.subscribe(self.take)
+
+    def take(self, event):
+        for reaction in self.reactions:
+            reaction(event)
+        with self.changed:
+            self.events.append(event)
+            self.changed.notify_all()
+
+    def of(self, kind):
+        with self.changed:
+            return [event for event in self.events if isinstance(event, kind)]
+
+    def wait(self, condition):
+        with self.changed:
+            assert self.changed.wait_for(condition, 20), [
+                e for e in self.events if isinstance(e, StateChanged | Notice)
+            ]
+
+    def at(self, taken, do):
+        """Call `do` once when a plan has `taken` frames, on the plan's own thread."""
+        done = []
+
+        def react(event):
+            if isinstance(event, PlanMoved) and event.taken == taken and not done:
+                done.append(True)
+                do()
+
+        self.reactions.append(react)
+
+    @property
+    def dark(self):
+        box = self.session._parts.light.__self__._box
+        return not any(box.levels_at(self.clock.monotonic()))
+
+    @property
+    def states(self):
+        return [event.state for event in self.of(StateChanged)]
+
+
+@pytest.fixture
+def stand():
+    made = Stand(SkippingClock())
+    yield made
+    assert made.session.close()
+    assert made.dark
+
+
+def plan_of(times, interval=0.15, channels=("405", "633")):
+    return make_plan({"channels": list(channels), "time_plan": {"interval": interval, "loops": times}}, SETTINGS)
+
+
+def notes(path):
+    with tifffile.TiffFile(path) as tif:
+        return read_map(tif.ome_metadata)
+
+
+def test_a_plan_runs_in_the_session_and_it_is_dark_afterwards(stand, tmp_path):
+    result = stand.session.run_plan(plan_of(3), tmp_path).result(30)
+    assert result.complete and result.taken == 6
+    assert stand.states == [State.PLAN, State.IDLE]
+    assert [event.taken for event in stand.of(PlanMoved)] == [1, 2, 3, 4, 5, 6]
+    (ended,) = stand.of(PlanEnded)
+    assert (ended.path, ended.complete, ended.unconfirmed) == (result.path, True, 0)
+    assert {e.channel for e in stand.of(LightSeen)} == {"405", "633", None}
+    stand.wait(lambda: bool(stand.of(PictureReady)))
+    assert stand.dark
+
+
+def test_a_pause_of_an_hour_shifts_the_plan_and_is_recorded(stand, tmp_path):
+    stand.at(4, stand.session.pause_plan)
+    asked = stand.session.run_plan(plan_of(4, interval=0.3), tmp_path)
+    stand.wait(lambda: any(event.paused for event in stand.of(PlanMoved)))
+    assert stand.session.state is State.PLAN and not asked.done()
+    stand.wait(lambda: stand.of(LightSeen)[-1].channel is None)
+    taken = len(stand.of(PlanMoved))
+    stand.clock.ahead_s += 3600
+    time.sleep(0.2)
+    assert len(stand.of(PlanMoved)) == taken
+    stand.session.resume_plan()
+    result = asked.result(30)
+    assert result.complete and result.taken == 8
+    (pause,) = json.loads(notes(result.path)["pauses"])
+    assert pause["after frame"] == 4 and 3600 <= pause["seconds"] < 3630
+    with open_replay(result.path) as replay:
+        ends = [replay.frame(n).exposure_end_s for n in range(8)]
+    assert ends[4] - ends[3] > 3600
+    # The pause is no lateness: what follows keeps the intervals of the timetable.
+    assert max(result.deviation_ms[4:]) < 60_000
+
+
+@pytest.mark.parametrize(
+    ("how", "why"),
+    [
+        (lambda session: session.stop_plan(), "The plan was stopped."),
+        (lambda session: session.all_off(), "All lights were switched off."),
+    ],
+    ids=["stop", "escape"],
+)
+def test_a_stopped_plan_leaves_a_file_that_says_so(stand, tmp_path, how, why):
+    stand.at(3, lambda: how(stand.session))
+    result = stand.session.run_plan(plan_of(50), tmp_path).result(30)
+    assert (result.complete, result.error, result.reason) == (False, None, why)
+    assert 3 <= result.taken < 6
+    assert json.loads(notes(result.path)["complete"]) is False and notes(result.path)["ended by"] == why
+    assert stand.session.state is State.IDLE
+    assert stand.dark
+    # And the next plan is none the worse.
+    assert stand.session.run_plan(plan_of(1), tmp_path).result(30).complete
+
+
+def test_stopping_a_paused_plan_ends_it(stand, tmp_path):
+    stand.at(1, stand.session.pause_plan)
+    asked = stand.session.run_plan(plan_of(9), tmp_path)
+    stand.wait(lambda: any(event.paused for event in stand.of(PlanMoved)))
+    stand.session.stop_plan()
+    assert asked.result(20).taken == 1
+
+
+def test_nothing_else_drives_the_microscope_meanwhile(stand, tmp_path):
+    stand.at(1, stand.session.pause_plan)
+    asked = stand.session.run_plan(plan_of(2), tmp_path)
+    stand.wait(lambda: any(event.paused for event in stand.of(PlanMoved)))
+    session = stand.session
+    for command in (
+        session.start_live,
+        session.connect,
+        lambda: session.snap(False, tmp_path),
+        lambda: session.set_channel("488"),
+        lambda: session.set_camera(CameraSettings(exposure_ms=7)),
+        lambda: session.run_plan(plan_of(1), tmp_path),
+    ):
+        with pytest.raises(DapiscopeError, match="plan runs"):
+            command().result(5)
+    assert any("plan runs" in notice.text for notice in stand.of(Notice))
+    session.resume_plan()
+    assert asked.result(20).complete
+    assert session.settings.light.channel == "405"
+    assert State.LIVE not in stand.states
+
+
+def test_a_plan_ends_live_and_stays_dark(stand, tmp_path):
+    stand.session.start_live().result(20)
+    assert stand.session.run_plan(plan_of(1), tmp_path).result(20).complete
+    assert stand.states[-3:] == [State.IDLE, State.PLAN, State.IDLE]
+    assert stand.dark
+
+
+def test_an_unplugged_camera_fails_the_session_and_keeps_the_frames(stand, tmp_path):
+    stand.session.connect().result(20)
+    stand.at(3, lambda: stand.session._bench.camera.faults.unplug())
+    result = stand.session.run_plan(plan_of(50), tmp_path).result(30)
+    assert result.error is not None and result.taken == 3
+    stand.wait(lambda: stand.states[-1] is State.FAILED)
+    assert json.loads(notes(result.path)["complete"]) is False
+    assert stand.dark
+
+
+def test_closing_ends_the_plan_and_its_file(tmp_path):
+    stand = Stand(SystemClock())
+    asked = stand.session.run_plan(plan_of(500), tmp_path)
+    stand.wait(lambda: len(stand.of(PlanMoved)) >= 2)
+    assert stand.session.close()
+    result = asked.result(0)
+    assert not result.complete and result.reason == "dapiscope was closed."
+    assert notes(result.path)["ended by"] == "dapiscope was closed."
+    assert stand.dark
+
+
+def test_a_failure_elsewhere_ends_the_plan_in_the_dark(stand, tmp_path):
+    asked = stand.session.run_plan(plan_of(500), tmp_path)
+    stand.wait(lambda: len(stand.of(PlanMoved)) >= 2)
+    stand.session.fail(RuntimeError("a slot broke"))
+    assert "a slot broke" in asked.result(20).reason
+    assert stand.session.state is State.FAILED
+    stand.wait(lambda: stand.dark)
+
+
+def test_a_plan_without_room_is_refused_in_the_dark(stand, tmp_path, monkeypatch):
+    def refuse(*_args, **_more):
+        raise RefusedError("The disk is too small.", "disk")
+
+    monkeypatch.setattr("app.plan_runner.check_disk", refuse)
+    with pytest.raises(RefusedError):
+        stand.session.run_plan(plan_of(1), tmp_path).result(20)
+    assert stand.session.state is State.IDLE
+    assert all(event.channel is None for event in stand.of(LightSeen))
+    monkeypatch.undo()
+    assert stand.session.run_plan(plan_of(1), tmp_path).result(20).complete
