@@ -30,8 +30,3 @@ def no_thread_is_left_behind(request: pytest.FixtureRequest):
         time.sleep(0.01)
     if left() and request.node.get_closest_marker("prove") is None:
         pytest.fail(f"threads left behind: {', '.join(left())}")
-
-
-def pytest_collection_modifyitems(items):
-    # Sizes of texts are measured on a fresh application: other tests leave fonts and styles behind.
-    items.sort(key=lambda item: item.path.name != "test_gui_layout.py")

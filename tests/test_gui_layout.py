@@ -49,6 +49,14 @@ def make_window(qtbot, tmp_path):
     THEME.set(DARK, 1.0)
 
 
+def settle(qtbot, window):
+    """Wait until the layouts have come to rest: texts of several lines take them a few rounds."""
+    before = None
+    while before != (now := [widget.geometry() for widget in window.findChildren(QWidget)]):
+        before = now
+        qtbot.wait(50)
+
+
 def cut_off(window: QWidget) -> list[str]:
     """Return what is smaller than its text."""
     found = []
@@ -80,7 +88,7 @@ def test_nothing_is_cut_off(qtbot, make_window, width, height, letters):
     for section in window.sections.values():
         section.set_open(True)
     window.replay_bar.show()
-    qtbot.wait(50)
+    settle(qtbot, window)
     assert (window.width(), window.height()) == (width, height)
     assert cut_off(window) == []
     inner = window.panel_area.viewport().width()
