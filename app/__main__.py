@@ -1,7 +1,9 @@
 """The command line. Errors become one clear line and an exit code: 0 done, 1 failed, 2 usage, 3 refused."""
 
 import logging
+import os
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -506,19 +508,32 @@ def _print_account(account: dict[str, Any]) -> None:
 
 def main() -> NoReturn:
     """Run the command line."""
+    code = _run()
+    if any(thread.name.startswith("app-devices") for thread in threading.enumerate()):
+        # A driver never came back; the light is off, all files are closed, and Python would wait for it for ever.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
+def _run() -> int:
+    """Run the command line and return its exit code."""
     try:
         cli(standalone_mode=True)
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except DapiscopeError as error:
         err.print(str(error), style="red", highlight=False, soft_wrap=True, markup=False)
-        sys.exit(error.exit_code)
+        return error.exit_code
     except OSError as error:
         # A folder that is a file, a full disk, a path that may not be used: no bug of ours, so no traceback.
         place = f"{error.filename}: " if error.filename else ""
         err.print(
             f"{place}{error.strerror or error}; choose another place.", style="red", highlight=False, markup=False
         )
-        sys.exit(1)
-    sys.exit(0)
+        return 1
+    return 0
 
 
 if __name__ == "__main__":

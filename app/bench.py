@@ -96,7 +96,7 @@ class Bench:
     def hold_dark(self) -> "Future[LightReading] | None":
         """Make everything dark, and let nothing shine again until `release_light`; any thread."""
         self._held = True
-        return self._keeper.lock() if self._keeper is not None else None
+        return self._heard(self._keeper.lock()) if self._keeper is not None else None
 
     def release_light(self) -> None:
         """Let lights be switched on again."""
@@ -106,7 +106,18 @@ class Bench:
 
     def off(self) -> "Future[LightReading] | None":
         """Make everything dark before anything else; any thread. None without a light source."""
-        return self._keeper.off() if self._keeper is not None else None
+        return self._heard(self._keeper.off()) if self._keeper is not None else None
+
+    def _heard(self, off: "Future[LightReading]") -> "Future[LightReading]":
+        """See that an "off" which fails is told, whether or not anybody waits for it."""
+
+        def look(done: "Future[LightReading]") -> None:
+            error = None if done.cancelled() else done.exception()
+            if error is not None:
+                self._light_failed(error)
+
+        off.add_done_callback(look)
+        return off
 
     def switch(self, channel: str | None, level: float) -> LightReading:
         """Shine `channel` alone at `level` (None: dark) and return what was read back."""

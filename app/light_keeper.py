@@ -91,10 +91,12 @@ class LightKeeper:
         try:
             return self._opened.result(timeout_s)
         except TimeoutError as error:
-            self._closing.set()  # it lets go of the port by itself, should it ever come back
             raise LightGoneError(
                 "The light source does not answer; check its cable and power, then connect again."
             ) from error
+        finally:
+            if not self._opened.done() or self._opened.exception() is not None:
+                self._closing.set()  # nobody waits any more: it lets go of the port by itself, should it come back
 
     def lock(self) -> "Future[LightReading]":
         """Let nothing shine from now on, not even what was asked before, until `unlock`; and make everything dark."""

@@ -69,6 +69,12 @@ NO_WATCHDOG = (
     "This light source has no watchdog: it is switched off if dapiscope dies, but if its cable is pulled it shines on; "
     "switch it off by hand then."
 )
+HUNG = (
+    "The camera's driver does not come back, so dapiscope leaves without it; unplug the camera and plug it in again "
+    "before the next start."
+)
+PATIENCE_S = 30.0
+"""What a device may take to stop when the session closes."""
 T = TypeVar("T")
 TICK_S = 0.5
 """Between looks at rates, recording and field."""
@@ -145,7 +151,8 @@ class Session:
         self._ticker: _Ticker | None = None
         self._watch: _Ticker | None = None
         self._replug: _Ticker | None = None
-        self._light_was_dark = True
+        self._light_was_dark = False
+        self._closed, self._closer = threading.Event(), threading.current_thread()
         self._tracker: Any = None
         self._told: deque[str] = deque(maxlen=8)
         self._loading: Future[None] | None = None
@@ -247,7 +254,6 @@ class Session:
         self._plans.stop("All lights were switched off.")
         off = self._bench.off()
         if off is not None:
-            off.add_done_callback(self._tell_failed_off)
             return cast("Future[LightReading | None]", off)
         nothing: Future[LightReading | None] = Future()
         nothing.set_result(None)
@@ -380,7 +386,7 @@ class Session:
             self._state = State.FAILED
             self._failures += 1
             self._plans.stop(sentence(error))
-            off = self._bench.hold_dark()
+            self._bench.hold_dark()
             with suppress(RuntimeError):  # `close` came in between, and tears down itself
                 self._devices.submit(self._teardown)
         reason = sentence(error)
@@ -388,26 +394,35 @@ class Session:
             log.error("unexpected failure", exc_info=error)
         self._publish(StateChanged(State.FAILED, reason))
         self._publish(Notice("error", reason))
-        if off is not None:
-            off.add_done_callback(self._tell_failed_off)
         if isinstance(error, CameraGoneError):
             self._replug = _Ticker("app-replug", self._look_again, 1.0)
         self.finished.set()
 
     def close(self) -> bool:
-        """Light off, everything stopped and released; idempotent; waits. True when the box confirmed it is dark."""
+        """Light off, everything stopped and released; idempotent; waits. True when the box confirmed it is dark.
+
+        A device that hangs in its driver is given `PATIENCE_S`, then left behind: the light does not wait for it.
+        """
         with self._state_lock:
             first, self._state = self._state is not State.CLOSED, State.CLOSED
             if first:
+                self._closer = threading.current_thread()
                 self._plans.stop("dapiscope was closed.")
                 self._bench.hold_dark()
         if first:
             self._forget_replug()
-            self._devices.submit(self._teardown)
-            self._devices.shutdown(wait=True)
+            stopped = self._devices.submit(self._teardown)
+            self._devices.shutdown(wait=False)
+            try:
+                stopped.result(PATIENCE_S)
+            except TimeoutError:
+                self._publish(Notice("error", HUNG))
             self._light_was_dark = self._bench.close_light()
             self._models.shutdown(wait=True)
+            self._closed.set()
             self._publish(StateChanged(State.CLOSED))
+        elif self._closer is not threading.current_thread():
+            self._closed.wait()
         return self._light_was_dark
 
     # ------------------------------------------------------------------ on the device worker
@@ -457,29 +472,27 @@ class Session:
         self._lit = True
         if offs != self._offs:
             self._lit = False  # "all off" was asked since: in this order, one that comes in between wins
+        self._watch = _Ticker("app-shutter", self._look_for_frames, 0.05)  # before anything shines
         self._run_camera()
         self._ticker = _Ticker("app-stats", self._tick, TICK_S)
-        self._watch = _Ticker("app-shutter", self._look_for_frames, 0.05)
         if self._state is State.STARTING:
             self._move(State.LIVE)
 
     def _run_camera(self) -> None:
         light = self._settings.light
         shine = (light.channel, light.intensity) if self._lit else None
+        if self._settings.camera_images is None:  # a folder is played only as fast as it is counted
+            # Before the start: a camera that never comes back from it must not keep the light on.
+            self._shutter.arm(self._clock.monotonic(), self._bench.frame_period_s())
         self._bench.run(shine, light.settle_ms, self._frame_arrived, self._camera_ended)
         if not self._lit:
             self._bench.off()  # "all off" may have come while the light went on
-        self._arm_shutter()
-
-    def _arm_shutter(self) -> None:
-        if self._settings.camera_images is None:  # a folder is played only as fast as it is counted
-            self._shutter.arm(self._clock.monotonic(), self._bench.frame_period_s())
 
     def _look_for_frames(self) -> None:
-        if self._shutter.overdue(self._clock.monotonic()) and self._state is State.LIVE:
-            off = self._bench.off()
-            if off is not None:
-                off.add_done_callback(self._tell_failed_off)
+        if self._state not in (State.LIVE, State.STARTING, State.SNAPPING):
+            return
+        if self._shutter.overdue(self._clock.monotonic()):
+            self._bench.off()
             self._publish(
                 Notice("warning", "No frames come from the camera, so the light was switched off; check its cable.")
             )
@@ -514,8 +527,12 @@ class Session:
                 off.result(ANSWER_S)
             except TimeoutError:
                 problems.append(LightStuckError("THE LIGHT MAY STILL BE ON: its box does not answer; cut its power."))
-        for problem in problems:
-            raise problem
+            except Exception as error:  # noqa: BLE001 - told with the others
+                problems.append(error)
+        for problem in problems[1:]:
+            self._tell(problem)
+        if problems:
+            raise problems[0]
 
     def _stop_path(self) -> None:
         if self._path is not None:
@@ -591,8 +608,7 @@ class Session:
             cold = wanted.model_dump(exclude=hot) != self._settings.camera.model_dump(exclude=hot)
             if self._state is not State.LIVE or not cold:
                 actual = self._bench.configure(wanted)
-                if self._state is State.LIVE:
-                    self._arm_shutter()
+                self._shutter.repace(self._clock.monotonic(), self._bench.frame_period_s())
             elif self._recording.active:
                 raise CameraError("Stop the recording before changing the pixel format, the region or the binning.")
             else:
@@ -727,7 +743,9 @@ class Session:
             "dose": self.dose,
         }
         error = self._recording.stop(notes)
-        if error is not None and self._state is not State.FAILED:
+        if error is not None and self._state is State.FAILED:
+            self._tell(error)  # the session has ended already; what became of its file is news all the same
+        elif error is not None:
             raise error
 
     # ------------------------------------------------------------------ replay
@@ -849,11 +867,6 @@ class Session:
             model_name=counter.name if counter is not None else "",
             model_sha256=counter.sha256 if counter is not None else "",
         )
-
-    def _tell_failed_off(self, off: "Future[LightReading]") -> None:
-        error = None if off.cancelled() else off.exception()
-        if error is not None:
-            self._light_failed(error)
 
     def _light_failed(self, error: BaseException) -> None:
         if self._state in (State.LIVE, State.STARTING, State.SNAPPING, State.PLAN):

@@ -46,6 +46,13 @@ class Shutter:
             self._due_s = now_s + self._limit_s + FIRST_FRAME_S
             self._last_s, self._looked_s, self._closed = None, None, False
 
+    def repace(self, now_s: float, period_s: float) -> None:
+        """Expect frames at another pace from `now_s` on; a light that is off for want of frames stays off."""
+        with self._lock:
+            if self._due_s is not None:
+                self._limit_s = max(SILENCE_S, period_s + SILENCE_S / 2)
+                self._due_s = now_s + self._limit_s + FIRST_FRAME_S
+
     def disarm(self) -> None:
         """Stop to watch: the camera is being stopped on purpose."""
         with self._lock:

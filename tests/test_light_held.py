@@ -6,7 +6,7 @@ import time
 import pytest
 from test_session import SMALL, Bench
 
-from app.errors import CameraError, DapiscopeError
+from app.errors import CameraError, DapiscopeError, LightError
 from app.events import LightSeen, Notice, ResultReady, State
 from app.frame import Frame, Light
 from app.live_path import countable
@@ -176,3 +176,117 @@ def test_a_box_without_a_watchdog_is_told_of(tmp_path):
     made.session.connect().result(20)
     assert any("no watchdog" in notice.text for notice in made.watch.of(Notice))
     assert made.session.close()
+
+
+def test_a_camera_that_never_comes_back_from_its_start_gets_no_light(bench, monkeypatch):
+    monkeypatch.setattr("app.shutter.FIRST_FRAME_S", 0.3)
+    gate = threading.Event()
+    bench.session.connect().result(20)
+    camera = bench.session._bench.camera
+    start = camera.start
+
+    def hang(sink, ended):
+        gate.wait(20)
+        start(sink, ended)
+
+    camera.start = hang
+    started = bench.session.start_live()
+    bench.watch.wait(lambda: "405" in lit_channels(bench))
+    bench.watch.wait(lambda: not any(bench.lit()))
+    bench.watch.wait(lambda: any("No frames" in notice.text for notice in bench.watch.of(Notice)))
+    assert not started.done()
+    gate.set()
+    started.result(20)
+    bench.watch.wait(lambda: bench.lit()[0] > 0)  # with the frames the light comes back
+
+
+def test_a_new_exposure_does_not_relight_a_camera_that_sends_nothing(bench):
+    bench.session.start_live().result(20)
+    bench.watch.wait_for(ResultReady)
+    bench.session._bench.camera.faults.fail_next(10_000)
+    bench.watch.wait(lambda: any("No frames" in notice.text for notice in bench.watch.of(Notice)))
+    bench.session.set_camera(SMALL.model_copy(update={"exposure_ms": 12.0})).result(10)
+    bench.session.set_intensity(0.6).result(10)
+    assert not any(bench.lit())
+    bench.session._bench.camera.faults._failing = 0
+    bench.watch.wait(lambda: bench.lit()[0] > 0)
+
+
+def test_every_problem_of_stopping_is_told(bench, monkeypatch):
+    bench.session.start_live().result(20)
+    bench.watch.wait_for(ResultReady)
+
+    def pause():
+        raise CameraError("The camera does not stop; unplug it.")
+
+    def stop_recording():
+        raise DapiscopeError("The file was not closed; look at the disk.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(bench.session._bench, "pause", pause)
+        patched.setattr(bench.session, "_stop_recording", stop_recording)
+        with pytest.raises(CameraError):
+            bench.session.stop_live().result(20)
+        bench.watch.wait(lambda: State.FAILED in bench.states)
+    texts = [notice.text for notice in bench.watch.of(Notice)]
+    assert any("does not stop" in text for text in texts)
+    assert any("not closed" in text for text in texts)
+    bench.watch.wait(lambda: not any(bench.lit()))
+
+
+def test_an_off_that_nobody_waits_for_and_that_fails_ends_live(bench):
+    bench.session.start_live().result(20)
+    bench.watch.wait_for(ResultReady)
+    box = bench.session._bench._keeper._light
+    off = box.off
+
+    def refuse():
+        box.off = off
+        raise LightError("The box refused to switch off; check it.")
+
+    box.off = refuse
+    bench.session._bench.off()
+    bench.watch.wait(lambda: State.FAILED in bench.states)
+    bench.watch.wait(lambda: not any(bench.lit()))
+
+
+def test_who_closes_second_learns_no_sooner(bench):
+    gate = threading.Event()
+    bench.session.start_live().result(20)
+    pause = bench.session._bench.pause
+
+    def slow():
+        gate.wait(20)
+        pause()
+
+    bench.session._bench.pause = slow
+    answers = []
+    closers = [threading.Thread(target=lambda: answers.append(bench.session.close())) for _ in range(2)]
+    for closer in closers:
+        closer.start()
+    time.sleep(0.2)
+    assert answers == []
+    gate.set()
+    for closer in closers:
+        closer.join(20)
+    assert answers == [True, True]
+
+
+def test_a_driver_that_hangs_does_not_keep_dapiscope_from_closing(bench, monkeypatch):
+    monkeypatch.setattr("app.session.PATIENCE_S", 0.3)
+    gate = threading.Event()
+    bench.session.start_live().result(20)
+    bench.watch.wait_for(ResultReady)
+    pause = bench.session._bench.pause
+
+    def hang():
+        gate.wait(20)
+        pause()
+
+    bench.session._bench.pause = hang
+    try:
+        assert bench.session.close()
+        assert not any(bench.lit())
+        assert any("driver does not come back" in notice.text for notice in bench.watch.of(Notice))
+    finally:
+        gate.set()
