@@ -417,8 +417,12 @@ def test_exception_in_a_listener(tmp_path):
 
 def first(made, condition):
     """Wait for `condition`; return the moment from which the fault counts: the listener is first called now."""
-    made.wait(condition)
-    return min(moment for moment, event in made.events if isinstance(event, Notice) and event.level == "error")
+
+    def told():
+        return [moment for moment, event in made.events if isinstance(event, Notice) and event.level == "error"]
+
+    made.wait(lambda: condition() and told())
+    return min(told())
 
 
 @pytest.mark.parametrize("problem", [RuntimeError("a tensor broke"), MemoryError("no memory")])
