@@ -151,6 +151,8 @@ class Segmentation:
         ``"scale unknown"``, ``"light not confirmed"``; empty when it is fit.
     interval : (int, int) or None
         90 % predictive interval of the count; None for a model without calibration.
+    coarse : float
+        How many times coarser than its own scale the model saw this live image, to keep up; 1 is its own.
     timings_ms : mapping of str to float
         Milliseconds a step: ``scale``, ``network``, ``decode``, ``measure``.
     """
@@ -164,6 +166,7 @@ class Segmentation:
     scale_source: str
     flags: tuple[str, ...] = ()
     interval: tuple[int, int] | None = None
+    coarse: float = 1.0
     timings_ms: Mapping[str, float] = field(default_factory=dict)
 
     @property

@@ -299,3 +299,19 @@ def test_a_file_that_is_no_preset_file_is_refused_with_one_sentence(tmp_path, te
     path.write_text(text)
     with pytest.raises(FileError, match=r"presets\.json is not a file of presets"):
         read_presets(path)
+
+
+def test_a_coarse_look_is_told_beside_the_count(qtbot):
+    from dataclasses import replace
+
+    from gui_fake_session import make_frame, make_result
+
+    from app.gui.panels.counts import CountsPanel
+
+    panel = CountsPanel()
+    qtbot.addWidget(panel)
+    result = make_result(make_frame())
+    panel.show_result(result)
+    assert "coarse" not in panel.scale.text()
+    panel.show_result(replace(result, coarse=2.5))
+    assert "counted coarsely to keep up" in panel.scale.text()

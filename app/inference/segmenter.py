@@ -245,10 +245,17 @@ class Segmenter:
                 image = to_scale(frame.pixels, better.factor)
             found = self._find(image, frame.white, watch, keep_foreground=True)
         with watch.time("measure"):
-            return self._result(frame, image, found, scale, watch, exact)
+            return self._result(frame, image, found, scale, watch, exact, coarse)
 
     def _result(
-        self, frame: Frame, image: NDArray[Any], found: _Found, scale: _Scale, watch: _Stopwatch, exact: bool
+        self,
+        frame: Frame,
+        image: NDArray[Any],
+        found: _Found,
+        scale: _Scale,
+        watch: _Stopwatch,
+        exact: bool,
+        coarse: float,
     ) -> Segmentation:
         (height, width), (h, w) = frame.shape, image.shape
         zoom = (height / h, width / w)
@@ -274,6 +281,7 @@ class Segmenter:
             scale_source=scale.source,
             flags=flags + light_flag(frame),
             interval=count_interval(len(nuclei), self.model.card.calibration),
+            coarse=coarse,
             timings_ms=watch.ms,
         )
 

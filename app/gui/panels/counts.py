@@ -116,8 +116,11 @@ class CountsPanel(QWidget):
         self.mean.setToolTip(tr("Mean of the counts of the last ten seconds."))
         size = f"{number(result.pixel_size_um, 3)} µm/px" if result.pixel_size_um else tr("scale unknown")
         source = {"metadata": tr("from camera or file"), "given": tr("given"), "estimated": tr("estimated")}
-        set_text(self.scale, f"{size}, {source.get(result.scale_source, result.scale_source)}")
-        set_role(self.scale, "warning" if result.scale_source == "estimated" else "muted")
+        text = f"{size}, {source.get(result.scale_source, result.scale_source)}"
+        if result.coarse > 1:
+            text += f" · {tr('counted coarsely to keep up')} ({number(result.coarse, 1)}×)"
+        set_text(self.scale, text)
+        set_role(self.scale, "warning" if result.scale_source == "estimated" or result.coarse > 1 else "muted")
 
     def show_waiting(self, why: str) -> None:
         """Grey the number: it is not of the present picture, for the reason given."""
