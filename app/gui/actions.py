@@ -80,6 +80,7 @@ ACTIONS: tuple[ActionSpec, ...] = (
     ActionSpec("tint", "Channel colour", "T", "palette", "Show the picture in the colour of its channel instead of grey.", "view.toggle_tint", "View", True),
     ActionSpec("limits", "Mark saturation", "M", "warning", "Paint saturated pixels pink and empty ones blue.", "view.toggle_limits", "View", True),
     ActionSpec("crosshair", "Crosshair", "X", "crosshair", "Show the middle of the field.", "view.toggle_crosshair", "View", True),
+    ActionSpec("profile", "Line profile", "I", "profile", "Draw a line on the picture and see the grey values along it.", "profile.toggle", "View", True),
     ActionSpec("fullscreen", "Full screen", "F", "fullscreen", "Use the whole screen.", "view.toggle_fullscreen", "View", True, True),
     ActionSpec("panels", "Side panels", "P", "panels", "Show or hide the panels on the right.", "view.toggle_panels", "View", True),
     ActionSpec("charts", "Charts", "B", "charts", "Show or hide histogram and charts below the picture.", "view.toggle_charts", "View", True),

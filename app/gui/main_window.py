@@ -29,6 +29,7 @@ from app.gui.closing import Closing
 from app.gui.handle_exports import ExportActions
 from app.gui.handle_files import FileActions, model_names
 from app.gui.handle_microscope import MicroscopeActions, ReplayActions
+from app.gui.handle_profile import ProfileActions
 from app.gui.handle_tools import ToolActions
 from app.gui.handle_view import ViewActions
 from app.gui.icons import icon
@@ -79,10 +80,15 @@ class MainWindow(QMainWindow):
         self.bridge = Bridge(session, self)
         self.folder = Path(store.text("folder") or usual_folder())
         self._make_parts()
+        self.profile = ProfileActions(self)
+        self.charts.addTab(self.profile.chart, tr("Profile"))
+        place = self.charts.indexOf(self.profile.chart)
+        self.charts.setTabToolTip(place, tr("Grey values along the line on the picture.  [I]"))
         self.microscope, self.replay = MicroscopeActions(self), ReplayActions(self)
         self.view, self.files, self.tools = ViewActions(self), FileActions(self), ToolActions(self)
         self.exports = ExportActions(self)
         groups = {"microscope": self.microscope, "replay": self.replay, "view": self.view, "files": self.files}
+        groups["profile"] = self.profile
         self.actions_by_id = make_actions(
             self, {**groups, "exports": self.exports, "tools": self.tools, "window": self}
         )

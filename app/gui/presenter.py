@@ -183,6 +183,7 @@ class Presenter:
         if self._picture_new and composed is not None:
             self._picture_new = False
             self.w.histogram.show_picture(composed.picture)
+            self.w.profile.refresh()
             self._measure(composed)
         if self._result_new and self._result is not None:
             self._result_new = False

@@ -1,7 +1,7 @@
 """The picture: zoom, pan, what lies under the pointer, and the facts that must never be out of sight."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import (
@@ -40,6 +40,33 @@ class Probe:
     row: int | None
 
 
+class Tool(Protocol):
+    """What the left button does instead of panning; positions are in frame pixels.
+
+    A press without a drag still picks a nucleus; the middle button always pans.
+    """
+
+    def press(self, x: float, y: float, placement: Placement) -> None:
+        """Take note of where the button went down."""
+        ...
+
+    def drag(self, x: float, y: float, placement: Placement) -> None:
+        """Follow the pointer."""
+        ...
+
+    def release(self) -> None:
+        """Let go."""
+        ...
+
+    def key(self, key: Qt.Key, modifiers: Qt.KeyboardModifier, placement: Placement) -> bool:
+        """Heed a key; True when it was meant for the tool."""
+        ...
+
+    def paint(self, painter: QPainter, placement: Placement) -> None:
+        """Draw over the picture, in the screen's own pixels."""
+        ...
+
+
 class Viewer(QWidget):
     """Shows `Composed` pictures.
 
@@ -71,10 +98,11 @@ class Viewer(QWidget):
         self.hint = ""
         self.crosshair = False
         self.show_ids = False
+        self.tool: Tool | None = None
         self.selected_row: int | None = None
         self._pointer: QPointF | None = None
         self._drag: QPointF | None = None
-        self._dragged = False
+        self._dragged = self._working = False
         self._sent: View | None = None
         self._later = QTimer(self)
         self._later.setSingleShot(True)
@@ -116,6 +144,12 @@ class Viewer(QWidget):
     def set_hint(self, hint: str) -> None:
         """Say what to do while there is no picture."""
         self.hint = hint
+        self.update()
+
+    def set_tool(self, tool: Tool | None) -> None:
+        """Let the left button work a tool, or pan again."""
+        self.tool = tool
+        self.setCursor(Qt.CursorShape.CrossCursor) if tool is not None else self.unsetCursor()
         self.update()
 
     def select_row(self, row: int | None) -> None:
@@ -243,6 +277,8 @@ class Viewer(QWidget):
         chosen = self._nucleus(self.selected_row)
         if chosen is not None:
             paint_focus_ring(painter, self.placement, chosen)
+        if self.tool is not None:
+            self.tool.paint(painter, self.placement)
         painter.restore()
         if self.crosshair:
             painter.setPen(QPen(QColor(THEME.palette.accent), 1))
@@ -294,6 +330,9 @@ class Viewer(QWidget):
         self._pointer = event.position()
         if event.button() in (Qt.MouseButton.LeftButton, Qt.MouseButton.MiddleButton):
             self._drag, self._dragged = event.position(), False
+            self._working = self.tool is not None and event.button() == Qt.MouseButton.LeftButton
+            if self._working and self.tool is not None and self.placement is not None:
+                self.tool.press(*self.placement.to_frame(*(self._anchor() or (0.0, 0.0))), self.placement)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:  # noqa: N802 - Qt's name
         """Pan while held; otherwise read what lies under the pointer."""
@@ -302,6 +341,10 @@ class Viewer(QWidget):
             moved = event.position() - self._drag
             if self._dragged or moved.manhattanLength() > 4:
                 self._dragged = True
+                if self._working and self.tool is not None:
+                    self.tool.drag(*self.placement.to_frame(*(self._anchor() or (0.0, 0.0))), self.placement)
+                    self.update()
+                    return
                 self.setCursor(Qt.CursorShape.ClosedHandCursor)
                 self._place(geometry.panned(self.placement, moved.x() * self._ratio(), moved.y() * self._ratio()))
                 self._drag = event.position()
@@ -314,8 +357,10 @@ class Viewer(QWidget):
             self.selected_row = probe.row if probe else None
             self.nucleus_picked.emit(-1 if self.selected_row is None else self.selected_row)
             self.update()
-        self._drag = None
-        self.unsetCursor()
+        if self._working and self.tool is not None:
+            self.tool.release()
+        self._drag, self._working = None, False
+        self.setCursor(Qt.CursorShape.CrossCursor) if self.tool is not None else self.unsetCursor()
 
     def mouseDoubleClickEvent(self, _event: QMouseEvent) -> None:  # noqa: N802 - Qt's name
         """Change between the whole field and 1:1."""
@@ -325,7 +370,10 @@ class Viewer(QWidget):
             self.fit_view()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802 - Qt's name
-        """Pan with Shift and the arrows."""
+        """Pan with Shift and the arrows; a tool comes first."""
+        if self.tool is not None and self.placement is not None:
+            if self.tool.key(Qt.Key(event.key()), event.modifiers(), self.placement):
+                return
         step = {Qt.Key.Key_Left: (1, 0), Qt.Key.Key_Right: (-1, 0), Qt.Key.Key_Up: (0, 1), Qt.Key.Key_Down: (0, -1)}
         move = step.get(Qt.Key(event.key()))
         if move is None or self.placement is None:

@@ -75,6 +75,41 @@ def distribution(values: NDArray[np.float32], bins: int = 24) -> tuple[NDArray[n
     return edges, counts.astype(np.float64)
 
 
+def make_plot(left: str, bottom: str) -> tuple[Any, Any]:
+    """Return an empty (plot, curve) with these names of its axes; it takes neither mouse nor keys."""
+    plot = pg.PlotWidget(background=None)
+    plot.setMenuEnabled(False)
+    plot.hideButtons()
+    plot.setMouseEnabled(x=False, y=False)
+    plot.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    plot.setLabel("left", left)
+    plot.setLabel("bottom", bottom)
+    plot.setMinimumHeight(60)
+    return plot, plot.plot([], [])
+
+
+def dress_plot(plot: Any, curve: Any, *, filled: bool) -> None:
+    """Give a plot the theme's colours and letters."""
+    p = THEME.palette
+    plot.setBackground(QColor(p.ground))
+    item = plot.getPlotItem()
+    for side in ("left", "bottom"):
+        axis = item.getAxis(side)
+        axis.setPen(QColor(p.line))
+        axis.setTextPen(QColor(p.muted))
+        axis.setTickFont(THEME.font(8))
+        axis.label.setFont(THEME.font(8))
+        axis.enableAutoSIPrefix(False)
+    item.getAxis("left").setWidth(THEME.px(50))
+    item.showGrid(y=True, alpha=0.18)
+    color, soft = QColor(p.accent), QColor(p.accent)
+    soft.setAlpha(45)
+    curve.setPen(color, width=1.6)
+    if filled:
+        curve.setFillLevel(0)
+        curve.setBrush(soft)
+
+
 class Charts(QTabWidget):
     """Charts in tabs: what is measured over time, then distributions of the newest result."""
 
@@ -106,39 +141,14 @@ class Charts(QTabWidget):
         self._dress()
 
     def _plot(self, left: str, bottom: str) -> Any:
-        plot = pg.PlotWidget(background=None)
-        plot.setMenuEnabled(False)
-        plot.hideButtons()
-        plot.setMouseEnabled(x=False, y=False)
-        plot.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        plot.setLabel("left", left)
-        plot.setLabel("bottom", bottom)
-        plot.setMinimumHeight(60)
+        plot, curve = make_plot(left, bottom)
         self._plots.append(plot)
-        self._curves.append(plot.plot([], []))
+        self._curves.append(curve)
         return plot
 
     def _dress(self) -> None:
-        p = THEME.palette
         for index, plot in enumerate(self._plots):
-            plot.setBackground(QColor(p.ground))
-            item = plot.getPlotItem()
-            for side in ("left", "bottom"):
-                axis = item.getAxis(side)
-                axis.setPen(QColor(p.line))
-                axis.setTextPen(QColor(p.muted))
-                axis.setTickFont(THEME.font(8))
-                axis.label.setFont(THEME.font(8))
-                axis.enableAutoSIPrefix(False)
-            item.getAxis("left").setWidth(THEME.px(50))
-            item.showGrid(y=True, alpha=0.18)
-            color = QColor(p.accent)
-            soft = QColor(p.accent)
-            soft.setAlpha(45)
-            self._curves[index].setPen(color, width=1.6)
-            if index in (0, 3, 4):
-                self._curves[index].setFillLevel(0)
-                self._curves[index].setBrush(soft)
+            dress_plot(plot, self._curves[index], filled=index in (0, 3, 4))
 
     def show_nuclei(self, areas: NDArray[np.float32], unit: str, means: NDArray[np.float32]) -> None:
         """Take the nuclei of the newest result: areas in `unit`, mean grey values."""
