@@ -362,10 +362,10 @@ def _plan_channel(wanted: PlannedChannel, extra: PlanExtra, settings: Settings) 
         first = error.errors()[0]
         what = str(first["loc"][-1]).replace("_", " ")
         raise UsageError(f"The {what} of channel {wanted.config!r} cannot be used: {first['msg'].lower()}.") from None
-    return PlanChannel(_channel_named(wanted.config, settings.channels), exposure_ms, gain_db, intensity)
+    return PlanChannel(channel_named(wanted.config, settings.channels), exposure_ms, gain_db, intensity)
 
 
-def _channel_named(name: str, channels: Sequence[Channel]) -> Channel:
+def channel_named(name: str, channels: Sequence[Channel]) -> Channel:
     """Return the channel that `name` means: its name, its wavelength in nm, or its stain."""
     plain = name.strip().lower().removesuffix("nm").strip()
     for channel in channels:

@@ -13,6 +13,7 @@ from typing import Any
 from PySide6.QtCore import QObject, Qt, Signal, Slot
 
 from app.events import DoseSeen, Event, PictureReady, ResultReady, SnapTaken, StatsReady
+from app.gui.channel_shelf import ChannelShelf
 from app.gui.composer import Composed, Composer, Look
 from app.gui.session_port import SessionPort
 
@@ -54,6 +55,7 @@ class Bridge(QObject):
         self._finished.connect(_hand_over)
         self._files = ThreadPoolExecutor(1, thread_name_prefix="app-gui-files")
         self.composer = Composer(self._enqueue, session.fail)
+        self.shelf = ChannelShelf()
         self._unsubscribe = session.subscribe(self._listen)
 
     def set_look(self, look: Look) -> None:
@@ -64,6 +66,8 @@ class Bridge(QObject):
         """Do `work` (files, folders) on a worker and hand its result, or its exception, to `done` on the GUI thread."""
 
         def report(future: Future[Any]) -> None:
+            if future.cancelled():
+                return  # the window is closing
             error = future.exception()
             self._enqueue(_Call(done, error if error is not None else future.result()))
 
@@ -81,6 +85,7 @@ class Bridge(QObject):
 
     def _listen(self, event: Event) -> None:
         if isinstance(event, PictureReady):
+            self.shelf.put(event.picture.frame)
             self.composer.show_picture(event.picture)
             return
         if isinstance(event, ResultReady | SnapTaken):

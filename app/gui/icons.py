@@ -47,6 +47,7 @@ DRAWINGS: dict[str, str] = {
     "histogram": '<path d="M4 20V14h3v6M9 20V8h3v12M14 20V5h3v15M19 20v-7"/>',
     "table": '<rect x="3.500" y="5" width="17" height="14" rx="1"/><path d="M3.500 9.500h17M3.500 14h17M10 5v14"/>',
     "focus": '<path d="M4 8V4h4M16 4h4v4M20 16v4h-4M8 20H4v-4"/><circle cx="12" cy="12" r="3" fill="C"/>',
+    "plan": '<path d="M4 5.500h16v14H4zM4 9.500h16M8 3.500v3M16 3.500v3M7.500 13h3M13.500 13h3M7.500 16.300h3"/>',
     "preset": '<path d="M5 7h9M18 7h1M5 12h2M11 12h8M5 17h7M16 17h3"/><circle cx="16" cy="7" r="2"/><circle cx="9" cy="12" r="2"/><circle cx="14" cy="17" r="2"/>',
     "doctor": '<path d="M4 12h4l2-5 4 10 2-5h4"/>',
     "moon": '<path d="M19 14.500A8 8 0 0 1 9.500 5a8 8 0 1 0 9.500 9.500z"/>',
@@ -56,6 +57,7 @@ DRAWINGS: dict[str, str] = {
     "export": '<path d="M12 14V4M8.500 7.500L12 4l3.500 3.500M4 14v5a1 1 0 0 0 1 1h14a1 1 0 0 0 1-1v-5"/>',
     "crosshair": '<circle cx="12" cy="12" r="5"/><path d="M12 2.500v6M12 15.500v6M2.500 12h6M15.500 12h6"/>',
     "profile": '<path d="M4 19L19 4"/><circle cx="4.500" cy="18.500" r="1.600" fill="C"/><circle cx="19" cy="4.500" r="1.600" fill="C"/><path d="M9 20l3-3 2 2 3-6 3 2"/>',
+    "composite": '<rect x="3.500" y="3.500" width="11" height="11" rx="1"/><rect x="9.500" y="9.500" width="11" height="11" rx="1"/><path d="M12 12h.2M12 14h2M14 12h.2" stroke-width="2.4"/>',
     "info": '<circle cx="12" cy="12" r="8.500"/><path d="M12 11v5.500M12 7.500v.2"/>',
     "report": '<path d="M6 3.500h9l4 4V20a.8.8 0 0 1-.8.8H6A.8.8 0 0 1 5.200 20V4.300A.8.8 0 0 1 6 3.500zM15 3.500v4h4M8.500 12h7M8.500 15.500h7"/>',
 }  # fmt: skip

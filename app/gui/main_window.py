@@ -28,7 +28,9 @@ from app.gui.bridge import Bridge
 from app.gui.closing import Closing
 from app.gui.handle_exports import ExportActions
 from app.gui.handle_files import FileActions, model_names
+from app.gui.handle_layers import LayerActions
 from app.gui.handle_microscope import MicroscopeActions, ReplayActions
+from app.gui.handle_plan import PlanActions
 from app.gui.handle_profile import ProfileActions
 from app.gui.handle_tools import ToolActions
 from app.gui.handle_view import ViewActions
@@ -86,11 +88,11 @@ class MainWindow(QMainWindow):
         self.charts.setTabToolTip(place, tr("Grey values along the line on the picture.  [I]"))
         self.microscope, self.replay = MicroscopeActions(self), ReplayActions(self)
         self.view, self.files, self.tools = ViewActions(self), FileActions(self), ToolActions(self)
-        self.exports = ExportActions(self)
+        self.exports, self.plans = ExportActions(self), PlanActions(self)
         groups = {"microscope": self.microscope, "replay": self.replay, "view": self.view, "files": self.files}
-        groups["profile"] = self.profile
+        groups["profile"], groups["layers"] = self.profile, self.layers
         self.actions_by_id = make_actions(
-            self, {**groups, "exports": self.exports, "tools": self.tools, "window": self}
+            self, {**groups, "exports": self.exports, "plans": self.plans, "tools": self.tools, "window": self}
         )
         for action in self.actions_by_id.values():
             self.addAction(action)
@@ -114,6 +116,7 @@ class MainWindow(QMainWindow):
         self.light = LightPanel(self.session.channels, settings.light.intensity)
         self.camera = CameraPanel(settings.camera)
         self.segmentation = SegmentationPanel(settings.segmentation.model, settings.segmentation.pixel_size_um)
+        self.layers = LayerActions(self)
         self.counts = CountsPanel()
         self.focus_panel = FocusPanel()
         self.sample = SamplePanel(settings.sample.sample, settings.sample.operator, self.folder)
@@ -131,6 +134,7 @@ class MainWindow(QMainWindow):
                 ("focus", tr("Focus"), self.focus_panel, True),
                 ("camera", tr("Camera"), self.camera, True),
                 ("segmentation", tr("Segmentation"), self.segmentation, True),
+                ("layers", tr("Composite"), self.layers.panel, False),
                 ("sample", tr("Sample and files"), self.sample, False),
                 ("messages", tr("Messages"), self.messages, False),
             )
@@ -344,7 +348,7 @@ class MainWindow(QMainWindow):
         live = state is State.LIVE
         acts["live"].setText(tr("Stop") if live else tr("Live"))
         acts["live"].setIcon(icon("stop" if live else "live"))
-        busy = state in (State.STARTING, State.STOPPING, State.SNAPPING, State.CLOSED)
+        busy = state in (State.STARTING, State.STOPPING, State.SNAPPING, State.PLAN, State.CLOSED)
         for name in ("live", "snap", "snap_segment", "record", "open", "open_folder"):
             acts[name].setEnabled(not busy)
         replaying = state is State.REPLAYING

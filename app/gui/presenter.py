@@ -12,6 +12,8 @@ from app.events import (
     LightSeen,
     ModelReady,
     Notice,
+    PlanEnded,
+    PlanMoved,
     RecordingChanged,
     ReplayMoved,
     ResultReady,
@@ -95,6 +97,11 @@ class Presenter:
                 self.w.sections["segmentation"].note.setText(event.name)
             case RecordingChanged():
                 self._recording(event)
+            case PlanMoved():
+                self.w.plans.take_progress(event)
+                self.refresh_badges()
+            case PlanEnded():
+                self.w.plans.take_end(event)
             case ReplayMoved():
                 self.replay = event
                 self.w.replay_bar.show_moved(event)
@@ -122,15 +129,16 @@ class Presenter:
         w = self.w
         w.strip.show_state(event.state)
         w.show_session_state(event.state)
+        w.plans.take_state(event.state)
         if event.state is State.REPLAYING:
             w.replay_bar.clear()
             self.forget()
-        elif event.state is State.LIVE and self.replay is not None:
+        elif event.state is State.PLAN or (event.state is State.LIVE and self.replay is not None):
             self.replay = None
             self.forget()
         if event.state is State.FAILED:
             w.banner.say(event.reason)
-        elif event.state in (State.STARTING, State.LIVE, State.REPLAYING, State.SNAPPING):
+        elif event.state in (State.STARTING, State.LIVE, State.REPLAYING, State.SNAPPING, State.PLAN):
             w.banner.hide()
             w.toasts.clear_errors()
         if event.state is State.STARTING:
@@ -166,6 +174,7 @@ class Presenter:
         self._result, self._result_new = None, False
         self.focus.reset()
         self.w.bridge.composer.show_result(None)
+        self.w.layers.forget()
 
     # --- at a human pace -------------------------------------------------------------------------------------------
 
@@ -184,6 +193,7 @@ class Presenter:
             self._picture_new = False
             self.w.histogram.show_picture(composed.picture)
             self.w.profile.refresh()
+            self.w.layers.refresh()
             self._measure(composed)
         if self._result_new and self._result is not None:
             self._result_new = False
@@ -192,6 +202,7 @@ class Presenter:
         elif now - self._result_at > STALE_AFTER_S:
             self._explain_no_count()
         self.w.strip.show_stats(self._stats.stats, self.painted_fps)
+        self.w.plans.tick()
         self.w.focus_panel.show_focus(self.focus)
         self.w.light.show_armed(self.w.session.selected_channel)
         if now - self._charts_at >= _CHART_PERIOD_S:
@@ -244,7 +255,10 @@ class Presenter:
         p, state = THEME.palette, self.w.session.state
         left: list[Badge] = []
         words = {State.LIVE: tr("LIVE"), State.SNAPPING: tr("SNAPSHOT…"), State.STARTING: tr("STARTING…")}
-        if state in words:
+        if state is State.PLAN:
+            paused = self.w.plans.moved is not None and self.w.plans.moved.paused
+            left.append(Badge(self.w.plans.badge(), p.warning if paused else p.good, dot=True))
+        elif state in words:
             left.append(Badge(words[state], p.good, dot=True))
         elif state is State.REPLAYING:
             left.append(Badge(tr("REPLAY"), p.text, dot=True))
@@ -257,6 +271,8 @@ class Presenter:
             if parts:
                 left.append(Badge(f"{tr('SIMULATED')} {' + '.join(parts).upper()}", p.warning))
         composed = self.w.viewer.composed
+        if composed is not None and composed.levels:
+            left.append(Badge(f"{tr('COMPOSITE')} {' + '.join(composed.levels)}", p.text))
         if self.advice == "saturated" and composed is not None:
             part = percent(composed.picture.saturated_fraction, 1)
             left.append(Badge(f"{tr('SATURATED')} {part}: {tr('less exposure or light')}", "#ff8ad8"))

@@ -11,6 +11,7 @@ from typing import Any, Literal, Protocol
 from app.display import Contrast, View
 from app.events import Event, State, Stats
 from app.frame import Frame, Segmentation
+from app.plan import Plan
 from app.settings import CameraSettings, Channel, Settings
 
 
@@ -113,6 +114,22 @@ class SessionPort(Protocol):
 
     def snap(self, segment: bool, folder: Path) -> Future[Any]:
         """Take and save one frame with the least light."""
+        ...
+
+    def run_plan(self, plan: Plan, folder: Path) -> Future[Any]:
+        """Carry out a plan; nothing else can be asked of the devices until it ends."""
+        ...
+
+    def pause_plan(self) -> Any:
+        """Hold the plan."""
+        ...
+
+    def resume_plan(self) -> Any:
+        """Go on with the plan."""
+        ...
+
+    def stop_plan(self) -> Any:
+        """End the plan; what was taken is kept."""
         ...
 
     def start_recording(self, folder: Path) -> Future[Any]:

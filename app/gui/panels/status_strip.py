@@ -12,6 +12,7 @@ STATE_WORDS = {
     State.STARTING: "Starting…",
     State.LIVE: "Live",
     State.SNAPPING: "Taking a picture…",
+    State.PLAN: "Acquisition plan",
     State.REPLAYING: "Replay",
     State.STOPPING: "Stopping…",
     State.FAILED: "Stopped by a failure",
