@@ -72,5 +72,6 @@ class Closing(QObject):
         if self._thread is not None:
             self._thread.join(5.0)
         self.w.bridge.close()
+        self.w.layers.close()
         self.w.close()
         self.w.left.emit(self.exit_code)

@@ -4,7 +4,7 @@ The newest picture and the newest result win; nothing queues up.
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import cv2
@@ -14,6 +14,7 @@ from PySide6.QtGui import QImage, QPainter
 
 from app.display import Picture
 from app.frame import BufferPool, Frame, Segmentation
+from app.gui.composite import Layer, LayerPainter
 from app.gui.focus import sharpness
 from app.gui.overlay_paint import OverlayStyle, Rgb, paint_overlay
 
@@ -33,6 +34,8 @@ class Look:
     """The channel's colour for the brightest pixels; None is grey."""
     mark_limits: bool = True
     """Paint saturated pixels, and those at zero, in warning colours."""
+    layers: tuple[Layer, ...] = ()
+    """The channels of a composite; none shows the picture alone."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,6 +52,8 @@ class Composed:
         The nuclei drawn in it.
     sharpness : float
         Of the whole frame's middle; see `app.gui.focus.sharpness`.
+    levels : mapping of str to (float, float)
+        Black and white of each layer of a composite, as fractions of the range.
     """
 
     image: QImage
@@ -56,6 +61,7 @@ class Composed:
     picture: Picture
     result: Segmentation | None
     sharpness: float = 0.0
+    levels: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
 def matches(frame: Frame, result: Segmentation | None) -> bool:
@@ -73,18 +79,27 @@ def matches(frame: Frame, result: Segmentation | None) -> bool:
     )
 
 
-def compose(picture: Picture, result: Segmentation | None, look: Look, out: NDArray[np.uint32]) -> Composed:
-    """Return the finished picture, painted into `out` of shape (h, w)."""
+def compose(
+    picture: Picture,
+    result: Segmentation | None,
+    look: Look,
+    out: NDArray[np.uint32],
+    painter: LayerPainter | None = None,
+) -> Composed:
+    """Return the finished picture, painted into `out` of shape (h, w); `painter` remembers layers between pictures."""
     height, width = picture.pixels.shape
     planes = out.view(np.uint8).reshape(height, width, 4)
-    if look.tint is None:
+    levels: Mapping[str, tuple[float, float]] = {}
+    if look.layers:
+        levels = (painter or LayerPainter()).paint(picture, look.layers, planes)
+    elif look.tint is None:
         cv2.cvtColor(picture.pixels, cv2.COLOR_GRAY2BGRA, dst=planes)
     else:
         steps = np.arange(256, dtype=np.float32) / 255
         tables = [np.rint(c * steps).astype(np.uint8) for c in (look.tint[2], look.tint[1], look.tint[0])]
         opaque = np.full_like(picture.pixels, 255)
         cv2.merge([*(cv2.LUT(picture.pixels, table) for table in tables), opaque], planes)
-    if look.mark_limits:
+    if look.mark_limits and not look.layers:
         _mark_limits(picture, planes)
     image = QImage(planes.data, width, height, 4 * width, QImage.Format.Format_RGB32)
     drawn = result if result is not None and matches(picture.frame, result) else None
@@ -92,7 +107,7 @@ def compose(picture: Picture, result: Segmentation | None, look: Look, out: NDAr
         overlay = paint_overlay(drawn, picture.region, (width, height), look.overlay)
         if overlay is not None:
             _blend(image, overlay)
-    return Composed(image, out, picture, drawn, sharpness(picture.frame.pixels))
+    return Composed(image, out, picture, drawn, sharpness(picture.frame.pixels), levels)
 
 
 def _blend(image: QImage, overlay: NDArray[np.uint32]) -> None:
@@ -146,6 +161,7 @@ class Composer:
         self._look = Look()
         self._fresh = self._ending = False
         self._pool: BufferPool | None = None
+        self._painter = LayerPainter()
         self._thread = threading.Thread(target=self._run, name="app-compose", daemon=True)
         self._thread.start()
 
@@ -188,7 +204,7 @@ class Composer:
             if picture is None:
                 continue
             try:
-                self._publish(compose(picture, result, look, self._buffer(picture.pixels.shape)))
+                self._publish(compose(picture, result, look, self._buffer(picture.pixels.shape), self._painter))
             except Exception as error:  # noqa: BLE001 - whatever it is, the session must hear of it
                 self._failed(error)
 

@@ -50,6 +50,7 @@ class MicroscopeActions:
     def new_field(self) -> None:
         """Count the light dose from zero."""
         self.w.session.new_field()
+        self.w.layers.forget()
 
     def channel_1(self) -> None:
         """First channel."""

@@ -80,7 +80,7 @@ class ViewActions:
         self.w.viewer.show_ids = style.ids and style.shown
         self.w.viewer.update()
         line = style.line_px * THEME.font_scale * self.w.devicePixelRatioF()
-        self.w.bridge.set_look(Look(style.with_(line_px=line), self._tint(), self.marking))
+        self.w.bridge.set_look(Look(style.with_(line_px=line), self._tint(), self.marking, self.w.layers.now()))
 
     def _tint(self) -> Rgb | None:
         if THEME.palette is RED:
