@@ -115,7 +115,6 @@ class LayerPainter:
 
 def is_of(frame: Frame, layer: Layer) -> bool:
     """Tell whether `frame` is the newest of the layer's channel."""
-    if frame.source != layer.frame.source:
+    if frame.source != layer.frame.source or frame.light.channel != layer.frame.light.channel:
         return False
-    same_plane = frame.index == layer.frame.index and frame.name == layer.frame.name
-    return same_plane or (frame.light.channel is not None and frame.light.channel == layer.name)
+    return frame.light.channel == layer.name or (frame.index, frame.name) == (layer.frame.index, layer.frame.name)

@@ -43,12 +43,11 @@ class LayerActions:
         """Return the layers to be painted; none while the composite is off."""
         if not self.on:
             return ()
-        colors = {name: color for name, _, color in self._named(tuple(self._frames()))}
-        hidden, contrasts = self.panel.hidden_names(), self.w.view.contrasts
+        frames, hidden, contrasts = self._frames(), self.panel.hidden_names(), self.w.view.contrasts
         return tuple(
-            Layer(name, frame, self._rgb(colors[name]), contrasts.contrast(name, frame.white))
-            for name, frame in self._frames().items()
-            if name not in hidden
+            Layer(name, frames[name], self._rgb(color), contrasts.contrast(name, frames[name].white))
+            for name, _, color in self._named(tuple(frames))
+            if name in frames and name not in hidden
         )
 
     def forget(self) -> None:
@@ -82,7 +81,7 @@ class LayerActions:
     def _named(self, found: tuple[str, ...]) -> list[tuple[str, str, str]]:
         """Return (name, title, colour) of the channels: the light's own, or those of the file."""
         known = {channel.name: channel for channel in self.w.session.channels}
-        names = found if self._replaying() and found else tuple(known)
+        names = found if self._replaying() and found else (*known, *(name for name in found if name not in known))
         out = []
         for place, name in enumerate(names):
             channel = known.get(name)

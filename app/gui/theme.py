@@ -236,6 +236,7 @@ def style_sheet(p: Palette, s: Callable[[float], int]) -> str:
         border-bottom: 2px solid transparent; }}
     QTabBar::tab:selected {{ color: {p.text}; border-bottom: 2px solid {p.accent}; }}
     QTabBar::tab:focus {{ color: {p.accent}; }}
+    QTabBar QToolButton {{ padding: 0; border-radius: 0; }}
     QTabWidget::pane {{ border: none; }}
     QTableView {{ background: {p.ground}; alternate-background-color: {p.raised}; gridline-color: {p.line};
         border: 1px solid {p.line}; selection-background-color: {p.accent}; selection-color: {p.on_accent}; }}

@@ -112,18 +112,22 @@ class Histogram(QWidget):
         painter.drawText(below, Qt.AlignmentFlag.AlignLeft, f"{number(self.levels[0])}")
         painter.drawText(below, Qt.AlignmentFlag.AlignRight, f"{number(self.levels[1])}  /  {number(self.white)}")
         above = QRectF(plot.left(), THEME.px(2), plot.width(), THEME.px(16))
-        painter.drawText(above, Qt.AlignmentFlag.AlignLeft, tr("Grey values") + (f" · {tr('log')}" if self.log else ""))
-        if self._saturated > 0:
-            painter.setPen(QColor(p.warning))
-            painter.drawText(above, Qt.AlignmentFlag.AlignRight, f"{tr('saturated')} {percent(self._saturated, 2)}")
-        elif self._dark > 0.2:
-            painter.setPen(QColor(p.warning))
-            painter.drawText(above, Qt.AlignmentFlag.AlignRight, f"{tr('at zero')} {percent(self._dark, 0)}")
+        title, warning = tr("Grey values") + (f" · {tr('log')}" if self.log else ""), self._warning()
+        width = painter.fontMetrics().horizontalAdvance
+        if width(title) + width(warning) + THEME.px(8) < above.width():
+            painter.drawText(above, Qt.AlignmentFlag.AlignLeft, title)
+        painter.setPen(QColor(p.warning))
+        painter.drawText(above, Qt.AlignmentFlag.AlignRight, warning)
         if self.hasFocus():
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.setPen(QPen(QColor(p.accent), 1))
             painter.drawRect(plot)
         painter.end()
+
+    def _warning(self) -> str:
+        if self._saturated > 0:
+            return f"{tr('saturated')} {percent(self._saturated, 2)}"
+        return f"{tr('at zero')} {percent(self._dark, 0)}" if self._dark > 0.2 else ""
 
     def _paint_bars(self, painter: QPainter, plot: QRectF) -> None:
         heights = bar_heights(self._counts, log=self.log)

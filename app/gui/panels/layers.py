@@ -68,6 +68,7 @@ class LayerRow(QWidget):
         swatch = QPixmap(THEME.px(12), THEME.px(12))
         swatch.fill(QColor(self.color))
         self.shown.setIcon(QIcon(swatch))
+        self.shown.setIconSize(swatch.size())
 
     def _levels(self) -> tuple[float, float]:
         return self.black.value() / 100, self.white.value() / 100
