@@ -99,6 +99,27 @@ def countable(frame: Frame, counting: frozenset[str]) -> bool:
     return frame.light.confirmed and frame.light.channel in counting
 
 
+class _Spared:
+    """Which frames the screen does without while counting is slow, so that counting gets what they would cost."""
+
+    SLOW_S = 0.06
+    """A count that takes longer is slow."""
+    PERIOD_S = 1 / 32
+    """The screen still gets a new frame so often, on average; beyond 30 a second the eye gains nothing."""
+
+    def __init__(self) -> None:
+        self._due_s = 0.0
+
+    def skips(self, now_s: float, count_s: float) -> bool:
+        """Tell whether the frame at `now_s` is not shown, the newest count having taken `count_s`."""
+        if count_s <= self.SLOW_S:
+            return False
+        if now_s < self._due_s:
+            return True
+        self._due_s = max(self._due_s, now_s - self.PERIOD_S) + self.PERIOD_S
+        return False
+
+
 class LivePath:
     """The stages behind one source of frames.
 
@@ -140,6 +161,8 @@ class LivePath:
         self.record: Callable[[Frame], object] | None = None
         self.record_limit: int | None = None
         self.record_full: Callable[[], None] = lambda: None
+        self._spared, self._count_s = _Spared(), 0.0
+        self._not_shown = 0
         self.not_counted = 0
         self.recorded = 0
         self.latency_ms = 0.0
@@ -153,10 +176,14 @@ class LivePath:
 
     def feed(self, frame: Frame) -> None:
         """Take `frame`, on the source's thread. Recording comes first: it is the one that may not skip."""
-        self.camera_rate.tick(self._clock.monotonic())
+        now_s = self._clock.monotonic()
+        self.camera_rate.tick(now_s)
         self.last_frame = frame
         self._record(frame)
-        self._hand(self._display, frame)
+        if not self._lossless and self._spared.skips(now_s, self._count_s):
+            self._not_shown += 1
+        else:
+            self._hand(self._display, frame)
         if self.segment is None or not countable(frame, self._counting):
             self.not_counted += 1
         else:
@@ -174,7 +201,7 @@ class LivePath:
             grabbed=self.camera_rate.total if grabbed is None else grabbed,
             lost_camera=lost,
             displayed=self._display.done,
-            skipped_display=self._display.slot.skipped,
+            skipped_display=self._display.slot.skipped + self._not_shown,
             segmented=self._segmenting.done,
             skipped_segment=self._segmenting.slot.skipped,
             not_counted=self.not_counted,
@@ -213,8 +240,10 @@ class LivePath:
         segment = self.segment
         if segment is None:
             return
+        begun_s = self._clock.monotonic()
         result = segment(frame)
         now_s = self._clock.monotonic()
+        self._count_s = now_s - begun_s
         self.latency_ms = (now_s - frame.exposure_end_s) * 1000
         self.last_result = result
         self._publish(ResultReady(result, self.latency_ms))

@@ -52,3 +52,16 @@ def test_counters_that_begin_anew_are_a_new_run():
     pace = Pace()
     assert run(pace, counted=45, skipped=0, seconds=4, start=Stats(segmented=900)) == []
     assert run(pace, counted=45, skipped=0, seconds=4, begin_s=4.0) == []
+
+
+def test_a_slow_count_leaves_the_screen_thirty_pictures_a_second_and_a_quick_one_all():
+    from app.live_path import _Spared
+
+    spared = _Spared()
+    moments = [5.0 + i / 44.9 for i in range(449)]
+    assert not any(spared.skips(now_s, 0.02) for now_s in moments)
+    shown = [now_s for now_s in moments if not spared.skips(now_s, 0.1)]
+    assert 300 <= len(shown) <= 325
+    gaps = [later - sooner for sooner, later in zip(shown, shown[1:], strict=False)]
+    assert max(gaps) < 2.1 / 44.9  # never two missing in a row
+    assert not any(spared.skips(now_s, 0.1) for now_s in range(20, 40))  # a slow camera is shown whole
