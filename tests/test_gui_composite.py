@@ -104,7 +104,7 @@ def test_live_channels_become_one_picture_each_can_be_switched_off_and_keeps_its
     np.testing.assert_allclose(color_at(composed, 0.9, 0.1), rgb(cyan), atol=2)
     np.testing.assert_allclose(color_at(composed, 0.1, 0.9), rgb(violet), atol=2)
     np.testing.assert_allclose(color_at(composed, 0.9, 0.9), np.minimum(rgb(cyan) + rgb(violet), 255), atol=3)
-    assert any("COMPOSITE 405 + 488" in badge.text for badge in window.viewer.badges)
+    qtbot.waitUntil(lambda: any("COMPOSITE 405 + 488" in badge.text for badge in window.viewer.badges))
 
     row = window.layers.panel.rows["488"]
     row.white.setValue(100 * 200 / 256)  # its brightest is at white now
