@@ -1,0 +1,250 @@
+"""Corrections by hand on the disk: one JSON file beside the picture, with the model's answer and every edit in it."""
+
+import base64
+import hashlib
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.corrections import Edit, Kind, corrected, corrected_segmentation
+from app.errors import BadImageError, UsageError
+from app.frame import Frame, Segmentation
+from app.inference.measure import density_per_mm2, measure
+from app.recording.files import split_name, whole_file
+from app.recording.tables import NUCLEI_COLUMNS, encode_csv, encode_labels, full_labels, nuclei_rows
+
+FORMAT = "dapiscope corrections 1"
+MOST_BYTES = 1 << 28
+KINDS = ("add", "remove", "split", "merge")
+ORIGIN = "origin"
+"""Header of the extra column of corrected tables: ``model`` or ``by hand``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """What was corrected in one frame.
+
+    Attributes
+    ----------
+    base : Segmentation
+        The model's answer.
+    edits : tuple of Edit
+    model_name, model_sha256 : str
+    """
+
+    base: Segmentation
+    edits: tuple[Edit, ...]
+    model_name: str = ""
+    model_sha256: str = ""
+
+
+def corrections_path(picture: Path) -> Path:
+    """Return the name of the file with the corrections of `picture`, a file or a recording folder."""
+    return picture.with_name(f"{split_name(picture.name)[0]}.corrections.json")
+
+
+def picture_hash(frame: Frame) -> str:
+    """Return what tells this picture from every other one."""
+    return hashlib.sha256(np.ascontiguousarray(frame.pixels).data).hexdigest()
+
+
+def save_corrections(picture: Path, correction: Correction) -> Path:
+    """Write the corrections of a frame beside its picture, with the corrected labels and table; return the JSON's path.
+
+    Corrections of other frames in the same file stay. Without an edit the frame's entry and its tables go.
+
+    Raises
+    ------
+    RecordingError
+        The disk refused; what was there before is unchanged.
+    UsageError
+        The file that is there is none of ours, or damaged; it is left alone.
+    """
+    path = corrections_path(picture)
+    entries = _entries(path) if path.exists() else []
+    shape, this = correction.base.frame.shape, picture_hash(correction.base.frame)
+    frames = [entry for entry in entries if entry.get("picture_sha256") != this]
+    if correction.edits:
+        frames.append(_entry(correction))
+    frames.sort(key=lambda entry: entry["frame"])
+    _write_tables(picture, correction)
+    if not frames:
+        path.unlink(missing_ok=True)
+        return path
+    plain = {"format": FORMAT, "picture": picture.name, "shape": list(shape), "frames": frames}
+    with whole_file(path) as temporary:
+        temporary.write_text(json.dumps(plain, indent=1, ensure_ascii=False), encoding="utf-8")
+    return path
+
+
+def _write_tables(picture: Path, correction: Correction) -> None:
+    stem, frame = split_name(picture.name)[0], correction.base.frame
+    if frame.index and not frame.name:  # one of several in its file
+        stem += f"-frame{frame.index}"
+    labels_path = picture.with_name(f"{stem}_corrected_labels.tif")
+    table_path = picture.with_name(f"{stem}_corrected_nuclei.csv")
+    if not correction.edits:
+        labels_path.unlink(missing_ok=True)
+        table_path.unlink(missing_ok=True)
+        return
+    base = correction.base
+    found, origins = corrected_segmentation(base, corrected(base.labels, correction.edits, base.zoom))
+    with whole_file(labels_path) as temporary:
+        encode_labels(temporary, full_labels(found), found.frame.pixel_size_um)
+    rows = [[*row, origin] for row, origin in zip(nuclei_rows(found), origins, strict=True)]
+    with whole_file(table_path) as temporary:
+        encode_csv(temporary, (*NUCLEI_COLUMNS, ORIGIN), rows)
+
+
+def _entry(correction: Correction) -> dict[str, Any]:
+    base = correction.base
+    now = corrected(base.labels, correction.edits, base.zoom)
+    return {
+        "frame": base.frame.index,
+        "picture_sha256": picture_hash(base.frame),
+        "count_model": base.count,
+        "count_corrected": len(np.unique(now[now > 0])),
+        "model": correction.model_name,
+        "model_sha256": correction.model_sha256,
+        "scale_source": base.scale_source,
+        "pixel_size_um": base.pixel_size_um,
+        "flags": list(base.flags),
+        "interval_90": list(base.interval) if base.interval else None,
+        "edits": [
+            {
+                "kind": edit.kind,
+                "points": [[round(x, 2), round(y, 2)] for x, y in edit.points],
+                "by": edit.by,
+                "at": datetime.fromtimestamp(edit.unix_s, UTC).isoformat(timespec="seconds"),
+            }
+            for edit in correction.edits
+        ],
+        "model_scores": [round(float(score), 5) for score in base.nuclei["score"]],
+        "model_labels_shape": list(base.labels.shape),
+        "model_labels_int32_zlib_base64": base64.b64encode(
+            zlib.compress(np.ascontiguousarray(base.labels, "<i4").tobytes(), 6)
+        ).decode(),
+    }
+
+
+def rounded(edit: Edit) -> Edit:
+    """Return the edit as a file keeps it, so that what is shown now is what is shown again later."""
+    points = tuple((round(float(x), 2), round(float(y), 2)) for x, y in edit.points)
+    return Edit(edit.kind, points, edit.by, float(int(edit.unix_s)))
+
+
+def counts_in(picture: Path) -> tuple[tuple[int, int, int], ...]:
+    """Return (frame, count of the model, corrected count) of every corrected frame; empty where there are none.
+
+    Raises UsageError for a damaged file.
+    """
+    path = corrections_path(picture)
+    if not path.exists():
+        return ()
+    try:
+        return tuple((int(e["frame"]), int(e["count_model"]), int(e["count_corrected"])) for e in _entries(path))
+    except (LookupError, TypeError, ValueError):
+        raise _damaged(path) from None
+
+
+def load_correction(picture: Path, frame: Frame) -> Correction | None:
+    """Return what was corrected in `frame` of `picture`, or None.
+
+    Raises
+    ------
+    UsageError
+        The file is damaged; it is left alone.
+    """
+    path = corrections_path(picture)
+    if not path.exists():
+        return None
+    entries, wanted = _entries(path), picture_hash(frame)
+    # By the picture itself: its number differs between a file alone and the same file within a folder.
+    entry = next((each for each in entries if each.get("picture_sha256") == wanted), None)
+    if entry is None:
+        return None
+    try:
+        return _correction(entry, frame)
+    except (LookupError, TypeError, ValueError, ArithmeticError, zlib.error, UsageError):
+        raise _damaged(path) from None
+
+
+def _correction(entry: Mapping[str, Any], frame: Frame) -> Correction:
+    height, width = (int(n) for n in entry["model_labels_shape"])
+    if not (0 < height <= frame.shape[0] and 0 < width <= frame.shape[1]):
+        raise ValueError("labels larger than the picture")
+    packed = base64.b64decode(entry["model_labels_int32_zlib_base64"], validate=True)
+    raw = zlib.decompressobj().decompress(packed, 4 * height * width + 1)
+    labels = np.frombuffer(raw, "<i4").reshape(height, width).astype(np.int32)
+    scores = np.asarray(entry["model_scores"], np.float32)
+    if labels.min() < 0 or labels.max(initial=0) > len(scores):
+        raise ValueError("labels without a score")
+    edits = tuple(_edit(plain) for plain in entry["edits"])
+    zoom = (frame.shape[0] / height, frame.shape[1] / width)
+    corrected(labels, edits, zoom)
+    interval = entry.get("interval_90")
+    size_um = entry["pixel_size_um"]
+    base = _measured(
+        frame, labels, scores, zoom, None if size_um is None else float(size_um), str(entry["scale_source"]),
+        tuple(str(flag) for flag in entry["flags"]), (int(interval[0]), int(interval[1])) if interval else None,
+    )  # fmt: skip
+    return Correction(base, edits, str(entry.get("model", "")), str(entry.get("model_sha256", "")))
+
+
+def _measured(
+    frame: Frame,
+    labels: NDArray[np.int32],
+    scores: NDArray[np.float32],
+    zoom: tuple[float, float],
+    pixel_size_um: float | None,
+    scale_source: str,
+    flags: tuple[str, ...],
+    interval: tuple[int, int] | None,
+) -> Segmentation:
+    import cv2
+
+    size_um = frame.pixel_size_um if scale_source == "estimated" else pixel_size_um
+    image = frame.pixels
+    if image.shape != labels.shape:
+        image = cv2.resize(image, (labels.shape[1], labels.shape[0]), interpolation=cv2.INTER_AREA)
+    nuclei = measure(labels, scores, image, zoom=zoom, pixel_size_um=size_um, white=frame.white)
+    density = density_per_mm2(nuclei, frame.shape, size_um)
+    return Segmentation(frame, labels, zoom, nuclei, density, pixel_size_um, scale_source, flags, interval)
+
+
+def _edit(plain: Mapping[str, Any]) -> Edit:
+    kind = plain["kind"]
+    if kind not in KINDS:
+        raise ValueError(kind)
+    points = tuple((float(x), float(y)) for x, y in plain["points"])
+    if not points or not np.isfinite(points).all():
+        raise ValueError("points")
+    return Edit(cast("Kind", kind), points, str(plain["by"]), datetime.fromisoformat(plain["at"]).timestamp())
+
+
+def _entries(path: Path) -> Sequence[dict[str, Any]]:
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise _damaged(path)
+        plain = json.loads(path.read_bytes())
+    except OSError as error:
+        raise BadImageError(f"{path} cannot be read ({error.strerror}): check the disk.") from None
+    except (ValueError, RecursionError):
+        raise _damaged(path) from None
+    frames = plain.get("frames") if isinstance(plain, dict) else None
+    if not isinstance(frames, list) or plain.get("format") != FORMAT:
+        raise _damaged(path)
+    if not all(isinstance(entry, dict) and isinstance(entry.get("frame"), int) for entry in frames):
+        raise _damaged(path)
+    return frames
+
+
+def _damaged(path: Path) -> UsageError:
+    return UsageError(f"{path.name} is damaged or none of dapiscope's: rename it, and corrections can begin anew.")
