@@ -95,6 +95,7 @@ ACTIONS: tuple[ActionSpec, ...] = (
     ActionSpec("play", "Play / pause", "K", "play", "Play or hold the replay.", "replay.toggle", "Replay"),
     ActionSpec("step_back", "Frame back", "Left", "step-back", "Go back one frame.", "replay.back", "Replay"),
     ActionSpec("step_on", "Frame on", "Right", "step", "Go on by one frame.", "replay.on", "Replay"),
+    ActionSpec("compare", "Compare models", "Shift+C", "compare", "Show what another model finds, side by side, and how the two differ.", "compare.toggle", "Replay", True),
     ActionSpec("loop", "Loop", "Shift+L", "loop", "Begin again at the end.", "replay.loop", "Replay", True),
     ActionSpec("presets", "Presets", "Ctrl+P", "preset", "Choose or save settings for a sample.", "tools.show_presets", "Microscope"),
     ActionSpec("doctor", "Check the system", "Ctrl+D", "doctor", "Check window, camera driver, ports, model, disk and say what to do.", "tools.show_doctor", "Help"),

@@ -16,8 +16,9 @@ from app.events import DoseSeen, Event, PictureReady, ResultReady, SnapTaken, St
 from app.gui.channel_shelf import ChannelShelf
 from app.gui.composer import Composed, Composer, Look
 from app.gui.session_port import SessionPort
+from app.gui.side import Compared, ComposedBeside, Side
 
-_LATEST_ONLY = (Composed, ResultReady, StatsReady, DoseSeen)
+_LATEST_ONLY = (Composed, Compared, ComposedBeside, ResultReady, StatsReady, DoseSeen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +57,31 @@ class Bridge(QObject):
         self._files = ThreadPoolExecutor(1, thread_name_prefix="app-gui-files")
         self.composer = Composer(self._enqueue, session.fail)
         self.shelf = ChannelShelf()
+        self.side: Side | None = None
+        self._look = Look()
         self._unsubscribe = session.subscribe(self._listen)
 
     def set_look(self, look: Look) -> None:
         """Change how pictures are composed."""
+        self._look = look
         self.composer.set_look(look)
+        if self.side is not None:
+            self.side.set_look(look)
+
+    def open_side(self, model: str) -> Side:
+        """Have a second model look at what the first one counts, until `close_side`."""
+        from app.build import make_counter
+
+        self.close_side()
+        self.side = Side(model, make_counter, self._enqueue, self._session.fail)
+        self.side.set_look(self._look)
+        return self.side
+
+    def close_side(self) -> None:
+        """End the second model, off the window's thread: its network may be at work. Idempotent."""
+        side, self.side = self.side, None
+        if side is not None and not self._closed:
+            self.off_thread(side.stop, lambda _done: None)
 
     def off_thread(self, work: Callable[[], Any], done: Callable[[Any], None]) -> None:
         """Do `work` (files, folders) on a worker and hand its result, or its exception, to `done` on the GUI thread."""
@@ -81,16 +102,23 @@ class Bridge(QObject):
         self._closed = True
         self._unsubscribe()
         self.composer.close()
+        if self.side is not None:
+            self.side.stop()
         self._files.shutdown(wait=True, cancel_futures=True)
 
     def _listen(self, event: Event) -> None:
+        side = self.side
         if isinstance(event, PictureReady):
             self.shelf.put(event.picture.frame)
             self.composer.show_picture(event.picture)
+            if side is not None:
+                side.show_picture(event.picture)
             return
         if isinstance(event, ResultReady | SnapTaken):
             self.composer.show_result(event.segmentation)
             if event.segmentation is not None:
+                if side is not None:
+                    side.take(event.segmentation)
                 # Only the newest result is shown, but every count is a point of the charts.
                 found = event.segmentation
                 moment = found.frame.exposure_end_s

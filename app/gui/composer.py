@@ -85,8 +85,12 @@ def compose(
     look: Look,
     out: NDArray[np.uint32],
     painter: LayerPainter | None = None,
+    marked: NDArray[np.int32] | None = None,
 ) -> Composed:
-    """Return the finished picture, painted into `out` of shape (h, w); `painter` remembers layers between pictures."""
+    """Return the finished picture, painted into `out` of shape (h, w).
+
+    `painter` remembers layers between pictures; nuclei whose labels are `marked` are drawn in another colour.
+    """
     height, width = picture.pixels.shape
     planes = out.view(np.uint8).reshape(height, width, 4)
     levels: Mapping[str, tuple[float, float]] = {}
@@ -104,7 +108,7 @@ def compose(
     image = QImage(planes.data, width, height, 4 * width, QImage.Format.Format_RGB32)
     drawn = result if result is not None and matches(picture.frame, result) else None
     if drawn is not None:
-        overlay = paint_overlay(drawn, picture.region, (width, height), look.overlay)
+        overlay = paint_overlay(drawn, picture.region, (width, height), look.overlay, marked)
         if overlay is not None:
             _blend(image, overlay)
     return Composed(image, out, picture, drawn, sharpness(picture.frame.pixels), levels)
@@ -158,6 +162,7 @@ class Composer:
         self._wake = threading.Condition()
         self._picture: Picture | None = None
         self._result: Segmentation | None = None
+        self._marked: NDArray[np.int32] | None = None
         self._look = Look()
         self._fresh = self._ending = False
         self._pool: BufferPool | None = None
@@ -171,12 +176,19 @@ class Composer:
             self._picture, self._fresh = picture, True
             self._wake.notify()
 
-    def show_result(self, result: Segmentation | None) -> None:
+    def show_result(self, result: Segmentation | None, marked: NDArray[np.int32] | None = None) -> None:
         """Take the newest result; any thread. It is drawn with the next picture, or at once if that is its own."""
         with self._wake:
-            self._result = result
+            self._result, self._marked = result, marked
             if result is None or (self._picture is not None and result.frame is self._picture.frame):
                 self._fresh = True
+                self._wake.notify()
+
+    def mark(self, result: Segmentation, marked: NDArray[np.int32]) -> None:
+        """Draw these labels of a result in another colour, unless there is a newer result already; any thread."""
+        with self._wake:
+            if self._result is result:
+                self._marked, self._fresh = marked, True
                 self._wake.notify()
 
     def set_look(self, look: Look) -> None:
@@ -200,11 +212,12 @@ class Composer:
                 if self._ending:
                     return
                 self._fresh = False
-                picture, result, look = self._picture, self._result, self._look
+                picture, result, look, marked = self._picture, self._result, self._look, self._marked
             if picture is None:
                 continue
             try:
-                self._publish(compose(picture, result, look, self._buffer(picture.pixels.shape), self._painter))
+                out = self._buffer(picture.pixels.shape)
+                self._publish(compose(picture, result, look, out, self._painter, marked))
             except Exception as error:  # noqa: BLE001 - whatever it is, the session must hear of it
                 self._failed(error)
 

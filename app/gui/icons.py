@@ -58,6 +58,7 @@ DRAWINGS: dict[str, str] = {
     "crosshair": '<circle cx="12" cy="12" r="5"/><path d="M12 2.500v6M12 15.500v6M2.500 12h6M15.500 12h6"/>',
     "profile": '<path d="M4 19L19 4"/><circle cx="4.500" cy="18.500" r="1.600" fill="C"/><circle cx="19" cy="4.500" r="1.600" fill="C"/><path d="M9 20l3-3 2 2 3-6 3 2"/>',
     "composite": '<rect x="3.500" y="3.500" width="11" height="11" rx="1"/><rect x="9.500" y="9.500" width="11" height="11" rx="1"/><path d="M12 12h.2M12 14h2M14 12h.2" stroke-width="2.4"/>',
+    "compare": '<rect x="3.500" y="5" width="17" height="14" rx="1"/><path d="M12 5v14"/><circle cx="7.800" cy="12" r="2"/><circle cx="16.200" cy="10" r="1.600" fill="C"/><circle cx="16.500" cy="14.500" r="1.600" fill="C"/>',
     "info": '<circle cx="12" cy="12" r="8.500"/><path d="M12 11v5.500M12 7.500v.2"/>',
     "report": '<path d="M6 3.500h9l4 4V20a.8.8 0 0 1-.8.8H6A.8.8 0 0 1 5.200 20V4.300A.8.8 0 0 1 6 3.500zM15 3.500v4h4M8.500 12h7M8.500 15.500h7"/>',
 }  # fmt: skip

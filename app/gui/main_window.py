@@ -10,6 +10,7 @@ from PySide6.QtWidgets import (
     QAbstractButton,
     QAbstractSpinBox,
     QFrame,
+    QHBoxLayout,
     QLineEdit,
     QMainWindow,
     QMenu,
@@ -26,6 +27,7 @@ from app.events import Notice, State
 from app.gui.actions import ACTIONS, MENUS, make_actions
 from app.gui.bridge import Bridge
 from app.gui.closing import Closing
+from app.gui.handle_compare import CompareActions
 from app.gui.handle_exports import ExportActions
 from app.gui.handle_files import FileActions, model_names
 from app.gui.handle_layers import LayerActions
@@ -82,7 +84,7 @@ class MainWindow(QMainWindow):
         self.bridge = Bridge(session, self)
         self.folder = Path(store.text("folder") or usual_folder())
         self._make_parts()
-        self.profile = ProfileActions(self)
+        self.profile, self.compare = ProfileActions(self), CompareActions(self)
         self.charts.addTab(self.profile.chart, tr("Profile"))
         place = self.charts.indexOf(self.profile.chart)
         self.charts.setTabToolTip(place, tr("Grey values along the line on the picture.  [I]"))
@@ -90,7 +92,7 @@ class MainWindow(QMainWindow):
         self.view, self.files, self.tools = ViewActions(self), FileActions(self), ToolActions(self)
         self.exports, self.plans = ExportActions(self), PlanActions(self)
         groups = {"microscope": self.microscope, "replay": self.replay, "view": self.view, "files": self.files}
-        groups["profile"], groups["layers"] = self.profile, self.layers
+        groups["profile"], groups["layers"], groups["compare"] = self.profile, self.layers, self.compare
         self.actions_by_id = make_actions(
             self, {**groups, "exports": self.exports, "plans": self.plans, "tools": self.tools, "window": self}
         )
@@ -163,8 +165,13 @@ class MainWindow(QMainWindow):
         around = QVBoxLayout(picture)
         around.setContentsMargins(0, 0, 0, 0)
         around.setSpacing(0)
-        around.addWidget(self.viewer, 1)
+        self.pictures = QHBoxLayout()
+        self.pictures.setSpacing(THEME.px(3))
+        self.pictures.addWidget(self.viewer, 1)
+        around.addLayout(self.pictures, 1)
+        around.addWidget(self.compare.bar)
         around.addWidget(self.replay_bar)
+        self.replay_bar.compare.setDefaultAction(self.actions_by_id["compare"])
         self.rows = QSplitter(Qt.Orientation.Vertical)
         self.rows.addWidget(picture)
         self.rows.addWidget(self.below)
@@ -352,7 +359,7 @@ class MainWindow(QMainWindow):
         for name in ("live", "snap", "snap_segment", "record", "open", "open_folder"):
             acts[name].setEnabled(not busy)
         replaying = state is State.REPLAYING
-        for name in ("close_replay", "play", "step_back", "step_on", "loop"):
+        for name in ("close_replay", "play", "step_back", "step_on", "loop", "compare"):
             acts[name].setEnabled(replaying)
         self.replay_bar.setVisible(replaying)
         hints = {

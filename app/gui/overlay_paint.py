@@ -23,6 +23,9 @@ FILL_PART = 0.16
 AMBER: Rgb = (255, 188, 32)
 """Kept apart from grey, and from red and blue marks, by people with any colour vision."""
 
+MARKED: Rgb = (86, 180, 233)
+"""Of nuclei that only one of two models found; blue and amber are told apart with any colour vision."""
+
 # Ten steps of "cividis", which reads the same with and without red-green vision; its darkest end is left out
 # because it would vanish on a dark field.
 _RAMP = np.array(
@@ -74,7 +77,11 @@ class OverlayStyle:
 
 
 def paint_overlay(
-    segmentation: Segmentation, region: tuple[int, int, int, int], size: tuple[int, int], style: OverlayStyle
+    segmentation: Segmentation,
+    region: tuple[int, int, int, int],
+    size: tuple[int, int],
+    style: OverlayStyle,
+    marked: NDArray[np.int32] | None = None,
 ) -> NDArray[np.uint32] | None:
     """Return the overlay of a region of the frame at screen size.
 
@@ -86,6 +93,8 @@ def paint_overlay(
     size : (int, int)
         (width, height) of the result in screen pixels.
     style : OverlayStyle
+    marked : ndarray of int32, optional
+        Labels drawn in `MARKED`; all others are amber then, whatever the style colours nuclei by.
 
     Returns
     -------
@@ -111,7 +120,7 @@ def paint_overlay(
         alpha = cv2.max(cv2.LUT(edge, alpha_of), cv2.multiply(lines, style.opacity * float(style.contour)))
     else:
         alpha = cv2.LUT(edge, alpha_of)
-    return _premultiplied(alpha, _colors(segmentation, labels, matrix, size, style))
+    return _premultiplied(alpha, _colors(segmentation, labels, matrix, size, style, marked))
 
 
 def _sampling(
@@ -152,12 +161,17 @@ def _colors(
     matrix: NDArray[np.float64],
     size: tuple[int, int],
     style: OverlayStyle,
+    marked: NDArray[np.int32] | None,
 ) -> Rgb | NDArray[np.uint8]:
     """Return one colour, or one per screen pixel, (h, w, 3) RGB."""
-    if style.color_by is ColorBy.NOTHING:
+    if (marked is None and style.color_by is ColorBy.NOTHING) or (marked is not None and not len(marked)):
         return AMBER
     table = np.zeros((int(segmentation.nuclei["label"].max()) + 1, 3), np.uint8)
-    table[segmentation.nuclei["label"]] = ramp_colors(values_of(segmentation, style.color_by))
+    if marked is None:
+        table[segmentation.nuclei["label"]] = ramp_colors(values_of(segmentation, style.color_by))
+    else:
+        table[:] = AMBER
+        table[marked] = MARKED
     grown = cv2.dilate(labels.astype(np.float32), np.ones((3, 3), np.uint8)).astype(np.int32)
     picked = table[np.where(labels > 0, labels, grown)]
     return np.asarray(cv2.warpAffine(picked, matrix, size, flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP))

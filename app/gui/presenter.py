@@ -27,6 +27,7 @@ from app.gui.bridge import Counted
 from app.gui.composer import Composed
 from app.gui.contrast import brightness, exposure_advice
 from app.gui.focus import PeakHold
+from app.gui.side import Compared, ComposedBeside, SideFailed
 from app.gui.text import number, percent, tr
 from app.gui.theme import THEME
 from app.gui.viewer_paint import Badge
@@ -68,6 +69,8 @@ class Presenter:
                 self._composed(event)
             case Counted():
                 self._counted(event)
+            case Compared() | ComposedBeside() | SideFailed():
+                self.w.compare.take(event)
             case ResultReady():
                 self._take_result(event.segmentation)
             case StatsReady():
@@ -129,6 +132,7 @@ class Presenter:
         w = self.w
         w.strip.show_state(event.state)
         w.show_session_state(event.state)
+        w.compare.follow_state(event.state)
         w.plans.take_state(event.state)
         if event.state is State.REPLAYING:
             w.replay_bar.clear()
@@ -271,6 +275,8 @@ class Presenter:
             if parts:
                 left.append(Badge(f"{tr('SIMULATED')} {' + '.join(parts).upper()}", p.warning))
         composed = self.w.viewer.composed
+        if (compared := self.w.compare.badge()) is not None:
+            left.append(compared)
         if composed is not None and composed.levels:
             left.append(Badge(f"{tr('COMPOSITE')} {' + '.join(composed.levels)}", p.text))
         if self.advice == "saturated" and composed is not None:

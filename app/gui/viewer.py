@@ -76,10 +76,15 @@ class Viewer(QWidget):
         The part of the frame that is looked at, and how many screen pixels it fills.
     nucleus_picked : int
         Row of the result that was clicked; -1 for none.
+    placed : Placement
+        The picture lies in another place; see `follow`.
+    painted
+        It reached the screen.
     """
 
     view_changed = Signal(object)
     nucleus_picked = Signal(int)
+    placed = Signal(object)
     painted = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -179,6 +184,10 @@ class Viewer(QWidget):
         if self.placement:
             self._place(geometry.zoomed(self.placement, factor, self._anchor()))
 
+    def follow(self, placement: Placement) -> None:
+        """Show the same part of the frame, as large, as another viewer does."""
+        self._place(geometry.resized(placement, placement.frame, self._size()))
+
     def _anchor(self) -> tuple[float, float] | None:
         return (self._pointer.x() * self._ratio(), self._pointer.y() * self._ratio()) if self._pointer else None
 
@@ -192,6 +201,7 @@ class Viewer(QWidget):
         if placement != self.placement:
             self.placement = placement
             self.update()
+            self.placed.emit(placement)
             if not self._later.isActive():
                 self._later.start()
 

@@ -169,6 +169,7 @@ class ReplayBar(QFrame):
         self.loop = self._button("loop", tr("Begin again at the end.  [Shift+L]"), None)
         self.loop.setCheckable(True)
         self.loop.clicked.connect(self.loop_asked)
+        self.compare = QToolButton()
         self.close_button = self._button("close", tr("Leave the replay.  [Ctrl+W]"), self.close_asked.emit)
         self.speed = choice(self, tr("Speed"), tr("How fast the recording is played."))
         for value in SPEEDS:
@@ -184,6 +185,7 @@ class ReplayBar(QFrame):
         row.addWidget(self.timeline, 1)
         row.addWidget(self.speed)
         row.addWidget(self.loop)
+        row.addWidget(self.compare)
         row.addWidget(self.close_button)
         self.timeline.seek_asked.connect(self.seek_asked)
         self.speed.activated.connect(lambda _index: self.speed_asked.emit(float(self.speed.currentData())))
