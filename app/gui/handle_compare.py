@@ -54,12 +54,14 @@ class CompareActions:
         if self.viewer is None:
             self.viewer = Viewer()
             self.viewer.setAccessibleName(tr("Picture of the second model"))
-            self.viewer.setMinimumSize(160, 180)
+            self.viewer.setMinimumSize(160, 110)
             self.viewer.placed.connect(w.viewer.follow)
             w.viewer.placed.connect(self.viewer.follow)
             w.pictures.addWidget(self.viewer, 1)
-        w.viewer.setMinimumSize(160, 180)
+        w.viewer.setMinimumSize(160, 110)
         self.viewer.show()
+        for over in (w.toasts, w.banner):
+            over.raise_()
         self.bar.show()
         side = w.bridge.open_side(name)
         composed, result = w.viewer.composed, w.session.last_result

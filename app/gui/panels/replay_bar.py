@@ -1,7 +1,7 @@
 """The replay's controls: what a video player has, with the counts along the timeline."""
 
 from PySide6.QtCore import QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QFontMetricsF, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QColor, QFontMetricsF, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QSizePolicy, QToolButton, QWidget
 
 from app.events import ReplayMoved
@@ -82,10 +82,13 @@ class Timeline(QWidget):
             top = max(self.counts.values(), default=0)
             # More frames than pixels: one bar a pixel is all that can be seen.
             stride = max(int(1 / step), 1) if step > 0 else 1
+            gap = 1 if step > 4 else 0
             for index, count in self.counts.items():
                 if top and index % stride == 0:
+                    # Whole pixels: fractions would leave dark lines between some bars and not between others.
+                    left, right = (round(rect.left() + place * step) for place in (index, index + 1))
                     height = (rect.height() - 4) * count / top
-                    bar = QRectF(rect.left() + index * step, rect.bottom() - height, max(step - 0.5, 1.0), height)
+                    bar = QRectF(left, rect.bottom() - height, max(right - left - gap, 1), height)
                     painter.fillRect(bar, QColor(p.accent if index <= self.position else p.muted))
             x = rect.left() + (self.position + 0.5) * step
             painter.setPen(QPen(QColor(p.text), 2))
@@ -199,6 +202,27 @@ class ReplayBar(QFrame):
         if callable(call):
             button.clicked.connect(lambda _checked=False: call())
         return button
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802 - Qt's name
+        """Return the room for what cannot be missed; loop and comparison have keys and a menu as well."""
+        least = super().minimumSizeHint()
+        shown = (button for button in self._optional() if not button.isHidden())
+        return QSize(least.width() - sum(self._room_of(button) for button in shown), least.height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's name
+        """Let buttons go where there is no room for them."""
+        super().resizeEvent(event)
+        least = super().minimumSizeHint().width()
+        fixed = least - sum(self._room_of(button) for button in self._optional() if not button.isHidden())
+        for button in self._optional():
+            fixed += self._room_of(button)
+            button.setVisible(fixed <= self.width())
+
+    def _optional(self) -> tuple[QToolButton, ...]:
+        return self.loop, self.compare
+
+    def _room_of(self, button: QToolButton) -> int:
+        return button.sizeHint().width() + THEME.px(6)
 
     def show_moved(self, event: ReplayMoved) -> None:
         """Show where the replay stands."""
