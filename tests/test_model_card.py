@@ -188,3 +188,23 @@ def test_shipped_models_match_their_cards():
         assert model.name == path.stem
         assert tomllib.loads(path.read_text())["sha256"] == hashlib.sha256(model.path.read_bytes()).hexdigest()
     assert "fast" in find_models()
+
+
+def test_a_variant_is_checked_like_its_model(tmp_path):
+    path = write_model(tmp_path)
+    other = onnx(field(9, b"\x07" * 40))
+    (tmp_path / "fast-int8.onnx").write_bytes(other)
+    digest = hashlib.sha256(other).hexdigest()
+    whole = path.read_text() + f'\n[variants]\nint8 = {{ file = "fast-int8.onnx", sha256 = "{digest}" }}\n'
+    path.write_text(whole)
+    assert load_model(path).variants == {"int8": other}
+    (tmp_path / "fast-int8.onnx").write_bytes(other + b"\0")
+    with pytest.raises(ModelError, match=r"fast-int8.*SHA-256"):
+        load_model(path)
+    path.write_text(whole.replace('"fast-int8.onnx"', '"../fast-int8.onnx"'))
+    with pytest.raises(ModelError, match="plain name"):
+        load_model(path)
+
+
+def test_the_shipped_fast_model_has_its_variant():
+    assert set(load_model("fast").variants) == {"int8"}

@@ -24,6 +24,7 @@ def test_ways_begin_with_the_reference_and_follow_what_is_installed():
     assert Way(OPENVINO, 4, "bf16") in more
     assert Way("CUDAExecutionProvider") in more
     assert Way("DmlExecutionProvider") not in more
+    assert ways([CPU], 2, ["int8"])[2:] == (Way(CPU, 1, "int8"), Way(CPU, 2, "int8"))
 
 
 @pytest.mark.parametrize(
@@ -50,6 +51,21 @@ def test_large_images_get_all_cores_where_there_are_more():
     assert all_cores(Way(OPENVINO, 1, "bf16"), 16) == Way(OPENVINO, 8, "bf16")
     assert all_cores(Way(CPU, 2), 2) is None
     assert all_cores(Way("CUDAExecutionProvider"), 8) is None
+
+
+def test_what_is_kept_is_counted_with_the_models_own_numbers(monkeypatch):
+    model = load_model("fast")
+    image = segmenter._test_image(model.card.input.nucleus_diameter_px)
+    seen = Frame(image, 0, 0.0, 0.0, None, None, "Mono8", 0.65)
+    plain = segmenter.Segmenter(model, provider="cpu", threads=1)
+    monkeypatch.setattr(segmenter, "measured_way", lambda model: Choice(Way(CPU, 1, "int8")))
+    quick = segmenter.Segmenter(model)
+    live = quick.segment(seen)
+    assert not np.array_equal(live.nuclei["score"], plain.segment(seen).nuclei["score"])  # it really is the variant
+    assert live.count == plain.segment(seen).count
+    kept = quick.segment(seen, exact=True)
+    assert np.array_equal(kept.labels, plain.segment(seen, exact=True).labels)
+    assert np.array_equal(kept.nuclei["score"], plain.segment(seen, exact=True).nuclei["score"])
 
 
 def test_large_image_gives_the_same_on_all_cores(monkeypatch):

@@ -6,8 +6,8 @@ the bytes whose SHA-256 matched the card are the bytes that are run, so nothing 
 
 import hashlib
 import tomllib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -21,6 +21,13 @@ MAX_MODEL_BYTES = 512 << 20
 
 class _Table(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+def _neighbour(file: str) -> str:
+    """Return `file`: a card must not be able to point at anything but its neighbour, on any system."""
+    if not file.endswith(".onnx") or file.startswith(".") or any(mark in file for mark in "/\\:\0"):
+        raise ValueError("file must be the plain name of an .onnx file beside the card")
+    return file
 
 
 class ModelInput(_Table):
@@ -63,6 +70,18 @@ class ModelCalibration(_Table):
     images: Annotated[int, Field(ge=20)]
 
 
+class ModelVariant(_Table):
+    """The same network in other numbers, for processors that are faster with them."""
+
+    file: str
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+    @field_validator("file")
+    @classmethod
+    def _plain_name(cls, value: str) -> str:
+        return _neighbour(value)
+
+
 class ModelCard(_Table):
     """The content of a ``models/*.toml``."""
 
@@ -78,6 +97,7 @@ class ModelCard(_Table):
     training: dict[str, Any] = Field(default_factory=dict)
     scores: dict[str, Any] = Field(default_factory=dict)
     calibration: ModelCalibration | None = None
+    variants: dict[Literal["int8"], ModelVariant] = Field(default_factory=dict)
 
     @field_validator("version", mode="before")
     @classmethod
@@ -87,10 +107,7 @@ class ModelCard(_Table):
     @field_validator("file")
     @classmethod
     def _plain_name(cls, value: str) -> str:
-        # A card must not be able to point at anything but its neighbour, on any system.
-        if not value.endswith(".onnx") or value.startswith(".") or any(mark in value for mark in "/\\:\0"):
-            raise ValueError("file must be the plain name of an .onnx file beside the card")
-        return value
+        return _neighbour(value)
 
     @field_validator("decode")
     @classmethod
@@ -111,11 +128,14 @@ class Model:
         Of the ONNX file.
     data : bytes
         The content whose SHA-256 is the card's.
+    variants : mapping of str to bytes
+        By precision, e.g. ``"int8"``: the same network in other numbers, checked alike.
     """
 
     card: ModelCard
     path: Path
     data: bytes
+    variants: Mapping[str, bytes] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -202,8 +222,18 @@ def load_model(name_or_card: str | Path, folder: Path | None = None) -> Model:
         card_path = models[text]
     card = read_card(card_path)
     path = card_path.parent / card.file
+    data = _checked(path, card.sha256)
+    variants: dict[str, bytes] = {
+        precision: _checked(card_path.parent / variant.file, variant.sha256)
+        for precision, variant in card.variants.items()
+    }
+    return Model(card, path, data, variants)
+
+
+def _checked(path: Path, sha256: str) -> bytes:
+    """Return the content of a model file that is what its card says, and one file; else ModelError."""
     data = _read(path, MAX_MODEL_BYTES, "model")
-    if hashlib.sha256(data).hexdigest() != card.sha256:
+    if hashlib.sha256(data).hexdigest() != sha256:
         raise ModelError(f"The model file {path} is not the one its card describes (SHA-256): install it again.")
     try:
         external = uses_external_data(data)
@@ -211,7 +241,7 @@ def load_model(name_or_card: str | Path, folder: Path | None = None) -> Model:
         raise ModelError(f"The model file {path} is no ONNX model: install it again.") from None
     if external:
         raise ModelError(f"The model {path} keeps weights in other files, which is refused: export it as one file.")
-    return Model(card, path, data)
+    return data
 
 
 def read_card(path: Path) -> ModelCard:

@@ -49,7 +49,7 @@ class Way:
         By onnxruntime's name.
     threads : int
     precision : str
-        ``"f32"``, or ``"bf16"`` where the processor computes in it.
+        ``"f32"``, or ``"bf16"`` where the processor computes in it; ``"int8"`` is a variant of the model.
     """
 
     provider: str = CPU
@@ -84,11 +84,14 @@ class Choice:
     kept: bool = False
 
 
-def ways(there: Iterable[str], cores: int) -> tuple[Way, ...]:
-    """Return the ways worth a try with the execution providers that are `there`; the reference comes first."""
+def ways(there: Iterable[str], cores: int, variants: Iterable[str] = ()) -> tuple[Way, ...]:
+    """Return the ways worth a try with the providers that are `there`; the reference comes first.
+
+    `variants` are the precisions that the model comes in besides.
+    """
     available = tuple(there)
     counts = sorted({1, min(max(cores // 2, 1), 4), min(cores, 4)})
-    found = [Way(CPU, count) for count in counts]
+    found = [Way(CPU, count, precision) for precision in ("f32", *variants) for count in counts]
     if OPENVINO in available:
         found += [Way(OPENVINO, count, precision) for count in counts for precision in ("f32", "bf16")]
     return (*found, *(Way(name) for name in ACCELERATORS if name in available))

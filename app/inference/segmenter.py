@@ -177,6 +177,8 @@ class Segmenter:
         # keep up with anyway get them all.
         self._wide_way = all_cores(self.way, os.cpu_count() or 2) if provider == "auto" else None
         self._wide: _Network | None = None
+        self._plain: _Network | None = None
+        self._exact = False
         self._input = model.card.input
         if warm_up is not None:
             self._network.run(np.zeros(warm_up, np.float32))
@@ -193,8 +195,9 @@ class Segmenter:
 
     @property
     def provider_used(self) -> str:
-        """The execution provider that really runs the network, by onnxruntime's name."""
-        return self._network.provider
+        """What really runs the network: the provider by onnxruntime's name, and the numbers if not 32-bit ones."""
+        precision = self.way.precision
+        return self._network.provider + (f" {precision}" if precision != "f32" else "")
 
     def segment(
         self,
@@ -234,6 +237,7 @@ class Segmenter:
             The network failed.
         """
         watch = _Stopwatch()
+        self._exact = exact
         with watch.time("estimate"):
             scale = self._scale_of(frame, pixel_size_um, tracker)
         coarse = 1.0 if exact else coarseness(frame.pixels.size * scale.factor**2)
@@ -443,6 +447,11 @@ class Segmenter:
         return _Found(labels, scores, foreground)
 
     def _network_for(self, pixels: int) -> "_Network":
+        if self._exact and self.way.precision in self.model.variants:
+            # What is kept is counted with the model's own numbers, the same on every machine.
+            if self._plain is None:
+                self._plain = _Network(self.model, replace(self.way, precision="f32"))
+            return self._plain
         if self._wide_way is None or pixels <= WIDE_PIXELS:
             return self._network
         if self._wide is None:
@@ -528,8 +537,9 @@ def measured_way(model: Model, file: Path | None = None) -> Choice:
     """Return how this machine runs `model` best: measured at the first time, and kept in `file`; ModelError."""
     there = available_providers()
     cores = os.cpu_count() or 2
-    key = key_of(model.sha256, onnxruntime.__version__, there)
-    return choose(ways(there, cores), lambda way: _try(model, way), key, file or cache_file())
+    files = "".join((model.sha256, *(variant.sha256 for variant in model.card.variants.values())))
+    key = key_of(files, onnxruntime.__version__, there)
+    return choose(ways(there, cores, model.variants), lambda way: _try(model, way), key, file or cache_file())
 
 
 def _try(model: Model, way: Way) -> tuple[float, NDArray[np.int32]]:
@@ -584,7 +594,8 @@ def _open(model: Model, way: Way) -> Any:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     wanted = [(way.provider, _options(way))]
     try:
-        session = onnxruntime.InferenceSession(model.data, options, providers=wanted)
+        data = model.variants.get(way.precision, model.data)
+        session = onnxruntime.InferenceSession(data, options, providers=wanted)
     except Exception as error:
         raise ModelError(f"The model {model.path} cannot be run ({_first_line(error)}): install it again.") from error
     # onnxruntime falls back to the CPU with no more than a log line.

@@ -91,6 +91,18 @@ def evaluate(
     compare(models, data / "dsb2018_stage1_test", out)
 
 
+@cli.command()
+def quantise(
+    data: Data,
+    name: Annotated[str, typer.Option(help="a model in `models`")] = "fast",
+    models: Annotated[Path, typer.Option(help="folder of the cards")] = HERE.parent,
+) -> None:
+    """Make the 8-bit variant of a model, which the app uses live where it is faster and finds the same nuclei."""
+    from models.training.quantise import quantise as make
+
+    typer.echo(f"{make(models / f'{name}.toml', data / 'dsb2018')} written")
+
+
 @cli.command("prepare-bbbc038")
 def prepare_bbbc038(
     source: Annotated[Path, typer.Argument(help="unpacked stage1_train: <id>/images and <id>/masks")],
