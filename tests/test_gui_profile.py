@@ -116,3 +116,15 @@ def test_a_profile_is_written_to_a_file(qtbot, window, session, tmp_path):
     assert rows[0] == ["distance_um", "grey_value"]
     assert float(rows[-1][0]) == pytest.approx(window.profile.chart.profile.distance[-1], abs=1e-3)
     qtbot.waitUntil(lambda: len(window.messages.notices) == 2)
+
+
+def test_only_another_picture_counts_as_one_on_the_screen(qtbot, window, session):
+    painted = []
+    window.viewer.painted.connect(lambda: painted.append(1))
+    shown(qtbot, window, session)
+    qtbot.waitUntil(lambda: len(painted) >= 1)
+    before = len(painted)
+    for _ in range(5):
+        window.viewer.update()
+        qtbot.wait(20)
+    assert len(painted) == before

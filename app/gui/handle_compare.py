@@ -72,6 +72,7 @@ class CompareActions:
         elif not w.actions_by_id["counting"].isChecked():
             self.bar.say(tr("Nothing is compared while counting is off; press C."), "warning")
         w.actions_by_id["compare"].setChecked(True)
+        w.view.restyle(w.segmentation.style_now)
         w.presenter.refresh_badges()
 
     def take(self, event: Compared | ComposedBeside | SideFailed) -> None:
@@ -125,4 +126,5 @@ class CompareActions:
             self.viewer.set_badges([], None)
         self.w.viewer.setMinimumSize(320, 180)
         self.w.actions_by_id["compare"].setChecked(False)
+        self.w.view.restyle(self.w.segmentation.style_now)
         self.w.presenter.refresh_badges()

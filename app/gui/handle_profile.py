@@ -20,7 +20,7 @@ class ProfileActions:
         self.w = window
         self.tool = LineTool()
         self.chart = ProfileChart()
-        self.tool.changed.connect(self.refresh)
+        self.tool.changed.connect(self._changed)
         self.chart.export_asked.connect(self.export)
 
     def toggle(self, on: bool) -> None:
@@ -36,7 +36,6 @@ class ProfileActions:
 
     def refresh(self) -> None:
         """Measure anew on the frame that is shown; nothing is measured that cannot be seen."""
-        self.w.viewer.update()
         on = self.w.viewer.tool is self.tool
         if not on:
             self.chart.show_line(None, None)
@@ -45,6 +44,10 @@ class ProfileActions:
                 self.tool.begin(self.w.viewer.placement)
                 return
             self.chart.show_line(self.w.viewer.frame, self.tool.line)
+
+    def _changed(self) -> None:
+        self.w.viewer.update()
+        self.refresh()
 
     def export(self) -> None:
         """Write the profile to a CSV file beside the other files."""

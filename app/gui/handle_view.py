@@ -7,7 +7,7 @@ from app.events import State
 from app.frame import Frame
 from app.gui.composer import Look
 from app.gui.contrast import ContrastBook, auto_fractions
-from app.gui.overlay_paint import OverlayStyle, Rgb
+from app.gui.overlay_paint import ColorBy, OverlayStyle, Rgb
 from app.gui.theme import DARK, RED, THEME
 
 if TYPE_CHECKING:
@@ -78,6 +78,7 @@ class ViewActions:
     def restyle(self, style: OverlayStyle) -> None:
         """Draw nuclei, tint and marks in this way from now on."""
         self.w.viewer.show_ids = style.ids and style.shown
+        self.w.viewer.color_by = style.color_by if style.shown and not self.w.compare.on else ColorBy.NOTHING
         self.w.viewer.update()
         line = style.line_px * THEME.font_scale * self.w.devicePixelRatioF()
         self.w.bridge.set_look(Look(style.with_(line_px=line), self._tint(), self.marking, self.w.layers.now()))

@@ -38,7 +38,7 @@ from app.gui.handle_tools import ToolActions
 from app.gui.handle_view import ViewActions
 from app.gui.icons import icon
 from app.gui.nuclei_table import NucleiTable
-from app.gui.overlay_paint import OverlayStyle
+from app.gui.overlay_paint import OverlayStyle, color_by_of
 from app.gui.panels.camera import CameraPanel
 from app.gui.panels.charts import Charts
 from app.gui.panels.counts import CountsPanel
@@ -311,6 +311,7 @@ class MainWindow(QMainWindow):
             fill=store.flag("fill", True),
             opacity=store.number("opacity", 0.9),
             ids=store.flag("ids", False),
+            color_by=color_by_of(store.text("color_by")),
         )
         self.segmentation.show_style(style)
         checks = {
@@ -341,6 +342,7 @@ class MainWindow(QMainWindow):
                 "below": self.below.saveState(), "folder": str(self.folder), "contrast": self.view.contrasts.as_text(),
                 "tint": self.view.tinted, "limits": self.view.marking, "overlay": style.shown, "ids": style.ids,
                 "contour": style.contour, "fill": style.fill, "opacity": str(style.opacity),
+                "color_by": style.color_by.value,
                 "theme": THEME.palette.name, "letters": str(THEME.font_scale),
                 "panels": self.actions_by_id["panels"].isChecked(), "charts": self.actions_by_id["charts"].isChecked(),
                 "chart": str(self.charts.currentIndex()),

@@ -46,6 +46,11 @@ class ColorBy(StrEnum):
     SCORE = "confidence"
 
 
+def color_by_of(text: str) -> ColorBy:
+    """Return what a remembered text means; what means nothing is one colour for all."""
+    return next((item for item in ColorBy if item.value == text), ColorBy.NOTHING)
+
+
 @dataclass(frozen=True, slots=True)
 class OverlayStyle:
     """How found nuclei are drawn.
@@ -188,11 +193,22 @@ def values_of(segmentation: Segmentation, color_by: ColorBy) -> NDArray[np.float
     return pick[color_by]() if color_by in pick else np.zeros(len(nuclei), np.float32)
 
 
+def ramp_limits(values: NDArray[np.float32]) -> tuple[float, float]:
+    """Return the values at the blue and at the yellow end: the 2nd and the 98th percentile."""
+    low, high = np.percentile(values, (2, 98))
+    return float(low), float(high)
+
+
+def ramp_steps() -> list[Rgb]:
+    """Return the colours of the ramp, low to high."""
+    return [(int(r), int(g), int(b)) for r, g, b in _RAMP]
+
+
 def ramp_colors(values: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Return (N, 3) RGB: low values blue, high yellow, spread over the 2nd to 98th percentile."""
     if values.size == 0:
         return np.zeros((0, 3), np.uint8)
-    low, high = np.percentile(values, (2, 98))
+    low, high = ramp_limits(values)
     place = np.clip((values - low) / max(float(high - low), 1e-9), 0, 1) * (len(_RAMP) - 1)
     return np.asarray(_RAMP[np.rint(place).astype(int)])
 

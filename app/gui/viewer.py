@@ -22,9 +22,18 @@ from app.frame import Frame, Segmentation
 from app.gui import geometry
 from app.gui.composer import Composed
 from app.gui.geometry import Placement
+from app.gui.overlay_paint import ColorBy
 from app.gui.text import number, tr
 from app.gui.theme import THEME
-from app.gui.viewer_paint import Badge, paint_badges, paint_focus_ring, paint_ids, paint_nucleus_card, paint_scale_bar
+from app.gui.viewer_paint import (
+    Badge,
+    paint_badges,
+    paint_focus_ring,
+    paint_ids,
+    paint_legend,
+    paint_nucleus_card,
+    paint_scale_bar,
+)
 
 _VIEW_PERIOD_MS = 30
 """The session hears of a changed view at most this often."""
@@ -79,7 +88,7 @@ class Viewer(QWidget):
     placed : Placement
         The picture lies in another place; see `follow`.
     painted
-        It reached the screen.
+        Another picture reached the screen.
     """
 
     view_changed = Signal(object)
@@ -97,12 +106,14 @@ class Viewer(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setMinimumSize(320, 180)
         self.composed: Composed | None = None
+        self._painted: Composed | None = None
         self.placement: Placement | None = None
         self.badges: list[Badge] = []
         self.light_badge: Badge | None = None
         self.hint = ""
         self.crosshair = False
         self.show_ids = False
+        self.color_by = ColorBy.NOTHING
         self.tool: Tool | None = None
         self.selected_row: int | None = None
         self._pointer: QPointF | None = None
@@ -262,7 +273,9 @@ class Viewer(QWidget):
             self._paint_hint(painter)
         paint_badges(painter, self.rect(), self.badges, self.light_badge)
         painter.end()
-        self.painted.emit()
+        if self.composed is not self._painted:
+            self._painted = self.composed
+            self.painted.emit()
 
     def _paint_picture(self, painter: QPainter) -> None:
         assert self.composed is not None and self.placement is not None
@@ -299,6 +312,8 @@ class Viewer(QWidget):
         paint_scale_bar(
             painter, self.rect(), None if size_um is None else size_um / self.placement.scale * self._ratio()
         )
+        if result is not None and self.color_by is not ColorBy.NOTHING:
+            paint_legend(painter, self.rect(), result, self.color_by)
         probe = self.probe()
         if probe is not None:
             self._paint_probe(painter, frame, probe)

@@ -10,6 +10,7 @@ from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPen
 from app.frame import Segmentation
 from app.gui import geometry
 from app.gui.geometry import Placement
+from app.gui.overlay_paint import ColorBy, ramp_limits, ramp_steps, values_of
 from app.gui.text import number, tr
 from app.gui.theme import THEME
 
@@ -91,6 +92,42 @@ def paint_scale_bar(painter: QPainter, room: QRect, um_per_px: float | None) -> 
     painter.fillRect(bar, QColor("#f4f6f8"))
     painter.setPen(QColor("#f4f6f8"))
     painter.drawText(box.adjusted(0, THEME.px(2), 0, -THEME.px(9)), Qt.AlignmentFlag.AlignCenter, text)
+
+
+def paint_legend(painter: QPainter, room: QRect, result: Segmentation, color_by: ColorBy) -> None:
+    """Draw, above the scale bar, which colour means which value."""
+    values = values_of(result, color_by)
+    if values.size == 0:
+        return
+    if color_by is ColorBy.AREA and math.isfinite(float(result.nuclei["area_um2"][0])):
+        values, unit = result.nuclei["area_um2"], " µm²"
+    else:
+        unit = " px²" if color_by is ColorBy.AREA else ""
+    decimals = 2 if color_by is ColorBy.SCORE else 0
+    low, high = (f"{number(limit, decimals)}{unit}" for limit in ramp_limits(values))
+    painter.setFont(THEME.font(8.5))
+    metrics = QFontMetricsF(painter.font())
+    title = tr(color_by.value)
+    width = max(metrics.horizontalAdvance(low + high) + THEME.px(24), metrics.horizontalAdvance(title), THEME.px(120))
+    pad, line = THEME.px(8), metrics.height()
+    height = 2 * line + THEME.px(9) + 2 * THEME.px(5)
+    margin = THEME.px(14)
+    left, top = room.width() - margin - width - 2 * pad, room.height() - THEME.px(66) - height
+    box = QRectF(left, top, width + 2 * pad, height)
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(_SHADE)
+    painter.drawRoundedRect(box, THEME.px(4), THEME.px(4))
+    steps = ramp_steps()
+    bar = QRectF(box.x() + pad, box.y() + THEME.px(6) + line, width, THEME.px(7))
+    for index, color in enumerate(steps):
+        part = QRectF(bar.x() + bar.width() * index / len(steps), bar.y(), bar.width() / len(steps) + 0.6, bar.height())
+        painter.fillRect(part, QColor(*color))
+    painter.setPen(QColor("#f4f6f8"))
+    above = QRectF(bar.x(), box.y() + THEME.px(4), width, line)
+    below = QRectF(bar.x(), bar.bottom() + THEME.px(1), width, line)
+    painter.drawText(above, Qt.AlignmentFlag.AlignLeft, title)
+    painter.drawText(below, Qt.AlignmentFlag.AlignLeft, low)
+    painter.drawText(below, Qt.AlignmentFlag.AlignRight, high)
 
 
 def paint_focus_ring(painter: QPainter, placement: Placement, nucleus: Any) -> None:
