@@ -19,7 +19,7 @@ from app.display import View, render
 from app.events import ReplayMoved, State, StateChanged
 from app.frame import NUCLEUS_DTYPE
 from app.gui.composer import Look, compose
-from app.gui.overlay_paint import AMBER, MARKED, ColorBy, OverlayStyle, color_by_of
+from app.gui.overlay_paint import AMBER, MARKED, ColorBy, OverlayStyle, color_by_of, ramp_steps
 from app.gui.panels.compare_bar import difference
 from app.gui.side import Compared
 from app.inference.agreement import agreement
@@ -215,11 +215,16 @@ def test_what_colours_mean_is_written_beside_and_remembered(qtbot, window, sessi
     session.count(make_result(frame))
     qtbot.waitUntil(lambda: window.viewer.result is not None)
     window.segmentation.color_by.setCurrentIndex(window.segmentation.color_by.findData(color_by))
-    before = window.viewer.grab().toImage()
     window.segmentation.color_by.activated.emit(window.segmentation.color_by.currentIndex())
     qtbot.wait(100)
     assert window.viewer.color_by is color_by
-    assert (window.viewer.grab().toImage() != before) is (color_by is not ColorBy.NOTHING)
+    image = window.viewer.grab().toImage()
+    corner = {
+        image.pixelColor(x, y).getRgb()[:3]
+        for x in range(image.width() - 200, image.width())
+        for y in range(image.height() - 130, image.height() - 60)
+    }
+    assert (set(ramp_steps()) <= corner) is (color_by is not ColorBy.NOTHING)
     window.remember()
     assert color_by_of(window.store.text("color_by")) is color_by
     assert color_by_of("what was this") is ColorBy.NOTHING
