@@ -48,7 +48,7 @@ from app.inference.tiles import Stitcher, tiles
 PROVIDERS = {"cpu": "CPUExecutionProvider", "openvino": "OpenVINOExecutionProvider", "cuda": "CUDAExecutionProvider"}
 """Short names of the execution providers."""
 
-WHOLE_PIXELS = 1 << 20
+WHOLE_PIXELS = 1_500_000
 """Larger images, at the model's scale, are run in tiles of `TILE_PX`."""
 TILE_PX = 1024
 
