@@ -12,11 +12,13 @@ from types import FrameType, TracebackType
 from PySide6.QtCore import QObject, QSettings, QSocketNotifier, QTimer
 from PySide6.QtWidgets import QApplication
 
+from app.events import ModelReady, State
 from app.gui.icons import pixmap
 from app.gui.main_window import MainWindow
 from app.gui.session_port import SessionPort
 from app.gui.store import WindowStore, usual_store
 from app.gui.theme import THEME
+from app.gui.tidy import tidied
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +55,12 @@ def run_window(
     window = MainWindow(session, WindowStore(store if store is not None else usual_store()))
     app.setWindowIcon(pixmap("overlay", THEME.palette.accent, 64))
     window.left.connect(lambda _code: app.quit())
-    with _errors_to(session), _signals_to(lambda: window.closing.begin(unattended=True), window):
+    with (
+        _errors_to(session),
+        _signals_to(lambda: window.closing.begin(unattended=True), window),
+        tidied(window, lambda: session.state is not State.IDLE) as tidy,
+    ):
+        window.bridge.happened.connect(lambda event: tidy.settle() if isinstance(event, ModelReady) else None)
         window.show()
         session.offer_recovery(window.folder)
         if begin is not None:

@@ -1,14 +1,21 @@
 """How often each grey value occurs, over the sensor's full range, with handles for black and white."""
 
+import warnings
+
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QKeyEvent, QLinearGradient, QMouseEvent, QPainter, QPaintEvent, QPen, QPolygonF
+from PySide6.QtGui import QColor, QKeyEvent, QLinearGradient, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from app.display import Contrast, Picture
 from app.gui.text import number, percent, tr
 from app.gui.theme import THEME
+
+with warnings.catch_warnings():
+    # pyqtgraph looks for optional packages while it is loaded, and those complain on their own account.
+    warnings.simplefilter("ignore")
+    from pyqtgraph.functions import arrayToQPath
 
 _REACH_PX = 9
 
@@ -133,16 +140,17 @@ class Histogram(QWidget):
         heights = bar_heights(self._counts, log=self.log)
         xs = plot.left() + plot.width() * np.arange(len(heights) + 1) / len(heights)
         ys = plot.bottom() - heights * (plot.height() - 2)
-        outline = QPolygonF([QPointF(plot.left(), plot.bottom())])
-        for left, right, y in zip(xs[:-1].tolist(), xs[1:].tolist(), ys.tolist(), strict=True):
-            outline.append(QPointF(left, y))
-            outline.append(QPointF(right, y))
-        outline.append(QPointF(plot.right(), plot.bottom()))
+        # Each bar is two corners; one call for all of them, because the counting waits while Python runs here.
+        outline = arrayToQPath(
+            np.concatenate(([plot.left()], np.repeat(xs, 2)[1:-1], [plot.right()])),
+            np.concatenate(([plot.bottom()], np.repeat(ys, 2), [plot.bottom()])),
+            finiteCheck=False,
+        )
         fill = QColor(THEME.palette.muted)
         fill.setAlpha(150)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(fill)
-        painter.drawPolygon(outline)
+        painter.drawPath(outline)
 
     def _paint_handle(self, painter: QPainter, plot: QRectF, x: float, index: int) -> None:
         color = QColor(THEME.palette.accent)
