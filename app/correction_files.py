@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import math
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -191,6 +192,8 @@ def _correction(entry: Mapping[str, Any], frame: Frame) -> Correction:
     corrected(labels, edits, zoom)
     interval = entry.get("interval_90")
     size_um = entry["pixel_size_um"]
+    if size_um is not None and not 0 < float(size_um) < math.inf:
+        raise ValueError("no pixel size")
     base = _measured(
         frame, labels, scores, zoom, None if size_um is None else float(size_um), str(entry["scale_source"]),
         tuple(str(flag) for flag in entry["flags"]), (int(interval[0]), int(interval[1])) if interval else None,

@@ -27,6 +27,8 @@ LEAST_PIXELS = 12
 """A nucleus of fewer label pixels is a slip of the hand."""
 LEAST_PART = 0.05
 """And so is a smaller part of a nucleus."""
+NECK = 0.85
+"""Narrower than this part of its middle a nucleus has a neck."""
 USUAL_DIAMETER_UM, USUAL_DIAMETER_PX = 14.0, 40.0
 """Of a nucleus, where the picture has none to go by."""
 
@@ -227,6 +229,9 @@ def outline_at(frame: Frame, labels: NDArray[np.int32], zoom: Zoom, at: Point, d
     if not near.any():
         return circle
     bright, dark = float(np.median(grey[near])), float(np.percentile(grey[free], 10))
+    noise = float(np.median(np.abs(frame.pixels[y0:y1, x0:x1][free] - grey[free]))) * 1.4826
+    if bright - dark < 3 * max(noise, 1.0):
+        return circle
     found = (free & (grey > (bright + dark) / 2)).astype(np.uint8)
     _, parts = cv2.connectedComponents(found, connectivity=4)
     here = np.unique(parts[near & (found > 0)])
@@ -240,6 +245,9 @@ def outline_at(frame: Frame, labels: NDArray[np.int32], zoom: Zoom, at: Point, d
     longest = max(contours, key=cv2.contourArea)
     area = float(cv2.contourArea(longest))
     if not 0.1 <= area / (math.pi * diameter_px**2 / 4) <= 2.2:
+        return circle
+    away = np.hypot(longest[:, 0, 0] + x0 - at[0], longest[:, 0, 1] + y0 - at[1])
+    if float(np.mean(away > reach - 2)) > 0.35:  # it ran out on all sides: that is the ground
         return circle
     smooth = cv2.approxPolyDP(longest, 0.6, True)[:, 0, :]
     return tuple((float(x) + x0 + 0.5, float(y) + y0 + 0.5) for x, y in smooth) if len(smooth) >= 3 else circle
@@ -266,9 +274,8 @@ def neck_at(labels: NDArray[np.int32], zoom: Zoom, at: Point) -> tuple[Point, Po
     step = max(zoom)
     places = np.arange(np.quantile(along, 0.25), np.quantile(along, 0.75) + step, step)
     widths = [np.ptp(across[near]) if (near := np.abs(along - p) <= step).any() else 0.0 for p in places]
-    narrowest = np.min(widths)
-    # Of places equally narrow, the one next to the middle.
-    best = min((p for p, w in zip(places, widths, strict=True) if w <= narrowest + 1e-9), key=abs)
+    # A round nucleus has no neck: it is halved.
+    best = places[int(np.argmin(widths))] if min(widths) < NECK * widths[int(np.argmin(np.abs(places)))] else 0.0
     center = middle + best * axes[0]
     half = (float(np.abs(across).max()) + 2 * step) * axes[1]
     return (float(center[0] - half[0]), float(center[1] - half[1])), (

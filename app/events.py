@@ -136,11 +136,16 @@ class StatsReady:
 
 @dataclass(frozen=True, slots=True)
 class SnapTaken:
-    """A snapshot was taken and saved. `files` maps ``"image"``, ``"labels"``, ``"table"``, ``"overlay"`` to paths."""
+    """A snapshot was taken and saved. `files` maps ``"image"``, ``"labels"``, ``"table"``, ``"overlay"`` to paths.
+
+    The model is the one that counted; empty when none did.
+    """
 
     frame: Frame
     segmentation: Segmentation | None
     files: Mapping[str, Path] = field(default_factory=dict)
+    model_name: str = ""
+    model_sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -674,7 +674,9 @@ class Session:
         extra = {"dose": self.dose}
         files = save_snapshot(folder, frame, result, self._metadata(counter), overlay=overlay, extra=extra)
         named = {"image": files.image, "labels": files.labels, "table": files.nuclei, "overlay": files.overlay}
-        taken = SnapTaken(frame, result, {name: path for name, path in named.items() if path is not None})
+        saved = {name: path for name, path in named.items() if path is not None}
+        model = (counter.name, counter.sha256) if counter is not None else ("", "")
+        taken = SnapTaken(frame, result, saved, *model)
         self._publish(taken)
         return taken
 

@@ -13,7 +13,9 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from app.errors import BadImageError, DapiscopeError
+from app.correction_files import counts_in
+from app.corrections import said
+from app.errors import BadImageError, DapiscopeError, UsageError
 from app.frame import Frame, Segmentation
 from app.images import read_labels
 from app.inference.measure import density_per_mm2, light_flag, measure, quality_flags
@@ -190,6 +192,7 @@ def report_of(folder: Path) -> SessionReport:
         list(_pictures(folder, images)),
         sorted(path for path in folder.iterdir() if path.suffix in _RESULTS and not path.name.startswith(".")),
         notes=_notes(images),
+        corrected=_corrected(images),
     )
 
 
@@ -275,6 +278,19 @@ def _dose(images: Sequence[_Image]) -> dict[str, str]:
                 shown = [f"{number:g} s {key.split('_s')[0].replace('_', ' ')}" for key, number in value.items()]
                 lines[f"{name} ({image.path.name})"] = ", ".join(shown)
     return lines
+
+
+def _corrected(images: Sequence[_Image]) -> dict[str, str]:
+    """Return picture → both counts, of the pictures that a hand corrected; a damaged file says so in its place."""
+    told = {}
+    for image in images:
+        try:
+            for frame, model, by_hand in counts_in(image.path):
+                name = f"{image.path.name} [{frame}]" if frame else image.path.name
+                told[name] = said(model, by_hand, ())
+        except (UsageError, BadImageError) as error:
+            told[image.path.name] = str(error)
+    return told
 
 
 def _notes(images: Sequence[_Image]) -> list[str]:

@@ -97,6 +97,13 @@ ACTIONS: tuple[ActionSpec, ...] = (
     ActionSpec("step_on", "Frame on", "Right", "step", "Go on by one frame.", "replay.on", "Replay"),
     ActionSpec("compare", "Compare models", "Shift+C", "compare", "Show what another model finds, side by side, and how the two differ.", "compare.toggle", "Replay", True),
     ActionSpec("loop", "Loop", "Shift+L", "loop", "Begin again at the end.", "replay.loop", "Replay", True),
+    ActionSpec("correct", "Correct by hand", "H", "correct", "Add, remove, split or merge nuclei on a picture that stands still.", "correct.toggle", "Correct", True),
+    ActionSpec("correct_add", "Add", "Ctrl+1", "add-nucleus", "Click a nucleus that was missed, or draw around it.", "correct.add", "Correct", True),
+    ActionSpec("correct_remove", "Remove", "Ctrl+2", "remove-nucleus", "Click what is no nucleus.", "correct.remove", "Correct", True),
+    ActionSpec("correct_split", "Split", "Ctrl+3", "split-nuclei", "Click two nuclei that were taken for one, or draw a line between them.", "correct.split", "Correct", True),
+    ActionSpec("correct_merge", "Merge", "Ctrl+4", "merge-nuclei", "Click one part of a nucleus, then the other.", "correct.merge", "Correct", True),
+    ActionSpec("undo", "Undo", "Ctrl+Z", "undo", "Take the last correction back.", "correct.undo", "Correct"),
+    ActionSpec("redo", "Redo", "Ctrl+Shift+Z", "redo", "Do again what was taken back.", "correct.redo", "Correct"),
     ActionSpec("presets", "Presets", "Ctrl+P", "preset", "Choose or save settings for a sample.", "tools.show_presets", "Microscope"),
     ActionSpec("doctor", "Check the system", "Ctrl+D", "doctor", "Check window, camera driver, ports, model, disk and say what to do.", "tools.show_doctor", "Help"),
     ActionSpec("report", "Problem report", "Ctrl+Shift+P", "report", "Save versions, settings and messages (no images) for whoever helps you.", "files.save_report", "Help"),
@@ -104,7 +111,7 @@ ACTIONS: tuple[ActionSpec, ...] = (
     ActionSpec("help", "Map of keys", "?", "help", "Show all keys.", "view.toggle_help", "Help", True),
 )  # fmt: skip
 
-MENUS = ("File", "Microscope", "Light", "View", "Replay", "Help")
+MENUS = ("File", "Microscope", "Light", "View", "Replay", "Correct", "Help")
 
 
 def make_actions(parent: QObject, groups: Mapping[str, object]) -> dict[str, QAction]:

@@ -6,7 +6,7 @@ the newest waits, so a busy window falls behind in what it shows and never in ti
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,6 +55,7 @@ class Bridge(QObject):
         # Through signals, because an exception in one receiver must not keep the others from hearing.
         self._finished.connect(_hand_over)
         self._files = ThreadPoolExecutor(1, thread_name_prefix="app-gui-files")
+        self._kept: list[Future[Any]] = []
         self.composer = Composer(self._enqueue, session.fail)
         self.shelf = ChannelShelf()
         self.side: Side | None = None
@@ -83,8 +84,11 @@ class Bridge(QObject):
         if side is not None and not self._closed:
             self.off_thread(side.stop, lambda _done: None)
 
-    def off_thread(self, work: Callable[[], Any], done: Callable[[Any], None]) -> None:
-        """Do `work` (files, folders) on a worker and hand its result, or its exception, to `done` on the GUI thread."""
+    def off_thread(self, work: Callable[[], Any], done: Callable[[Any], None], *, keep: bool = False) -> None:
+        """Do `work` (files, folders) on a worker and hand its result, or its exception, to `done` on the GUI thread.
+
+        What is to be kept, because somebody's work is lost without it, is done even when the window closes before.
+        """
 
         def report(future: Future[Any]) -> None:
             if future.cancelled():
@@ -93,7 +97,10 @@ class Bridge(QObject):
             self._enqueue(_Call(done, error if error is not None else future.result()))
 
         if not self._closed:
-            self._files.submit(work).add_done_callback(report)
+            future = self._files.submit(work)
+            if keep:
+                self._kept = [each for each in self._kept if not each.done()] + [future]
+            future.add_done_callback(report)
 
     def close(self) -> None:
         """Listen no more; idempotent. Ends the threads of the bridge."""
@@ -104,6 +111,7 @@ class Bridge(QObject):
         self.composer.close()
         if self.side is not None:
             self.side.stop()
+        wait(self._kept)
         self._files.shutdown(wait=True, cancel_futures=True)
 
     def _listen(self, event: Event) -> None:

@@ -2,6 +2,7 @@
 
 import time
 from collections import deque
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from app.correction_files import Correction
+from app.corrections import said
 from app.events import ModelReady, Notice, State
 from app.frame import Frame, Segmentation
 from app.gui.bridge import Counted
@@ -41,6 +44,8 @@ class ExportActions:
         self._points: deque[Counted] = deque(maxlen=KEEP_POINTS)
         self._files: list[Path] = []
         self._model = ModelReady("", "", "")
+        self._corrected: dict[tuple[int, float], int] = {}
+        self._said: dict[str, str] = {}
 
     # --- notes -----------------------------------------------------------------------------------------------------
 
@@ -58,6 +63,21 @@ class ExportActions:
         """Remember which model counts."""
         self._model = model
 
+    @property
+    def model(self) -> ModelReady:
+        """The model that counts live and replayed pictures."""
+        return self._model
+
+    def note_corrected(self, correction: Correction, count: int, picture: Path) -> None:
+        """Remember how many nuclei a picture has after correction by hand."""
+        frame, name = correction.base.frame, picture.name
+        key, label = (frame.index, frame.exposure_end_s), f"{name} [{frame.index}]" if frame.index else name
+        self._corrected.pop(key, None)
+        self._said.pop(label, None)
+        if correction.edits:
+            self._corrected[key] = count
+            self._said[label] = said(correction.base.count, count, correction.edits)
+
     # --- actions ---------------------------------------------------------------------------------------------------
 
     def export_counts(self) -> None:
@@ -66,8 +86,9 @@ class ExportActions:
         if not points:
             self.w.notify(Notice("warning", tr("There are no counts yet; start live or open a recording first.")))
             return
+        corrected = dict(self._corrected)
         self.w.bridge.off_thread(
-            lambda: write_counts(folder, points), lambda done: self.w.files.saved(done, tr("Counts"))
+            lambda: write_counts(folder, points, corrected), lambda done: self.w.files.saved(done, tr("Counts"))
         )
 
     def export_nuclei(self) -> None:
@@ -76,10 +97,13 @@ class ExportActions:
         if result is None or result.count == 0:
             self.w.notify(Notice("warning", tr("No nuclei are on the screen; snap and segment a picture first.")))
             return
-        meta = self._meta(result.frame)
+        meta, words = self._meta(result.frame), self.w.correct.words(result)
+        origins = self.w.correct.origins if words else ()
+        notes = {"corrected by hand": words} if words else {}
         self.w.notify(Notice("info", tr("Exporting the nuclei…")))
         self.w.bridge.off_thread(
-            lambda: write_nuclei(folder, result, meta), lambda done: self.w.files.saved(done, tr("Nuclei"))
+            lambda: write_nuclei(folder, result, meta, origins, notes),
+            lambda done: self.w.files.saved(done, tr("Nuclei")),
         )
 
     def export_report(self) -> None:
@@ -103,9 +127,9 @@ class ExportActions:
             "counting (skipped)": stats.skipped_segment,
             "light not confirmed": stats.not_counted,
         }
-        provider = self._model.provider
+        provider, corrected = self._model.provider, dict(self._said)
         self.w.bridge.off_thread(
-            lambda: write_session_report(folder, meta, told, frames, losses, picture, provider),
+            lambda: write_session_report(folder, meta, told, frames, losses, picture, provider, corrected),
             lambda done: self.w.files.saved(done, tr("Session report")),
         )
 
@@ -122,8 +146,13 @@ class ExportActions:
         )
 
 
-def write_counts(folder: Path, points: tuple[Counted, ...]) -> Path:
-    """Write the counts to a new CSV file; seconds run from the first. Return its path."""
+def write_counts(
+    folder: Path, points: tuple[Counted, ...], corrected: Mapping[tuple[int, float], int] | None = None
+) -> Path:
+    """Write the counts to a new CSV file; seconds run from the first. Return its path.
+
+    `corrected` has the counts by hand, by index and moment of the frame.
+    """
     from app.recording.files import write_together
     from app.recording.tables import encode_csv
 
@@ -134,20 +163,32 @@ def write_counts(folder: Path, points: tuple[Counted, ...]) -> Path:
             p.count,
             *(p.interval if p.interval else ("", "")),
             int(p.fit),
+            (corrected or {}).get((p.index, p.moment_s), ""),
         ]
         for p in points
     ]
-    header = ("time_s", "frame", "count", "interval_low", "interval_high", "fit")
+    header = ("time_s", "frame", "count", "interval_low", "interval_high", "fit", "count_corrected_by_hand")
     return write_together(folder, "counts", {".csv": lambda path: encode_csv(path, header, rows)})[".csv"]
 
 
-def write_nuclei(folder: Path, result: Segmentation, meta: "RunMetadata") -> Path:
-    """Export the nuclei of a picture in every form; return the path of the table."""
+def write_nuclei(
+    folder: Path,
+    result: Segmentation,
+    meta: "RunMetadata",
+    origins: Sequence[str] = (),
+    notes: Mapping[str, str] | None = None,
+) -> Path:
+    """Export the nuclei of a picture in every form; return the path of the table.
+
+    `origins` says, nucleus by nucleus, whether the model or a hand found it; `notes` go with the picture.
+    """
     from app.inference.overlay import render_overlay, to_8bit, upscale_labels
     from app.recording.export import export_all
 
     overlay = render_overlay(to_8bit(result.frame.pixels), upscale_labels(result.labels, result.frame.shape))
-    return export_all(folder, result.frame, result, meta, overlay=overlay, stem="nuclei").nuclei
+    return export_all(
+        folder, result.frame, result, meta, overlay=overlay, stem="nuclei", extra=notes, origins=origins
+    ).nuclei
 
 
 def write_session_report(
@@ -158,6 +199,7 @@ def write_session_report(
     losses: dict[str, int],
     picture: NDArray[np.uint32],
     provider: str,
+    corrected: Mapping[str, str] | None = None,
 ) -> Path:
     """Write the HTML report to a new file; `picture` is RGB32 as the window shows it. Return its path."""
     from app.recording.report import CountPoint, SessionReport, write_report
@@ -176,5 +218,6 @@ def write_session_report(
         files=told.files,
         provider=provider,
         notes=told.notes,
+        corrected=corrected or {},
     )
     return write_report(folder / "session-report.html", report)

@@ -28,6 +28,7 @@ from app.gui.actions import ACTIONS, MENUS, make_actions
 from app.gui.bridge import Bridge
 from app.gui.closing import Closing
 from app.gui.handle_compare import CompareActions
+from app.gui.handle_correct import CORRECT_BUTTONS, CorrectActions
 from app.gui.handle_exports import ExportActions
 from app.gui.handle_files import FileActions, model_names
 from app.gui.handle_layers import LayerActions
@@ -91,10 +92,12 @@ class MainWindow(QMainWindow):
         self.microscope, self.replay = MicroscopeActions(self), ReplayActions(self)
         self.view, self.files, self.tools = ViewActions(self), FileActions(self), ToolActions(self)
         self.exports, self.plans = ExportActions(self), PlanActions(self)
+        self.correct = CorrectActions(self)
         groups = {"microscope": self.microscope, "replay": self.replay, "view": self.view, "files": self.files}
         groups["profile"], groups["layers"], groups["compare"] = self.profile, self.layers, self.compare
+        groups["plans"], groups["correct"] = self.plans, self.correct
         self.actions_by_id = make_actions(
-            self, {**groups, "exports": self.exports, "plans": self.plans, "tools": self.tools, "window": self}
+            self, {**groups, "exports": self.exports, "tools": self.tools, "window": self}
         )
         for action in self.actions_by_id.values():
             self.addAction(action)
@@ -172,7 +175,9 @@ class MainWindow(QMainWindow):
         self.pictures.addWidget(self.viewer, 1)
         around.addWidget(self.desk, 1)
         around.addWidget(self.compare.bar)
+        around.addWidget(self.correct.bar)
         around.addWidget(self.replay_bar)
+        self.correct.bar.fill([a for name, a in self.actions_by_id.items() if name in CORRECT_BUTTONS])
         self.replay_bar.compare.setDefaultAction(self.actions_by_id["compare"])
         self.rows = QSplitter(Qt.Orientation.Vertical)
         self.rows.addWidget(picture)

@@ -122,6 +122,11 @@ class Presenter:
     def _take_result(self, result: Segmentation) -> None:
         self._result, self._result_new, self._result_at = result, True, time.monotonic()
 
+    def show_corrected(self, result: Segmentation) -> None:
+        """Show nuclei that a hand corrected in the place of the model's."""
+        self._take_result(result)
+        self.w.bridge.composer.show_result(result)
+
     def _counted(self, counted: Counted) -> None:
         self.w.charts.counted.add(counted.moment_s, counted.count)
         self.w.exports.note_count(counted)
@@ -201,12 +206,13 @@ class Presenter:
             self._measure(composed)
         if self._result_new and self._result is not None:
             self._result_new = False
-            self.w.counts.show_result(self._result)
+            self.w.counts.show_result(self._result, self.w.correct.words(self._result))
             self._show_nuclei(self._result)
         elif now - self._result_at > STALE_AFTER_S:
             self._explain_no_count()
         self.w.strip.show_stats(self._stats.stats, self.painted_fps)
         self.w.plans.tick()
+        self.w.correct.follow()
         self.w.focus_panel.show_focus(self.focus)
         self.w.light.show_armed(self.w.session.selected_channel)
         if now - self._charts_at >= _CHART_PERIOD_S:

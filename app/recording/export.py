@@ -3,7 +3,7 @@
 import importlib
 import json
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,7 @@ def export_all(
     stem: str = "export",
     parquet: bool = False,
     extra: Mapping[str, Any] | None = None,
+    origins: Sequence[str] = (),
 ) -> ExportFiles:
     """Export a frame and its nuclei; all files under one name, none over an existing one.
 
@@ -58,6 +59,8 @@ def export_all(
     ----------
     folder, frame, segmentation, meta, overlay, stem, extra
         As for `save_snapshot`.
+    origins : sequence of str
+        Who found each nucleus, ``"model"`` or ``"by hand"``: one more column of the table. Empty leaves it out.
     parquet : bool
         Also write the table as Parquet with the units in its column names; needs the extra ``parquet``.
 
@@ -74,7 +77,7 @@ def export_all(
     writers: dict[str, Callable[[Path], None]] = {
         ".ome.tif": lambda path: write_image(path, frame, meta, notes, stem),
         "_labels.tif": lambda path: encode_labels(path, full_labels(segmentation), frame.pixel_size_um),
-        "_nuclei.csv": lambda path: encode_csv(path, NUCLEI_COLUMNS, nuclei_rows(segmentation)),
+        "_nuclei.csv": lambda path: encode_csv(path, *_table(segmentation, origins)),
         "_rois.zip": lambda path: encode_rois(path, segmentation),
         ".geojson": lambda path: encode_geojson(path, segmentation),
     }
@@ -92,6 +95,13 @@ def export_all(
         paths.get("_overlay.png"),
         paths.get("_nuclei.parquet"),
     )
+
+
+def _table(segmentation: Segmentation, origins: Sequence[str]) -> tuple[tuple[str, ...], list[list[Any]]]:
+    rows = nuclei_rows(segmentation)
+    if not origins:
+        return NUCLEI_COLUMNS, rows
+    return (*NUCLEI_COLUMNS, "origin"), [[*row, origin] for row, origin in zip(rows, origins, strict=True)]
 
 
 def _scaled(ring: Ring, zoom: tuple[float, float]) -> list[tuple[float, float]]:

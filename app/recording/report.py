@@ -51,6 +51,8 @@ class SessionReport:
         What ran the model.
     notes : sequence of str
         Sentences for the reader.
+    corrected : mapping of str to str
+        Picture → its count by the model and its count after correction by hand.
     """
 
     meta: RunMetadata
@@ -64,6 +66,7 @@ class SessionReport:
     files: Sequence[Path] = ()
     provider: str = ""
     notes: Sequence[str] = ()
+    corrected: Mapping[str, str] = field(default_factory=dict)
 
 
 def write_report(path: Path, report: SessionReport) -> Path:
@@ -91,6 +94,7 @@ def render_report(report: SessionReport) -> str:
     sections = [
         f"<header><p class='mark'>dapiscope session report</p><h1>{escape(title)}</h1>{_tiles(report)}</header>",
         _section("Count over time", _chart(report.counts)),
+        _section("Corrected by hand", _table(report.corrected)),
         _section("Pictures", "".join(_figure(caption, picture) for caption, picture in report.pictures)),
         _section("Run", _table(_run(report))),
         _section("Frames and losses", _table({**report.frames, **{f"lost: {k}": v for k, v in report.losses.items()}})),

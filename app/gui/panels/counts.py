@@ -68,6 +68,8 @@ class CountsPanel(QWidget):
         self.density = label("", "")
         self.mean = label("", "muted")
         self.scale = label("", "muted", wrap=True)
+        self.by_hand = label("", "title", wrap=True)
+        self.by_hand.hide()
         beside = QVBoxLayout()
         beside.setSpacing(0)
         beside.addStretch(1)
@@ -83,6 +85,7 @@ class CountsPanel(QWidget):
         lines.setContentsMargins(THEME.px(4), 0, THEME.px(2), THEME.px(6))
         lines.setSpacing(THEME.px(2))
         lines.addLayout(top)
+        lines.addWidget(self.by_hand)
         lines.addWidget(self.fit)
         row = QHBoxLayout()
         row.addWidget(self.density, 1)
@@ -92,8 +95,10 @@ class CountsPanel(QWidget):
         self._recent: deque[tuple[float, int]] = deque()
         self.clear(tr("Nothing counted yet"))
 
-    def show_result(self, result: Segmentation) -> None:
-        """Show a count with all that qualifies it."""
+    def show_result(self, result: Segmentation, corrected: str = "") -> None:
+        """Show a count with all that qualifies it; `corrected` says both counts where a hand was at work."""
+        set_text(self.by_hand, corrected)
+        self.by_hand.setVisible(bool(corrected))
         self.big.show_text(number(result.count), stale=bool(result.flags))
         set_text(
             self.interval,
@@ -131,6 +136,7 @@ class CountsPanel(QWidget):
     def clear(self, why: str) -> None:
         """Show no number, and why."""
         self._recent.clear()
+        self.by_hand.hide()
         self.big.show_text("–", stale=True)
         for text in (self.interval, self.density, self.mean, self.scale):
             set_text(text, "")
