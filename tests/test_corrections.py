@@ -23,6 +23,8 @@ from app.corrections import (
 )
 from app.errors import UsageError
 from app.frame import read_only
+from app.recording import RunMetadata, save_snapshot
+from app.session_report import report_of
 
 SQUARE = ((300.0, 50.0), (360.0, 50.0), (360.0, 110.0), (300.0, 110.0))
 INTO_ONE, INTO_TWO = (130.0, 130.0), (440.0, 340.0)
@@ -243,3 +245,11 @@ def test_a_damaged_entry_is_one_sentence(tmp_path, data):
         assert "rename it" in str(error)
     else:
         assert loaded.base.frame is base.frame
+
+
+def test_the_report_of_a_folder_tells_both_counts(base, tmp_path):
+    picture = save_snapshot(tmp_path, base.frame, base, RunMetadata()).image
+    save_corrections(picture, Correction(base, (edit("remove", INTO_ONE),)))
+    assert report_of(tmp_path).corrected == {"snapshot.ome.tif": "2 by the model, 1 corrected by hand"}
+    corrections_path(picture).write_text("{")
+    assert "rename it" in report_of(tmp_path).corrected["snapshot.ome.tif"]

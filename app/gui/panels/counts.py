@@ -113,7 +113,8 @@ class CountsPanel(QWidget):
             if result.density_per_mm2 is not None
             else tr("Density: scale unknown"),
         )
-        self._recent.append((result.frame.exposure_end_s, result.count))
+        if not corrected:  # the mean is of what the model found
+            self._recent.append((result.frame.exposure_end_s, result.count))
         while self._recent and not 0 <= result.frame.exposure_end_s - self._recent[0][0] <= MEAN_OVER_S:
             self._recent.popleft()
         counts = [count for _, count in self._recent]
