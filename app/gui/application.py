@@ -12,7 +12,7 @@ from types import FrameType, TracebackType
 from PySide6.QtCore import QObject, QSettings, QSocketNotifier, QTimer
 from PySide6.QtWidgets import QApplication
 
-from app.events import ModelReady, State
+from app.events import State
 from app.gui.icons import pixmap
 from app.gui.main_window import MainWindow
 from app.gui.session_port import SessionPort
@@ -58,9 +58,8 @@ def run_window(
     with (
         _errors_to(session),
         _signals_to(lambda: window.closing.begin(unattended=True), window),
-        tidied(window, lambda: session.state is not State.IDLE) as tidy,
+        tidied(window, lambda: session.state is not State.IDLE),
     ):
-        window.bridge.happened.connect(lambda event: tidy.settle() if isinstance(event, ModelReady) else None)
         window.show()
         session.offer_recovery(window.folder)
         if begin is not None:

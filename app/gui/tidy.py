@@ -14,6 +14,9 @@ from PySide6.QtCore import QObject, QTimer
 _PERIOD_MS = 100
 _FULL_EVERY = 3000
 """Bites, five minutes of them, after which everything that is new since the start is looked at, busy or not."""
+_BURST = 3000
+"""So many more objects since the last bite are modules that were loaded meanwhile: a part of the program, from now on
+never looked at again, like what was there at the start."""
 
 
 class Tidy(QObject):
@@ -30,7 +33,6 @@ class Tidy(QObject):
         super().__init__(parent)
         self._busy = busy
         self._since_full = 0
-        self._settled = False
         self._thresholds = gc.get_threshold()
         self._timer = QTimer(self)
         self._timer.setInterval(_PERIOD_MS)
@@ -50,17 +52,13 @@ class Tidy(QObject):
             gc.unfreeze()
             gc.enable()
 
-    def settle(self) -> None:
-        """Take what has been loaded since (the network's libraries, say) for a part of the program, once."""
-        if not self._settled and self._timer.isActive():
-            self._settled = True
-            gc.freeze()
-
     def bite(self) -> None:
         """Look at what is young; at everything when nobody waits for a picture, or after a long time."""
         self._since_full += 1
         young, middle, old = gc.get_count()
-        if self._since_full >= _FULL_EVERY or (old >= self._thresholds[2] and not self._busy()):
+        if young >= _BURST:
+            gc.freeze()
+        elif self._since_full >= _FULL_EVERY or (old >= self._thresholds[2] and not self._busy()):
             self._since_full = 0
             gc.collect()
         elif middle >= self._thresholds[1]:
