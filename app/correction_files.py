@@ -87,7 +87,7 @@ def save_corrections(picture: Path, correction: Correction) -> Path:
 
 def _write_tables(picture: Path, correction: Correction) -> None:
     stem, frame = split_name(picture.name)[0], correction.base.frame
-    if frame.index and not frame.name:  # one of several in its file
+    if (frame.index and not frame.name) or frame.name.startswith(f"{stem} ("):  # one of several in its file
         stem += f"-frame{frame.index}"
     labels_path = picture.with_name(f"{stem}_corrected_labels.tif")
     table_path = picture.with_name(f"{stem}_corrected_nuclei.csv")

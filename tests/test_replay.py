@@ -215,6 +215,34 @@ def test_a_bad_file_in_a_folder_is_told_and_skipped(folder, play):
     assert player.ended.wait(20) and isinstance(player.errors[0], BadImageError)
 
 
+def test_a_file_of_many_pages_in_a_folder_plays_all_of_them(folder, recording, play):
+    write_imagej(folder / "f3.tif")  # several planes behind one directory, or several directories
+    recording.rename(folder / "f4.ome.tif")
+    tifffile.imwrite(folder / "f5.tif", picture(77))
+    with open_replay(folder / "f3.tif") as alone, open_replay(folder) as replay:
+        planes = alone.length
+        names = [frame.name for frame in replay.frames()]
+        stack = [f"f3 ({page + 1} of {planes}).tif" for page in range(planes)]
+        own = [f"f4 ({page + 1} of 10).ome.tif" for page in range(10)]
+        assert planes > 1 and names == ["f1.png", "f2.png", *stack, *own, "f5.tif", "f10.png"]
+        assert [frame.index for frame in replay.frames()] == list(range(replay.length))
+        for page in reversed(range(planes)):
+            np.testing.assert_array_equal(replay.frame(2 + page).pixels, alone.frame(page).pixels)
+        assert replay.frame(2 + planes + 5).light == Light("405", 0.25, True, "")
+        assert replay.info.title == f"images ({replay.length} images in 6 files)"
+    player = play(folder).start()
+    assert player.ended.wait(20) and player.errors == [None] and player.indices == list(range(14 + planes))
+
+
+def test_a_damaged_stack_in_a_folder_is_told_once_and_skipped(folder, recording):
+    whole = recording.read_bytes()
+    (folder / "f3.ome.tif").write_bytes(whole[: len(whole) // 2])
+    told = []
+    with open_replay(folder, bad_file=lambda path, error: told.append(path.name)) as replay:
+        assert [frame.name for frame in replay.frames()] == ["f1.png", "f2.png", "f10.png"]
+    assert told == ["f3.ome.tif"]
+
+
 def test_outputs_of_a_snapshot_are_not_played(folder, play):
     (folder / "f1_labels.tif").write_bytes(b"x")
     (folder / "f1_overlay.png").write_bytes(b"x")

@@ -94,47 +94,84 @@ def natural_key(path: Path) -> list[tuple[int, int, str]]:
 
 
 class FolderSequence(ImageSequence):
-    """The image files directly in a folder, in natural name order; or a single image."""
+    """The image files directly in a folder, in natural name order, each with all of its pages; or a single image."""
 
     def __init__(self, path: Path) -> None:
         files = [file for file in expand_paths([path]) if not file.stem.endswith(_OWN_OUTPUT)]
-        self._files = sorted(files, key=natural_key) if path.is_dir() else files
-        if not self._files:
+        files = sorted(files, key=natural_key) if path.is_dir() else files
+        if not files:
             raise BadImageError(f"There is no image to replay in {path}: choose another folder.")
-        first = self._first_good()
+        self._open: tuple[Path, TiffSequence] | None = None
+        self._pages = {file: _count_pages(file) for file in files}
+        self._places = [(file, page) for file, pages in self._pages.items() for page in range(pages)]
+        try:
+            first = self._first_good()
+        except BadImageError:
+            self.close()
+            raise
+        images = f"{len(self._places)} images"
+        if len(self._places) > len(files):
+            images += f" in {len(files)} file{'s' if len(files) > 1 else ''}"
         self.info = ReplayInfo(
             path,
             "folder" if path.is_dir() else "image",
-            len(self._files),
+            len(self._places),
             first.shape,
             first.pixel_size_um,
             None,
-            f"{path.name} ({len(self._files)} images)" if path.is_dir() else path.name,
+            f"{path.name} ({images})" if path.is_dir() else path.name,
         )
 
     def _first_good(self) -> Frame:
         reason: BadImageError | None = None
-        for index in range(min(len(self._files), 100)):
+        for index in range(min(len(self._places), 100)):
             try:
                 return self.read(index)
             except BadImageError as error:
                 reason = reason or error
-        raise reason or BadImageError(f"{self._files[0]} cannot be read: choose another file.")
+        raise reason or BadImageError(f"{self._places[0][0]} cannot be read: choose another file.")
 
     def read(self, index: int) -> Frame:
-        """Return the image of the `index`-th file."""
-        path = self._files[index]
-        if path.name.lower().endswith((".ome.tif", ".ome.tiff")):
-            sequence = TiffSequence(path)
-            try:
-                return replace(sequence.read(0), index=index, name=path.name)
-            finally:
-                sequence.close()
-        return read_frame(path, index)
+        """Return image `index`: the pages of a file follow one another before the next file."""
+        path, page = self._places[index]
+        pages = self._pages[path]
+        if pages == 1 and not path.name.lower().endswith((".ome.tif", ".ome.tiff")):
+            return read_frame(path, index)
+        if self._open is None or self._open[0] != path:
+            self.close()  # one file open at a time, however many there are
+            self._open = (path, TiffSequence(path))
+        suffix = "".join(path.suffixes[-2:]) if path.stem.lower().endswith(".ome") else path.suffix
+        name = path.name if pages == 1 else f"{path.name.removesuffix(suffix)} ({page + 1} of {pages}){suffix}"
+        return replace(self._open[1].read(page), index=index, name=name)
 
     def path_of(self, index: int) -> Path:
-        """Return the `index`-th file."""
-        return self._files[index]
+        """Return the file that image `index` lies in."""
+        return self._places[index][0]
+
+    def close(self) -> None:
+        """Close the file that is open; `read` opens it again."""
+        opened, self._open = self._open, None
+        if opened is not None:
+            opened[1].close()
+
+
+def _count_pages(path: Path) -> int:
+    """Return how many pages `path` has; 1 for what is no TIFF or cannot be read, which reading it then tells."""
+    if path.suffix.lower() not in {".tif", ".tiff"}:
+        return 1
+    try:
+        with tifffile.TiffFile(path) as tif:
+            pages = len(tif.pages)
+            # Asking for the series of an OME file may open other files; ImageJ hides planes behind one directory.
+            if pages == 1 and not tif.is_ome and tif.series[0].size > int(np.prod(tif.pages[0].shape, dtype=np.int64)):
+                pages = 2
+        if pages == 1:
+            return 1
+        sequence = TiffSequence(path)
+    except Exception:  # noqa: BLE001 tifffile fails on damaged files in ways of every kind
+        return 1
+    sequence.close()
+    return sequence.info.length
 
 
 class TiffSequence(ImageSequence):
