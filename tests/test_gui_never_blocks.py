@@ -107,7 +107,7 @@ class Cycle:
 
 
 def litter():
-    for _ in range(400):
+    for _ in range(1000):
         Cycle()
 
 
@@ -121,7 +121,7 @@ def test_garbage_is_collected_on_the_windows_thread_only_and_all_of_it(qtbot):
             worker.start()
             worker.join()
         assert not Cycle.found  # Python by itself would have looked by now
-        qtbot.waitUntil(lambda: len(Cycle.found) == 800, timeout=5000)
+        qtbot.waitUntil(lambda: len(Cycle.found) == 2000, timeout=5000)
     assert set(Cycle.found) == {threading.main_thread()}
     assert gc.isenabled() and gc.get_freeze_count() == 0
 
