@@ -103,6 +103,7 @@ class ReplayDesk:
         self._replay: Replay | None = None
         self._path: LivePath | None = None
         self._seen: Callable[[Frame], None] = lambda frame: None
+        self._simulated: tuple[str, ...] = ()
 
     @property
     def active(self) -> bool:
@@ -115,6 +116,8 @@ class ReplayDesk:
             path, pixel_size_um=pixel_size_um, hold=hold, clock=self._clock, bad_file=self._bad_file
         )
         self._replay.set_speed(speed)
+        info = self._replay.info
+        self._simulated = RunMetadata.from_entries(info.meta).simulated if info.kind == "recording" else ()
 
     def play_into(
         self, path: LivePath, seen: Callable[[Frame], None], ended: Callable[[BaseException | None], None]
@@ -142,6 +145,7 @@ class ReplayDesk:
                 replay.playing,
                 replay.speed or 0.0,
                 None if shown is None else shown.index,
+                self._simulated,
             )
             self._publish(at)
 

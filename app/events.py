@@ -199,6 +199,8 @@ class ReplayMoved:
     speed: float
     frame_index: int | None = None
     """`Frame.index` of the frame just shown, where one was: recorded frames keep their numbers, gaps and all."""
+    simulated: tuple[str, ...] = ()
+    """Which parts were simulations when it was recorded: ``"camera"``, ``"light"``; empty for other programs' files."""
 
 
 @dataclass(frozen=True, slots=True)

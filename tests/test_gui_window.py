@@ -433,6 +433,19 @@ def test_the_replay_bar_drives_the_replay(qtbot, window, session):
     qtbot.waitUntil(lambda: not window.replay_bar.isVisible())
 
 
+def test_a_replay_says_what_was_simulated_when_it_was_recorded(qtbot, window, session):
+    def said():
+        return [badge.text for badge in window.viewer.badges if "SIMULATED" in badge.text]
+
+    own, other = Path("own.ome.tif"), Path("other.tif")
+    session.publish(StateChanged(State.REPLAYING), ReplayMoved(own, 1, 9, False, 1.0, 0, ("camera", "light")))
+    qtbot.waitUntil(lambda: said() == ["SIMULATED CAMERA + LIGHT"])
+    session.publish(StateChanged(State.REPLAYING), ReplayMoved(other, 1, 9, False, 1.0, 0))
+    qtbot.waitUntil(lambda: said() == [])
+    session.publish(ReplayMoved(own, 1, 9, False, 1.0, 0, ("light",)))
+    qtbot.waitUntil(lambda: said() == ["SIMULATED LIGHT"])
+
+
 def test_a_snapshot_tells_what_was_found_and_opens_from_its_message(qtbot, window, session, tmp_path):
     frame = shown(qtbot, window, session)
     session.publish(SnapTaken(frame, make_result(frame), {"image": tmp_path / "snapshot.ome.tif"}))

@@ -3,7 +3,9 @@
 import threading
 import time
 
+import numpy as np
 import pytest
+import tifffile
 
 import app.build
 from app.display import View
@@ -182,6 +184,15 @@ def test_a_recording_replays_to_the_same_counts(bench, tmp_path):
     assert shared
     assert all((live[index] == replayed[index]).all() for index in shared)
     assert bench.watch.of(ReplayMoved)[-1].length == 6
+    assert bench.watch.of(ReplayMoved)[-1].simulated == ("camera", "light")
+
+
+def test_pictures_of_another_program_are_not_called_simulated(bench, tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((3, 32, 32), np.uint8), photometric="minisblack")
+    bench.session.open_replay(tmp_path / "a.tif", hold=False, speed=None).result(20)
+    assert bench.session.finished.wait(30)
+    bench.session.close_replay().result(20)
+    assert {event.simulated for event in bench.watch.of(ReplayMoved)} == {()}
 
 
 def test_a_missing_recording_is_one_sentence_and_no_failure(bench, tmp_path):

@@ -106,8 +106,11 @@ class Presenter:
             case PlanEnded():
                 self.w.plans.take_end(event)
             case ReplayMoved():
+                changed = self.replay is None or self.replay.simulated != event.simulated
                 self.replay = event
                 self.w.replay_bar.show_moved(event)
+                if changed:
+                    self.refresh_badges()
             case SnapTaken():
                 self._snap(event)
             case _:
@@ -276,10 +279,12 @@ class Presenter:
             left.append(Badge(tr("SNAPSHOT"), p.text, dot=True))
         if self.recording:
             left.append(Badge(tr("● RECORDING"), p.error, strong=True))
-        if state is not State.REPLAYING:
-            parts = [tr(name) for name in ("camera", "light") if self.simulated.get(name)]
-            if parts:
-                left.append(Badge(f"{tr('SIMULATED')} {' + '.join(parts).upper()}", p.warning))
+        simulated = [name for name in ("camera", "light") if self.simulated.get(name)]
+        if state is State.REPLAYING:  # what was there when it was recorded
+            simulated = list(self.replay.simulated) if self.replay is not None else []
+        if simulated:
+            parts = " + ".join(tr(name) for name in simulated)
+            left.append(Badge(f"{tr('SIMULATED')} {parts.upper()}", p.warning))
         composed = self.w.viewer.composed
         if (compared := self.w.compare.badge()) is not None:
             left.append(compared)

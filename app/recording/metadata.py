@@ -67,6 +67,12 @@ class RunMetadata:
             settings=settings.model_dump(mode="json"),
         )
 
+    @property
+    def simulated(self) -> tuple[str, ...]:
+        """Which parts were simulations: ``"camera"``, ``"light"``."""
+        titles = {"camera": self.camera, "light": self.light}
+        return tuple(part for part, title in titles.items() if "simul" in title.lower())
+
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON types; `from_json` takes them back."""
         plain = asdict(self)
