@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test lint docs bench prove clean
+.PHONY: run test lint docs bench soak prove bundle bundle-test clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.installed-run
@@ -32,6 +32,21 @@ soak: $(VENV)/.installed-dev
 prove: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -m prove --timeout 3600
 	$(BIN)/python docs/make_fault_table.py
+
+# The program as one folder that needs no Python, in dist/dapiscope. Its environment holds what it needs and no more.
+BUILD ?= build
+DIST ?= dist
+bundle: $(BUILD)/bundle/.installed
+	$(BUILD)/bundle/bin/python -m PyInstaller --noconfirm --log-level ERROR --distpath $(DIST) \
+	  --workpath $(BUILD)/pyinstaller packaging/dapiscope.spec
+
+bundle-test: bundle $(VENV)/.installed-dev
+	DAPISCOPE_BUNDLE=$(DIST)/dapiscope $(BIN)/python -m pytest -m prove tests/test_packaging_bundle.py
+
+$(BUILD)/bundle/.installed: pyproject.toml
+	$(PYTHON) -m venv $(BUILD)/bundle
+	$(BUILD)/bundle/bin/python -m pip install --quiet --editable '.[bundle]'
+	touch $@
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

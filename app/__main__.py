@@ -396,6 +396,14 @@ def led_simulator(
     run_simulator(model, tcp, log)
 
 
+@cli.command("light-guardian", hidden=True)
+def light_guardian(kind: str, url: str, light_id: str) -> None:
+    """Own the port of a light source without a watchdog; started by dapiscope itself where there is no Python."""
+    from app.hardware.guardian import main as guard
+
+    guard([kind, url, light_id])
+
+
 @cli.command()
 def demo(
     folder: Annotated[Path, typer.Option("--out", help="Where a headless demo leaves its files.")] = Path(

@@ -1,6 +1,8 @@
 """What an installation must bring along."""
 
+import math
 import os
+import signal
 import sys
 import tomllib
 from pathlib import Path
@@ -47,3 +49,32 @@ def test_counting_leaves_the_arithmetic_of_the_process_alone():
 
     make_counter("fast")
     assert 2.0**-1074 + 0.0 > 0.0
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a pseudo-terminal")
+def test_a_program_without_python_guards_its_light_by_itself(tmp_path, monkeypatch):
+    from app.hardware.guardian import GuardedLight
+    from app.hardware.led_box import LedBox
+    from app.hardware.serial_simulator import serve_pty
+
+    program = tmp_path / "dapiscope"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m app "$@"\n', encoding="utf-8")
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    monkeypatch.setattr(sys, "executable", str(program))
+    with serve_pty(LedBox("Spectra III")) as server:
+        light = GuardedLight("lumencor", server.path)
+        light.open()
+        light.set(1, 0.5)
+        os.kill(light.process_id, signal.SIGTERM)
+        assert light._process.wait(20) == 0
+        assert not any(server.box.levels_at(math.inf))
+        light.close()
+
+
+def test_the_command_that_guards_is_for_the_program_alone():
+    from typer.testing import CliRunner
+
+    from app.__main__ import cli
+
+    assert "light-guardian" not in CliRunner().invoke(cli, ["--help"]).output
