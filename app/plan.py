@@ -1,7 +1,8 @@
 """Acquisition plans: a `useq-schema` sequence becomes the frames this microscope takes, with their cost. Pure.
 
-The microscope has light, a camera and a clock; nothing in it moves. Channels and times are planned, every other axis
-is refused in one sentence. What `useq-schema` has no field for stands under ``metadata: dapiscope:`` in the file.
+The microscope has light, a camera and a clock; nothing in it moves. Channels and times are planned; every other axis
+is refused in one sentence, unless it names a single place. What `useq-schema` has no field for stands under
+``metadata: dapiscope:`` in the file.
 """
 
 import json
@@ -213,7 +214,8 @@ def make_plan(sequence: MDASequence | Mapping[str, Any], settings: Settings) -> 
     frames = _frames(sequence, tuple(each for _, each in order))
     changed = [each for _, each in order] != list(wanted)
     names = ", ".join(channel.channel.name for channel in channels)
-    note = f"The channels are taken in the order {names}, the gentlest light first." if changed else ""
+    order_note = f"The channels are taken in the order {names}, the gentlest light first." if changed else ""
+    note = " ".join(filter(None, (order_note, _stays(sequence))))
     plain = json.loads(sequence.model_dump_json(exclude_unset=True))
     return Plan(channels, frames, extra.pixel_format, plain, note)
 
@@ -310,11 +312,11 @@ def _validated(plain: Mapping[str, Any]) -> MDASequence:
 
 
 def _refuse_what_is_missing(sequence: MDASequence) -> None:
-    if _any(sequence.stage_positions):
+    if _any(sequence.stage_positions) and not _is_one_place(sequence.stage_positions):
         raise UsageError("This microscope has no motorised stage: remove stage_positions from the plan.")
     if sequence.grid_plan is not None:
         raise UsageError("This microscope has no motorised stage: remove grid_plan from the plan.")
-    if sequence.z_plan is not None:
+    if sequence.z_plan is not None and not _is_one_plane(sequence.z_plan):
         raise UsageError("This microscope has no focus drive: remove z_plan from the plan.")
     if sequence.autofocus_plan is not None:
         raise UsageError("This microscope has no autofocus: remove autofocus_plan from the plan.")
@@ -332,6 +334,27 @@ def _refuse_what_is_missing(sequence: MDASequence) -> None:
 def _any(positions: Any) -> bool:
     """Return True for positions of either kind, a list or a plate."""
     return not isinstance(positions, tuple) or bool(positions)
+
+
+def _is_one_place(positions: Any) -> bool:
+    """Return True for a single position without a sequence of its own: it asks for no movement between frames."""
+    return isinstance(positions, tuple) and len(positions) == 1 and positions[0].sequence is None
+
+
+def _is_one_plane(z_plan: Any) -> bool:
+    """Return True for a single plane that is absolute, or no distance away: it asks for no movement between frames."""
+    try:
+        return bool(z_plan.num_positions() == 1) and (not z_plan.is_relative or list(z_plan) == [0])
+    except (ValueError, ArithmeticError):
+        return False
+
+
+def _stays(sequence: MDASequence) -> str:
+    """Return what to tell of the one place and the one plane that a plan may name; empty where it names none."""
+    named = [name for name in ("stage_positions", "z_plan") if getattr(sequence, name)]
+    if not named:
+        return ""
+    return f"Nothing moves: {' and '.join(named)} name one place, and the pictures are taken where the sample stands."
 
 
 def _extra(sequence: MDASequence) -> PlanExtra:
@@ -384,7 +407,7 @@ def channel_named(name: str, channels: Sequence[Channel]) -> Channel:
 def _frames(sequence: MDASequence, order: tuple[PlannedChannel, ...]) -> tuple[PlannedFrame, ...]:
     """Return the frames with the channels in the order they are taken; the sequence itself says which and when."""
     _check_length(sequence, len(order))
-    taken = sequence.replace(channels=order)
+    taken = sequence.replace(channels=order, stage_positions=(), z_plan=None)
     frames: list[PlannedFrame] = []
     try:
         for event in taken.iter_events():

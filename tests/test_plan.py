@@ -74,8 +74,10 @@ def test_one_channel_after_the_other_has_a_clock_each():
 @pytest.mark.parametrize(
     ("sequence", "said"),
     [
-        ({"stage_positions": [(1, 2, 3)]}, "no motorised stage"),
-        ({"stage_positions": [{}]}, "no motorised stage"),
+        ({"stage_positions": [(1, 2), (3, 4)]}, "no motorised stage: remove stage_positions"),
+        ({"stage_positions": [{"sequence": {"channels": ["405"]}}]}, "no motorised stage"),
+        ({"z_plan": {"relative": [2]}}, "no focus drive"),
+        ({"z_plan": {"range": 1e12, "step": 1e-3}}, "no focus drive"),
         ({"grid_plan": {"rows": 2, "columns": 2}}, "no motorised stage"),
         ({"z_plan": {"range": 3, "step": 1}}, "no focus drive"),
         ({"autofocus_plan": {"autofocus_device_name": "Z", "axes": ("c",)}}, "no autofocus"),
@@ -119,6 +121,24 @@ def test_the_library_s_own_documented_sequence_is_refused():
         make_plan(own, BASE)
     still = own.replace(stage_positions=(), grid_plan=None, z_plan=None)
     assert taken(make_plan(still, BASE)) == [("405", (0, 0), 0), ("405", (1, 0), 0.1)]
+
+
+@pytest.mark.parametrize(
+    "axis",
+    [
+        {"stage_positions": [(1, 2, 3)]},
+        {"stage_positions": [{}]},
+        {"z_plan": {"relative": [0]}},
+        {"z_plan": {"absolute": [5]}},
+        {"z_plan": {"above": 0, "below": 0, "step": 1}, "stage_positions": [{"name": "here"}]},
+    ],
+)
+def test_one_place_and_one_plane_ask_for_no_movement(axis):
+    made = plan(channels=["488", "405"], time_plan={"interval": 1, "loops": 2}, **axis)
+    plain = plan(channels=["488", "405"], time_plan={"interval": 1, "loops": 2})
+    assert made.frames == plain.frames
+    assert made.note.startswith("Nothing moves: " + " and ".join(sorted(axis)))
+    assert made.sequence.keys() == {"channels", "time_plan", *axis}
 
 
 JSON = st.recursive(

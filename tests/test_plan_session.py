@@ -9,7 +9,7 @@ import tifffile
 
 import app.build
 from app.clock import SystemClock
-from app.errors import DapiscopeError, RefusedError
+from app.errors import DapiscopeError, RefusedError, UsageError
 from app.events import LightSeen, Notice, PictureReady, PlanEnded, PlanMoved, State, StateChanged
 from app.plan import make_plan
 from app.recording import open_replay
@@ -229,3 +229,68 @@ def test_a_plan_without_room_is_refused_in_the_dark(stand, tmp_path, monkeypatch
     assert all(event.channel is None for event in stand.of(LightSeen))
     monkeypatch.undo()
     assert stand.session.run_plan(plan_of(1), tmp_path).result(20).complete
+
+
+CHANNELS = [{"config": "DAPI", "exposure": 1}]
+ALL_AXES = {
+    "axis_order": "tpgcz",
+    "time_plan": {"interval": 0.1, "loops": 2},
+    "stage_positions": [(1, 1, 1)],
+    "grid_plan": {"rows": 2, "columns": 2},
+    "z_plan": {"range": 3, "step": 1},
+    "channels": CHANNELS,
+}
+"""The example of `useq.MDASequence`."""
+PHASES = [{"interval": 0.1, "loops": 2}, {"interval": 0.2, "loops": 2}]
+
+RUN = {
+    "several channels": ({"channels": ["DAPI", {"config": "488", "exposure": 5}]}, 2),
+    "interval and loops": ({"channels": CHANNELS, "time_plan": {"interval": 0.1, "loops": 3}}, 3),
+    "interval and duration": ({"channels": CHANNELS, "time_plan": {"interval": 0.1, "duration": 0.2}}, 3),
+    "duration and loops": ({"channels": CHANNELS, "time_plan": {"duration": 0.2, "loops": 3}}, 3),
+    "phases": ({"channels": CHANNELS, "time_plan": {"phases": PHASES}}, 3),  # phases share a time
+    "some times only": (
+        {"channels": ["DAPI", {"config": "488", "acquire_every": 2}], "time_plan": {"interval": 0.1, "loops": 3}}, 5
+    ),
+    "one position": ({"channels": CHANNELS, "stage_positions": [(10, 20, 30)]}, 1),
+    "one plane": ({"channels": CHANNELS, "z_plan": {"relative": [0]}}, 1),
+}  # fmt: skip
+
+REFUSED = {
+    "every axis": (ALL_AXES, "grid_plan"),
+    "positions": ({"channels": CHANNELS, "stage_positions": [(1, 1, 1), {"x": 2, "y": 3}]}, "stage_positions"),
+    "a grid at a position": (
+        {"channels": CHANNELS, "stage_positions": [{"x": 0, "sequence": {"grid_plan": {"rows": 2, "columns": 1}}}]},
+        "stage_positions",
+    ),
+    "a plate": ({"channels": CHANNELS, "stage_positions": {"plate": 96, "a1_center_xy": (0, 0)}}, "stage_positions"),
+    "rows and columns": ({"channels": CHANNELS, "grid_plan": {"rows": 1, "columns": 2}}, "grid_plan"),
+    "edges": ({"channels": CHANNELS, "grid_plan": {"top": 1, "bottom": 0, "left": 0, "right": 1}}, "grid_plan"),
+    "top and bottom": ({"channels": CHANNELS, "z_plan": {"top": 10, "bottom": 0, "step": 2}}, "z_plan"),
+    "above and below": ({"channels": CHANNELS, "z_plan": {"above": 4, "below": 2, "step": 1}}, "z_plan"),
+    "a range": ({"channels": CHANNELS, "z_plan": {"range": 4, "step": 0.5}}, "z_plan"),
+    "autofocus": (
+        {"channels": CHANNELS, "autofocus_plan": {"autofocus_device_name": "Z", "axes": ("p",)}}, "autofocus_plan"
+    ),
+    "a setup": (
+        {"setup": {"properties": [("Camera", "Binning", "2")]}, "channels": CHANNELS, "time_plan": PHASES[0]}, "setup"
+    ),
+}  # fmt: skip
+
+
+def test_what_useq_shows_by_example_runs_where_nothing_has_to_move(stand, tmp_path):
+    for name, (sequence, frames) in RUN.items():
+        result = stand.session.run_plan(make_plan(sequence, SETTINGS), tmp_path).result(30)
+        assert (name, result.complete, result.taken) == (name, True, frames)
+        with open_replay(result.path) as replay:
+            assert replay.length == frames
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_useq_shows_by_example_is_refused_by_the_name_of_the_axis(name):
+    sequence, axis = REFUSED[name]
+    with pytest.raises(UsageError) as caught:
+        make_plan(sequence, SETTINGS)
+    said = str(caught.value)
+    assert f"remove {axis} from the plan" in said
+    assert said.count(". ") == 0 and "\n" not in said
