@@ -10,7 +10,9 @@ from app.events import Event, Notice, RecordingChanged, ReplayMoved
 from app.frame import Frame
 from app.hardware.base import Camera
 from app.live_path import LivePath
-from app.recording import Recorder, Replay, RunMetadata, check_disk, find_unfinished, open_replay
+from app.recording import Recorder, Replay, RunMetadata, check_disk, find_unfinished
+from app.recording.sources import open_sequence
+from app.recording.told_scales import ToldScales, usual_file
 
 RECORDER_QUEUE_BYTES = 512 << 20
 
@@ -98,8 +100,10 @@ def unfinished_notice(folder: Path) -> Notice | None:
 class ReplayDesk:
     """At most one replay at a time, played into a `LivePath`."""
 
-    def __init__(self, publish: Callable[[Event], None], clock: Clock) -> None:
+    def __init__(self, publish: Callable[[Event], None], clock: Clock, told: ToldScales | None = None) -> None:
         self._publish, self._clock = publish, clock
+        self._told = told or ToldScales(usual_file())
+        self._scale_missing = False
         self._replay: Replay | None = None
         self._path: LivePath | None = None
         self._seen: Callable[[Frame], None] = lambda frame: None
@@ -110,14 +114,38 @@ class ReplayDesk:
         """True while a replay is open."""
         return self._replay is not None
 
-    def open(self, path: Path, *, pixel_size_um: float | None, hold: bool, speed: float | None) -> None:
-        """Open `path`; BadImageError when it cannot be played."""
-        self._replay = open_replay(
-            path, pixel_size_um=pixel_size_um, hold=hold, clock=self._clock, bad_file=self._bad_file
+    @property
+    def pixel_size_um(self) -> float | None:
+        """What is taken for the size of a pixel in what is open; None where nobody knows."""
+        return self._replay.info.pixel_size_um if self._replay is not None else None
+
+    def open(
+        self, path: Path, *, pixel_size_um: float | None, hold: bool, speed: float | None, use_told: bool = True
+    ) -> None:
+        """Open `path`; BadImageError when it cannot be played.
+
+        A size that is given for a file without its own is remembered, and taken the next time where `use_told`.
+        """
+        sequence = open_sequence(path)
+        self._scale_missing = sequence.info.pixel_size_um is None
+        if self._scale_missing and pixel_size_um is None and use_told:
+            pixel_size_um = self._told.of(path)
+            if pixel_size_um is not None:
+                said = f"{path.name}: {pixel_size_um:g} µm per pixel, as you said last time."
+                self._publish(Notice("info", said))
+        elif pixel_size_um is not None and self._scale_missing:
+            self._told.remember(path, pixel_size_um)
+        self._replay = Replay(
+            sequence, pixel_size_um=pixel_size_um, hold=hold, clock=self._clock, bad_file=self._bad_file
         )
         self._replay.set_speed(speed)
         info = self._replay.info
         self._simulated = RunMetadata.from_entries(info.meta).simulated if info.kind == "recording" else ()
+
+    def remember_scale(self, pixel_size_um: float) -> None:
+        """Keep what was just told of the file that is open, if it does not say its own."""
+        if self._replay is not None and self._scale_missing:
+            self._told.remember(self._replay.info.path, pixel_size_um)
 
     def play_into(
         self, path: LivePath, seen: Callable[[Frame], None], ended: Callable[[BaseException | None], None]

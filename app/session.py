@@ -287,6 +287,8 @@ class Session:
     def set_pixel_size(self, pixel_size_um: PixelSize) -> None:
         """Say how large a pixel is, have it estimated ("auto"), or take the frame's own (None)."""
         self._update("segmentation", pixel_size_um=pixel_size_um)
+        if isinstance(pixel_size_um, float):
+            self._replay.remember_scale(pixel_size_um)
         self._tracker = self._parts.tracker()
 
     def set_sample(self, sample: str, operator: str) -> None:
@@ -759,7 +761,7 @@ class Session:
         self._leave_replay()
         given = self._settings.segmentation.pixel_size_um
         size = given if isinstance(given, float) else None
-        self._replay.open(path, pixel_size_um=size, hold=hold, speed=speed)
+        self._replay.open(path, pixel_size_um=size, hold=hold, speed=speed, use_told=given is None)
         if self._counter is None:
             self._use_selected_model()
         self._camera_feeds = False

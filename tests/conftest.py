@@ -10,6 +10,8 @@ import time
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 # What is measured at the first start (how a model runs best) must not go into the operator's own cache.
 os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="dapiscope-test-cache-")
+# Nor what a test says of the pixel size of a file into the operator's own data.
+os.environ["XDG_DATA_HOME"] = os.path.join(os.environ["XDG_CACHE_HOME"], "data")
 
 import pytest
 

@@ -195,6 +195,16 @@ def test_pictures_of_another_program_are_not_called_simulated(bench, tmp_path):
     assert {event.simulated for event in bench.watch.of(ReplayMoved)} == {()}
 
 
+def test_a_size_told_while_replaying_is_taken_at_the_next_replay(bench, tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((32, 32), np.uint8))
+    bench.session.open_replay(tmp_path / "a.tif").result(20)
+    bench.session.set_pixel_size(0.325)
+    bench.session.set_pixel_size(None)
+    bench.session.open_replay(tmp_path / "a.tif").result(20)
+    assert bench.watch.of(Notice)[-1].text == "a.tif: 0.325 µm per pixel, as you said last time."
+    bench.session.close_replay().result(20)
+
+
 def test_a_missing_recording_is_one_sentence_and_no_failure(bench, tmp_path):
     with pytest.raises(DapiscopeError):
         bench.session.open_replay(tmp_path / "none.tif").result(10)
