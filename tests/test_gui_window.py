@@ -87,28 +87,6 @@ def test_a_key_asks_the_session(qtbot, window, session, name):
     assert session.asked(command) == [tuple(window.folder if a == "FOLDER" else a for a in args)]
 
 
-@pytest.mark.parametrize("menu", MENUS)
-def test_every_action_can_be_triggered_and_fails_nothing(qtbot, window, session, menu):
-    session.ready()
-    session.go_live()
-    shown(qtbot, window, session)
-    window.closing.begin = lambda **_: session.calls.append(("closing", ()))
-    for spec in (spec for spec in ACTIONS if spec.menu == menu):
-        replays = menu == "Replay" or spec.id == "close_replay"
-        session.publish(StateChanged(State.REPLAYING if replays else State.LIVE))
-        action = window.actions_by_id[spec.id]
-        qtbot.waitUntil(action.isEnabled)
-        with qtbot.waitSignal(action.triggered):
-            action.trigger()
-        qtbot.wait(5)
-        for dialog in window.findChildren(QFileDialog):
-            dialog.close()
-    assert session.failed_with is None
-    if menu == "File":
-        assert session.asked("closing")
-    del window.closing.begin
-
-
 def test_every_action_has_an_icon_a_tooltip_a_menu_and_no_key_twice():
     keys = [spec.shortcut for spec in ACTIONS if spec.shortcut]
     assert len(keys) == len(set(keys))

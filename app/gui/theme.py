@@ -170,6 +170,7 @@ def style_sheet(p: Palette, s: Callable[[float], int]) -> str:
     QToolButton:pressed, QPushButton:pressed {{ background: {p.line}; }}
     QToolButton:checked, QPushButton:checked {{ background: {p.accent}; color: {p.on_accent};
         border-color: {p.accent}; }}
+    QToolButton:checked:focus, QPushButton:checked:focus {{ border-color: {p.text}; }}
     QToolButton:disabled, QPushButton:disabled {{ color: {p.muted}; background: {p.ground};
         border-color: {p.raised}; }}
     QToolButton#flat, QToolButton#fold {{ background: transparent; border-color: transparent; }}
@@ -184,6 +185,7 @@ def style_sheet(p: Palette, s: Callable[[float], int]) -> str:
     QToolButton::menu-indicator {{ image: none; }}
     QPushButton#alloff {{ background: {p.black}; border: 2px solid {p.error}; color: {p.error}; font-weight: 700;
         padding: {s(8)}px; }}
+    QPushButton#alloff:focus {{ border-color: {p.text}; }}
     QPushButton#alloff:hover {{ background: {p.error}; color: {p.black}; }}
     QToolButton#record:checked {{ background: {p.error}; border-color: {p.error}; color: {p.black}; }}
     QToolButton#lightsoff {{ border: 1px solid {p.error}; color: {p.error}; font-weight: 600; }}
@@ -240,6 +242,8 @@ def style_sheet(p: Palette, s: Callable[[float], int]) -> str:
     QTabWidget::pane {{ border: none; }}
     QTableView {{ background: {p.ground}; alternate-background-color: {p.raised}; gridline-color: {p.line};
         border: 1px solid {p.line}; selection-background-color: {p.accent}; selection-color: {p.on_accent}; }}
+    QListView {{ background: {p.ground}; border: 1px solid {p.line}; }}
+    QTableView:focus, QListView:focus {{ border-color: {p.accent}; }}
     QHeaderView::section {{ background: {p.raised}; color: {p.muted}; border: none;
         border-right: 1px solid {p.line}; padding: {s(3)}px {s(6)}px; }}
     QProgressBar {{ background: {p.raised}; border: 1px solid {p.line}; border-radius: {s(3)}px; text-align: center; }}

@@ -7,6 +7,7 @@ from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, QSize, Qt, QTimer, S
 from PySide6.QtGui import (
     QColor,
     QEnterEvent,
+    QFocusEvent,
     QKeyEvent,
     QMouseEvent,
     QPainter,
@@ -100,6 +101,7 @@ class Viewer(QWidget):
         super().__init__(parent)
         self.setObjectName("viewer")
         self.setAccessibleName(tr("Picture"))
+        self.setAccessibleDescription(tr("Wheel or Ctrl+plus enlarges, dragging moves, a click picks a nucleus."))
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMouseTracking(True)
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
@@ -118,7 +120,7 @@ class Viewer(QWidget):
         self.selected_row: int | None = None
         self._pointer: QPointF | None = None
         self._drag: QPointF | None = None
-        self._dragged = self._working = False
+        self._dragged = self._working = self._tabbed = False
         self._sent: View | None = None
         self._later = QTimer(self)
         self._later.setSingleShot(True)
@@ -272,6 +274,11 @@ class Viewer(QWidget):
         else:
             self._paint_hint(painter)
         paint_badges(painter, self.rect(), self.badges, self.light_badge)
+        if self._tabbed:
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.setPen(QPen(QColor(THEME.palette.accent), 1))
+            painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
         painter.end()
         if self.composed is not self._painted:
             self._painted = self.composed
@@ -405,6 +412,16 @@ class Viewer(QWidget):
             super().keyPressEvent(event)
             return
         self._place(geometry.panned(self.placement, 80 * move[0], 80 * move[1]))
+
+    def focusInEvent(self, event: QFocusEvent) -> None:  # noqa: N802 - Qt's name
+        """Show a frame to who comes with the Tab key; the mouse knows where it is."""
+        self._tabbed = event.reason() in (Qt.FocusReason.TabFocusReason, Qt.FocusReason.BacktabFocusReason)
+        self.update()
+
+    def focusOutEvent(self, _event: QFocusEvent) -> None:  # noqa: N802 - Qt's name
+        """Take the frame away."""
+        self._tabbed = False
+        self.update()
 
     def enterEvent(self, event: QEnterEvent) -> None:  # noqa: N802 - Qt's name
         """Begin to read under the pointer."""
