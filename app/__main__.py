@@ -376,6 +376,8 @@ def doctor(
         bad += check.state == "bad"
         out.print(f"{marks[check.state]} {check.name:<9}", end=" ")
         out.print(check.text, highlight=False, markup=False, soft_wrap=True)
+        if check.fix:
+            out.print(f"     $ {check.fix}", highlight=False, markup=False, soft_wrap=True)
     if bad:
         raise typer.Exit(1)
 

@@ -1,6 +1,7 @@
 """What stands in the way of working, one line each, with the remedy."""
 
 import os
+import shlex
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -10,6 +11,10 @@ from pathlib import Path
 from app.errors import DapiscopeError
 
 FULL_RATE_BYTES_PER_S = 3840 * 2160 * 44.9
+USB_MEMORY_MB = 1000
+"""What pylon asks of Linux for a USB 3 camera at its full rate."""
+
+_Checks = tuple[tuple[str, "Callable[[], Check]"], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,19 +24,56 @@ class Check:
     name: str
     state: str
     text: str
+    fix: str = ""
+    """A command that mends it, to be copied into a terminal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The devices of this machine.
+
+    Attributes
+    ----------
+    cameras, lights : tuple of (str, str)
+        What ``--camera`` and ``--light`` take, and a title for people. Simulators are not among them.
+    checks : tuple of Check
+        What stands in the way of finding more.
+    """
+
+    cameras: tuple[tuple[str, str], ...]
+    lights: tuple[tuple[str, str], ...]
+    checks: tuple[Check, ...]
+
+
+def look_for_devices() -> Found:
+    """Look for cameras and light sources, and for what hides them; switches nothing on. Takes seconds."""
+    from app.hardware.basler import list_cameras
+    from app.hardware.light_discovery import identify_lights
+
+    try:
+        cameras = tuple((camera.id, camera.title) for camera in list_cameras())
+    except DapiscopeError:
+        cameras = ()  # the check of the camera says why
+    lights = tuple((light.url, light.title) for light in identify_lights())
+    return Found(cameras, lights, tuple(_run((("camera", _camera), ("usb", _usb), ("ports", _ports)))))
 
 
 def examine(folder: Path | None = None) -> Iterator[Check]:
     """Run every check, one after the other; `folder` is where recordings would go."""
-    checks: tuple[tuple[str, Callable[[], Check]], ...] = (
+    checks: _Checks = (
         ("window", _window),
         ("pylon", _pylon),
         ("camera", _camera),
+        ("usb", _usb),
         ("ports", _ports),
         ("models", _models),
         ("provider", _provider),
         ("disk", lambda: _disk(folder or Path.cwd())),
     )
+    return _run(checks)
+
+
+def _run(checks: _Checks) -> Iterator[Check]:
     for name, check in checks:
         try:
             yield check()
@@ -70,14 +112,37 @@ def _pylon() -> Check:
 
 def _camera() -> Check:
     from app.hardware.basler import list_cameras
+    from app.hardware.usb import plugged_cameras, udev_rule
 
     real = [camera for camera in list_cameras() if not camera.simulated]
     if real:
         return Check("camera", "ok", ", ".join(camera.title for camera in real))
-    remedy = "check the USB 3 cable" + (
-        "; on Linux also the udev rule (docs/hardware.md)" if os.name == "posix" else ""
-    )
-    return Check("camera", "note", f"No Basler camera is connected; {remedy}, or use --camera sim.")
+    plugged = plugged_cameras()
+    closed = [camera.name for camera in plugged if not camera.may_open]
+    if closed:
+        rule = shlex.quote(str(udev_rule()))
+        fix = f"sudo cp {rule} /etc/udev/rules.d/ && sudo udevadm control --reload-rules && sudo udevadm trigger"
+        text = f"{', '.join(closed)} is plugged in, but only root may open it; install the rule that opens it to you,"
+        return Check("camera", "bad", f"{text} then unplug the camera and plug it in again.", fix)
+    if plugged:
+        text = f"{plugged[0].name} is plugged in, but pylon does not see it; unplug it and plug it in again."
+        return Check("camera", "bad", text)
+    return Check("camera", "note", "No Basler camera is connected; check the USB 3 cable, or use --camera sim.")
+
+
+def _usb() -> Check:
+    from app.hardware.usb import USB3_MBIT_S, plugged_cameras, usb_memory_mb
+
+    slow = [camera.name for camera in plugged_cameras() if 0 < camera.mbit_s < USB3_MBIT_S]
+    if slow:
+        text = f"{', '.join(slow)} runs at USB 2 speed; use a USB 3 socket (blue, or marked SS) and a USB 3 cable."
+        return Check("usb", "bad", text)
+    memory = usb_memory_mb()
+    if memory is not None and memory < USB_MEMORY_MB:
+        text = f"Linux gives {memory} MB to frames from USB, and the full frame rate needs {USB_MEMORY_MB} MB"
+        fix = f"echo {USB_MEMORY_MB} | sudo tee /sys/module/usbcore/parameters/usbfs_memory_mb"
+        return Check("usb", "note", f"{text}; raise it (until the next start), or frames are lost.", fix)
+    return Check("usb", "ok", "Frames from USB have the memory they need.")
 
 
 def _ports() -> Check:
@@ -88,8 +153,8 @@ def _ports() -> Check:
         return Check("ports", "note", "No serial port is there; plug in the LED box, or use --light sim.")
     closed = [p.device for p in ports if os.name == "posix" and not os.access(p.device, os.R_OK | os.W_OK)]
     if closed:
-        who = "add yourself to the group dialout (sudo usermod -aG dialout $USER) and log in again"
-        return Check("ports", "bad", f"{', '.join(closed)} may not be opened by you; {who}.")
+        text = f"{', '.join(closed)} may not be opened by you; add yourself to the group dialout and log in again."
+        return Check("ports", "bad", text, "sudo usermod -aG dialout $USER")
     return Check("ports", "ok", ", ".join(f"{port.device} ({port.description})" for port in ports))
 
 

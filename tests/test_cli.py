@@ -230,8 +230,8 @@ def test_a_slow_disk_is_refused_with_exit_code_3(run, tmp_path, monkeypatch):
 
 def test_doctor_and_devices_speak_in_lines(run):
     code, out, _ = run("doctor")
-    names = [line.split()[1] for line in out.splitlines() if line]
-    assert names == ["window", "pylon", "camera", "ports", "models", "provider", "disk"]
+    names = [line.split()[1] for line in out.splitlines() if line and not line.startswith("     $ ")]
+    assert names == ["window", "pylon", "camera", "usb", "ports", "models", "provider", "disk"]
     assert code == (1 if any(line.startswith("bad") for line in out.splitlines()) else 0)
     code, out, _ = run("devices")
     assert code == 0
