@@ -23,8 +23,8 @@ FILL_PART = 0.16
 AMBER: Rgb = (255, 188, 32)
 """Kept apart from grey, and from red and blue marks, by people with any colour vision."""
 
-MARKED: Rgb = (86, 180, 233)
-"""Of nuclei that only one of two models found; blue and amber are told apart with any colour vision."""
+MARKED: Rgb = (20, 250, 240)
+"""Of nuclei that only one of two models found: cyan is told from amber, and from the marks, with any colour vision."""
 
 # Ten steps of "cividis", which reads the same with and without red-green vision; its darkest end is left out
 # because it would vanish on a dark field.

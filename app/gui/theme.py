@@ -44,7 +44,7 @@ DARK = Palette(
     muted="#93a0b0",
     accent="#f0b429",
     on_accent="#17130a",
-    good="#53c99a",
+    good="#4fd1b0",
     warning="#f0b429",
     error="#ff7468",
 )

@@ -65,6 +65,6 @@ def difference(first_name: str, compared: Compared) -> str:
     part = f", {sign}{percent(abs(more) / one)}" if one and more else ""
     return (
         f"{first_name} {number(one)}  ·  {compared.model} {number(other)}  ({sign}{number(abs(more))}{part})  ·  "
-        f"{number(agreed.both)} {tr('found by both')}  ·  {tr('blue')}: {number(len(agreed.only_first))} "
+        f"{number(agreed.both)} {tr('found by both')}  ·  {tr('cyan')}: {number(len(agreed.only_first))} "
         f"{tr('only')} {first_name}, {number(len(agreed.only_second))} {tr('only')} {compared.model}"
     )
