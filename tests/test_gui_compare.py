@@ -114,6 +114,9 @@ def models(monkeypatch):
 def replaying(qtbot, window, session):
     """Have a replay that stands on a counted frame."""
     session.ready()
+    asked = []
+    window.bridge.off_thread(lambda: None, lambda _done: asked.append(1))  # after the list of what is installed
+    qtbot.waitUntil(lambda: bool(asked))
     window.segmentation.show_models(["fast", "fine"])
     session.publish(StateChanged(State.REPLAYING), ReplayMoved(Path("a.ome.tif"), 1, 5, False, 1.0, 0))
     frame = shown(qtbot, window, session)
