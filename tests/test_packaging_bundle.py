@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import tifffile
@@ -93,6 +94,20 @@ def test_it_counts_an_image(run, bare, workers):
     assert int(re.search(r"(\d+) nuclei", done.stdout)[1]) > 20
     (labels,) = (bare["cwd"] / "results").rglob("*.tif")
     assert np.unique(tifffile.imread(labels)).size > 20
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "lzw.tif", "zstd.tif"])
+def test_it_reads_pictures_of_other_programs(run, bare, name):
+    y, x = np.mgrid[:200, :200]
+    disks = (((y % 40) - 20) ** 2 + ((x % 40) - 20) ** 2 < 100).astype(np.uint8) * 150 + 20
+    path = bare["cwd"] / name
+    if path.suffix == ".tif":
+        tifffile.imwrite(path, disks, compression=path.stem)
+    else:
+        assert cv2.imwrite(str(path), disks)
+    done = run("segment", name, "--out", f"results-{name}", "--pixel-size-um", "0.65")
+    assert done.returncode == 0, done.stderr
+    assert int(re.search(r"(\d+) nuclei", done.stdout)[1]) > 10
 
 
 def test_the_window_opens_and_closes(run):
