@@ -6,6 +6,7 @@ Nothing is chosen silently: ``sim`` must be asked for by name, and a real part t
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -14,6 +15,7 @@ from app.bench import Bench
 from app.clock import Clock, SystemClock
 from app.errors import UsageError
 from app.events import Event, LightSeen
+from app.flat_field import usual_folder
 from app.hardware.base import Camera, LightSource
 from app.session import Parts, Session
 from app.settings import Settings
@@ -29,7 +31,8 @@ def make_session(settings: Settings, clock: Clock | None = None) -> Session:
     share_the_cores()
     clock = clock or SystemClock()
     parts = _parts(settings, clock)
-    session = Session(settings, Parts(parts.camera, parts.light, make_counter, _tracker), clock)
+    made = Parts(parts.camera, parts.light, make_counter, _tracker, usual_folder())
+    session = Session(settings, made, clock)
     session.subscribe(parts.light_history.listen)
     return session
 
@@ -121,15 +124,14 @@ class _Bench:
         return BaslerCamera(settings.camera_id, pixel_size_um=settings.optics.pixel_size_um(), clock=self._clock)
 
     def _simulated_camera(self) -> Camera:
-        from app.hardware.scene import SceneSpec, structures_for
+        from app.hardware.scene import SLIDE, SceneSpec, structures_for
         from app.hardware.simulated import SimulatedCamera
 
         settings = self._settings
-        spec = SceneSpec(
-            seed=settings.seed,
-            pixel_size_um=settings.optics.pixel_size_um(),
-            structures=structures_for(settings.channels),
-        )
+        structures = structures_for(settings.channels)
+        spec = SceneSpec(seed=settings.seed, pixel_size_um=settings.optics.pixel_size_um(), structures=structures)
+        if settings.seed == 0:  # no cells but a slide to calibrate with
+            spec = replace(spec, nuclei=0, structures=(SLIDE,) * len(structures))
         return SimulatedCamera(spec, light=_Probe(self), clock=self._clock)
 
     def true_levels(self, start_s: float, end_s: float) -> Sequence[tuple[float, Levels]]:

@@ -11,6 +11,7 @@ from app.frame import Frame
 from app.hardware.base import Camera
 from app.live_path import LivePath
 from app.recording import Recorder, Replay, RunMetadata, check_disk, find_unfinished
+from app.recording.replay import FindShading
 from app.recording.sources import open_sequence
 from app.recording.told_scales import ToldScales, usual_file
 
@@ -100,8 +101,14 @@ def unfinished_notice(folder: Path) -> Notice | None:
 class ReplayDesk:
     """At most one replay at a time, played into a `LivePath`."""
 
-    def __init__(self, publish: Callable[[Event], None], clock: Clock, told: ToldScales | None = None) -> None:
-        self._publish, self._clock = publish, clock
+    def __init__(
+        self,
+        publish: Callable[[Event], None],
+        clock: Clock,
+        told: ToldScales | None = None,
+        find_shading: FindShading | None = None,
+    ) -> None:
+        self._publish, self._clock, self._find_shading = publish, clock, find_shading
         self._told = told or ToldScales(usual_file())
         self._scale_missing = False
         self._replay: Replay | None = None
@@ -136,7 +143,12 @@ class ReplayDesk:
         elif pixel_size_um is not None and self._scale_missing:
             self._told.remember(path, pixel_size_um)
         self._replay = Replay(
-            sequence, pixel_size_um=pixel_size_um, hold=hold, clock=self._clock, bad_file=self._bad_file
+            sequence,
+            pixel_size_um=pixel_size_um,
+            hold=hold,
+            clock=self._clock,
+            bad_file=self._bad_file,
+            find_shading=self._find_shading,
         )
         self._replay.set_speed(speed)
         info = self._replay.info

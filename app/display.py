@@ -79,7 +79,11 @@ def render(frame: Frame, view: View, contrast: Contrast) -> Picture:
     if scale < 1.0:
         shown = _reduced(shown, (max(round(width * scale), 1), max(round(height * scale), 1)))
     sample = frame.pixels[::_SAMPLE_STEP, ::_SAMPLE_STEP]
-    histogram = _histogram(sample, frame.white)
+    seen = sample
+    if frame.shading is not None:
+        shown = frame.shading.apply(shown, frame.white, region)
+        seen = frame.shading.apply(np.ascontiguousarray(sample), frame.white)
+    histogram = _histogram(seen, frame.white)
     levels = _levels(histogram, frame.white, contrast)
     return Picture(
         frame=frame,

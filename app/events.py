@@ -189,6 +189,50 @@ class PlanEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class CalibrationMoved:
+    """A flat field is being taken: `done` of `total` frames of its part ``"dark"`` or ``"flat"``."""
+
+    channel: str
+    part: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationEnded:
+    """A flat field was taken and kept under `name`, or `problem` says why not.
+
+    `evenness` is the light where there is least of it over the light where there is most.
+    """
+
+    channel: str
+    problem: str = ""
+    name: str = ""
+    evenness: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class FlatFieldState:
+    """The newest flat field of a channel; `reaches` is False where the region in use is not within it."""
+
+    name: str
+    unix_time_s: float
+    evenness: float
+    exposure_ms: float
+    gain_db: float
+    reaches: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FlatFieldSeen:
+    """Whether correction is on, and which channels have a flat field for this camera, objective and binning."""
+
+    on: bool
+    channels: Mapping[str, FlatFieldState]
+    camera: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ReplayMoved:
     """The replay stands before frame `position` of `length`."""
 
@@ -226,6 +270,9 @@ Event = (
     | RecordingChanged
     | PlanMoved
     | PlanEnded
+    | CalibrationMoved
+    | CalibrationEnded
+    | FlatFieldSeen
     | ReplayMoved
     | ModelReady
 )

@@ -13,6 +13,8 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from app.shading import Shading
+
 PixelFormat = str
 """``"Mono8"``, ``"Mono10"``, ``"Mono12"`` or ``"Mono16"``: the significant bits of a pixel."""
 
@@ -81,6 +83,8 @@ class Frame:
         Time from the first row's exposure start to the last row's; 0 for a global shutter.
     truth_count : int or None
         Simulator only: nuclei really in view.
+    shading : Shading or None
+        What is to be taken out where the frame is shown or counted; `pixels` are raw all the same.
     """
 
     pixels: NDArray[np.uint8] | NDArray[np.uint16]
@@ -96,6 +100,7 @@ class Frame:
     name: str = ""
     readout_ms: float = 0.0
     truth_count: int | None = None
+    shading: Shading | None = None
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -12,9 +12,9 @@ import logging
 import math
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -23,6 +23,7 @@ from typing import Any, Literal, Protocol, TypeVar, cast
 from pydantic import ValidationError
 
 from app.bench import ANSWER_S, Bench
+from app.calibration_desk import FRAMES, CalibrationDesk
 from app.clock import Clock, SystemClock
 from app.desks import RecordingDesk, ReplayDesk, check_rate, unfinished_notice
 from app.display import Contrast, View
@@ -115,6 +116,8 @@ class Parts:
     counter: Callable[[str], Counter]
     tracker: Callable[[], Any]
     """A fresh memory of the nuclei's size, one a stream."""
+    calibration: Path | None = None
+    """Where flat fields and measured pixel sizes are kept; None keeps and finds none."""
 
 
 class Session:
@@ -134,8 +137,9 @@ class Session:
         self._counter: Counter | None = None
         self._path: LivePath | None = None
         self._pace = Pace()
+        self._calibration = CalibrationDesk(self._publish, parts.calibration, self._clock)
         self._recording = RecordingDesk(self._publish, self.fail, self._recording_full)
-        self._replay = ReplayDesk(self._publish, self._clock)
+        self._replay = ReplayDesk(self._publish, self._clock, find_shading=self._calibration.find)
         self._plans = PlanDesk(self._publish, self._planned_frame, self._clock)
         self._segmenting = True
         self._lit = True
@@ -311,12 +315,34 @@ class Session:
         offs = self._offs
         return self._command(lambda: self._snap(segment, folder, offs))
 
+    def calibrate(self, channel: str, frames: int = FRAMES) -> "Future[None]":
+        """Take dark frames and frames of the even field in view, and keep what they say of `channel`.
+
+        Light, exposure and gain are those in force; the light is on for each of the flat frames alone.
+        """
+        offs = self._offs
+        self._calibration.begin()
+        return self._command(lambda: self._calibrate(channel, frames, offs))
+
+    def cancel_calibration(self) -> None:
+        """Give up the calibration that runs."""
+        self._calibration.cancel()
+
+    def set_flat_field(self, on: bool) -> "Future[None]":
+        """Show and count without the shading of the channels that have a flat field, or with it."""
+        return self._command(lambda: self._set_flat_field(on))
+
+    def set_measured_pixel(self, pixel_um: float | None) -> "Future[None]":
+        """Take what a stage micrometer gave for the size of an unbinned pixel, now and later; None forgets it."""
+        return self._command(lambda: self._set_measured_pixel(pixel_um))
+
     def run_plan(self, plan: Plan, folder: Path) -> "Future[PlanResult]":
         """Carry out `plan` into a new file in `folder`; live imaging ends first, and it is dark afterwards.
 
         Until it ends, nothing else can be asked of the devices; `all_off`, `close` and every failure stop it.
         """
-        if not self._plans.claim(plan, self._settings, self._bench.snap):
+        snap = self._calibration.correcting(self._bench.snap, self._settings)
+        if not self._plans.claim(plan, self._settings, snap):
             return self._refused(BUSY)
         return self._command(lambda: self._run_plan(plan, folder), planned=True)
 
@@ -453,6 +479,15 @@ class Session:
         if self._counter is None:
             self._loading = self._models.submit(self._report, self._use_selected_model, True)
         self._bench.connect(self._settings)
+        self._meet()
+
+    def _meet(self, *channels: str) -> None:
+        """Have the calibration of the camera in use at hand before frames come."""
+        info = self._bench.need_camera().info
+        # Every simulated sample has a camera of its own, and all have the same optics.
+        camera = info.model if info.simulated else info.title
+        self._settings = self._calibration.meet(camera, self._settings, channels)
+        self._calibration.tell(self._settings)
 
     def _start_live(self, record_to: Path | None, record_frames: int | None, offs: int) -> None:
         if self._state in (State.LIVE, State.CLOSED):
@@ -581,6 +616,8 @@ class Session:
         if name is not None:
             self._update("light", channel=name)
         self._lit = name is not None and offs == self._offs
+        if self._settings.flat_field and self._bench.camera is not None:
+            self._meet()
         if self._state is State.LIVE:
             self._switch(name if self._lit else None, offs)
 
@@ -615,7 +652,10 @@ class Session:
                 raise CameraError("Stop the recording before changing the pixel format, the region or the binning.")
             else:
                 actual = self._restart_with(wanted)
+        other = (actual.binning, actual.roi) != (self._settings.camera.binning, self._settings.camera.roi)
         self._settings = self._settings.model_copy(update={"camera": actual})
+        if other and self._bench.camera is not None:
+            self._meet()
 
     def _restart_with(self, wanted: CameraSettings) -> CameraSettings:
         self._shutter.disarm()
@@ -640,8 +680,14 @@ class Session:
             raise
 
     def _snap(self, segment: bool, folder: Path, offs: int) -> SnapTaken:
+        with self._instead_of_live("taking a snapshot"):
+            return self._take_snapshot(segment, folder, offs)
+
+    @contextmanager
+    def _instead_of_live(self, doing: str) -> Iterator[None]:
+        """Hold live imaging, if it runs, and go on with it afterwards: camera and light are free for single frames."""
         if self._recording.active:
-            raise CameraError("A recording runs; stop it before taking a snapshot, so that no frame is lost.")
+            raise CameraError(f"A recording runs; stop it before {doing}, so that no frame is lost.")
         was_live = self._state is State.LIVE
         self._close_replay()
         self._begin(State.SNAPPING)
@@ -651,18 +697,35 @@ class Session:
                 self._shutter.disarm()
                 self._bench.switch(None, 0.0)
                 self._bench.pause()
-            taken = self._take_snapshot(segment, folder, offs)
+            yield
         finally:
             # A failure meanwhile has moved the state on, and then nothing may be started again.
             if self._state is State.SNAPPING:
                 if was_live:
                     self._resume(self._settings.camera)
                 self._move(State.LIVE if was_live else State.IDLE)
-        return taken
+
+    def _calibrate(self, channel: str, frames: int, offs: int) -> None:
+        given_up = lambda: offs != self._offs or self._state is not State.SNAPPING  # noqa: E731
+        with self._instead_of_live("taking a flat field"):
+            profile = self._calibration.take(self._bench.snap, self._settings, channel, frames, given_up)
+        self._set_flat_field(profile is not None or self._settings.flat_field)
+
+    def _set_flat_field(self, on: bool) -> None:
+        self._settings = self._settings.model_copy(update={"flat_field": on})
+        if self._bench.camera is not None:
+            self._meet()
+        self._redraw()
+
+    def _set_measured_pixel(self, pixel_um: float | None) -> None:
+        self._update("optics", measured_pixel_um=pixel_um)  # checks it
+        self._settings = self._settings.model_copy(
+            update={"optics": self._calibration.measured(self._settings.optics, pixel_um)}
+        )
 
     def _take_snapshot(self, segment: bool, folder: Path, offs: int) -> SnapTaken:
         frame = self._bench.snap(self._settings, lambda: offs != self._offs or self._state is not State.SNAPPING)
-        frame = replace(frame, pixel_size_um=self._pixel_size(frame))
+        frame = self._calibration.correct(replace(frame, pixel_size_um=self._pixel_size(frame)), self._settings)
         self._show(frame)
         result = None
         counter = None
@@ -691,6 +754,7 @@ class Session:
             check_room(plan, self._settings, folder)
             self._begin(State.PLAN)
             self._connect()
+            self._meet(*(each.channel.name for each in plan.channels))
             result = self._plans.run(folder, self._metadata(None))
         finally:
             self._plans.release()
@@ -804,6 +868,7 @@ class Session:
         if self._shutter.frame(self._clock.monotonic()):
             self._devices.submit(self._report, self._relight)
         labelled = replace(labeller.label(frame), pixel_size_um=self._pixel_size(frame))
+        labelled = self._calibration.correct(labelled, self._settings)
         self.last_frame = labelled
         path.feed(labelled)
 

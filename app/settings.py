@@ -61,9 +61,13 @@ class OpticsSettings(_Settings):
     magnification: Annotated[float, Field(ge=0.01, le=10_000)] = 20.0
     tube_factor: Annotated[float, Field(ge=0.01, le=100)] = 1.0
     numerical_aperture: Annotated[float, Field(gt=0, lt=2)] = 0.4
+    measured_pixel_um: Annotated[float, Field(ge=1e-3, le=1e3)] | None = None
+    """µm in the sample per unbinned pixel, as a stage micrometer gave it; wins over the nominal values above."""
 
     def pixel_size_um(self, binning: int = 1) -> float:
         """Return µm per image pixel in the sample."""
+        if self.measured_pixel_um is not None:
+            return self.measured_pixel_um * binning
         return self.sensor_pixel_um * binning / (self.magnification * self.tube_factor)
 
 
@@ -117,7 +121,7 @@ class Settings(_Settings):
     light_id: str = "sim"
     """``sim``, a port (``/dev/ttyACM0``, ``COM3``) or a pyserial URL (``socket://…``)."""
     seed: int = 1
-    """Of the simulated sample."""
+    """Of the simulated sample; 0 is an even fluorescent slide, to try a flat field with."""
     channels: tuple[Channel, ...] = DEFAULT_CHANNELS
     camera: CameraSettings = CameraSettings()
     optics: OpticsSettings = OpticsSettings()
@@ -125,6 +129,8 @@ class Settings(_Settings):
     segmentation: SegmentationSettings = SegmentationSettings()
     snap: SnapSettings = SnapSettings()
     sample: SampleSettings = SampleSettings()
+    flat_field: bool = False
+    """Show and count without the shading that was taken for the channel; files stay raw."""
 
 
 def config_path() -> Path:

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.calibration import Profile, mean_frame, scale_from_micrometer
+from app.calibration import scale_from_micrometer
 from app.errors import BadImageError, UsageError
+from app.flat_field import Profile, mean_frame
 
 
 def ruler(period, angle_deg=0.0, width=0.2, shape=(480, 640), dark=True, noise=3.0, seed=0):

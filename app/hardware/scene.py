@@ -29,6 +29,9 @@ PSF_SIGMA_UM = 0.24
 MIN_VISIBLE = 0.1
 """A nucleus is in view when at least this part of its area is."""
 
+SLIDE = "slide"
+"""An even fluorescent slide, as flat fields are taken with."""
+SLIDE_RATE = 600.0
 _STRUCTURE_RATE = {"reticulum": 420.0, "actin": 700.0, "mitochondria": 800.0}
 _STRUCTURES = ("reticulum", "actin", "mitochondria")
 
@@ -63,7 +66,7 @@ class SceneSpec:
         Parts of all nuclei, 0…1.
     structures : tuple of str
         What each light line excites, by line index: ``"nuclei"``, ``"reticulum"``, ``"actin"``,
-        ``"mitochondria"``, or ``""`` for nothing.
+        ``"mitochondria"``, `SLIDE`, or ``""`` for nothing.
     """
 
     seed: int = 1
@@ -324,6 +327,8 @@ class Scene:
             small = np.clip(small * np.float32(_STRUCTURE_RATE[name]) + np.float32(10.0), 0, None)
             rate = np.asarray(cv2.resize(small, shape[::-1], interpolation=cv2.INTER_CUBIC), np.float32)
             cv2.max(rate, 0.0, dst=rate)
+        elif name == SLIDE:
+            rate = np.full(shape, SLIDE_RATE, np.float32)
         else:
             return np.zeros(shape, np.uint16)
         rate *= self._vignetting()

@@ -26,7 +26,9 @@ _MAX_LINE = 1 << 24
 class PlaneRecord:
     """One frame in a file: where its pixels lie, and everything else of it.
 
-    `offset` and `size` are bytes; `place` is (t, c) in a plan, None in a stream; the rest is as in `Frame`.
+    `offset` and `size` are bytes; `place` is (t, c) in a plan, None in a stream; `flat_field` is the title of
+    the shading that was taken out where the frame was shown and counted (the pixels in the file are raw); the rest is
+    as in `Frame`.
     """
 
     offset: int
@@ -45,6 +47,7 @@ class PlaneRecord:
     readout_ms: float
     truth_count: int | None
     place: tuple[int, int] | None = None
+    flat_field: str = ""
 
     @classmethod
     def of(cls, frame: Frame, offset: int, place: tuple[int, int] | None) -> Self:
@@ -66,6 +69,7 @@ class PlaneRecord:
             readout_ms=frame.readout_ms,
             truth_count=frame.truth_count,
             place=place,
+            flat_field=frame.shading.title if frame.shading is not None else "",
         )
 
     @property
@@ -97,7 +101,7 @@ class PlaneRecord:
         perhaps = (record.exposure_ms, record.gain_db, record.pixel_size_um, record.truth_count)
         if not all(math.isfinite(value) for value in (*numbers, *(value or 0 for value in perhaps))):
             raise ValueError("numbers that are none")
-        texts = (record.name, record.source, record.light.reason, record.light.channel or "")
+        texts = (record.name, record.source, record.flat_field, record.light.reason, record.light.channel or "")
         if not all(isinstance(text, str) for text in texts):
             raise ValueError("texts that are none")
         return record

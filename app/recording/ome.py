@@ -33,6 +33,7 @@ _COLUMNS: Mapping[str, tuple[type, ...]] = {
     "name": (str,),
     "source": (str,),
     "truth_count": (int, type(None)),
+    "flat_field": (str,),
 }
 """Per-plane values of the map annotation, one JSON list each; a value all planes share is stored once."""
 
@@ -52,6 +53,7 @@ class PlaneInfo:
     name: str = ""
     source: str = ""
     truth_count: int | None = None
+    flat_field: str = ""
     place: tuple[int, int] | None = None
     """(t, c) in its Image."""
 
@@ -376,6 +378,7 @@ def _own_planes(entries: Mapping[str, str], infos: list[PlaneInfo]) -> list[Plan
     """Return `infos` with what dapiscope's own annotation says; as they were where that cannot be read."""
     try:
         frames = json.loads(entries["frames"])
+        frames.setdefault("flat_field", {"all": ""})  # earlier files
         columns = {name: _column(frames[name], len(infos), kinds) for name, kinds in _COLUMNS.items()}
         runs = json.loads(entries.get("light", "[]"))
         lights = [Light(reason="the file does not say")] * len(infos)

@@ -11,8 +11,11 @@ from app.clock import Clock, SystemClock
 from app.errors import BadImageError
 from app.frame import EndSink, Frame, FrameSink
 from app.recording.sources import ImageSequence, ReplayInfo, open_sequence
+from app.shading import Shading
 
 BadFile = Callable[[Path, BadImageError], None]
+FindShading = Callable[[str], Shading | None]
+"""From the title that a recording has to the shading; None where it is not on this computer."""
 
 _DEFAULT_FPS = 10.0
 _LONGEST_GAP_S = 2.0
@@ -66,8 +69,10 @@ class Replay:
         hold: bool = False,
         clock: Clock | None = None,
         bad_file: BadFile | None = None,
+        find_shading: FindShading | None = None,
     ) -> None:
         self._sequence, self._size_um, self._hold, self._bad_file = sequence, pixel_size_um, hold, bad_file
+        self._find_shading = find_shading
         self._clock: Clock = clock or SystemClock()
         size_um = sequence.info.pixel_size_um if pixel_size_um is None else pixel_size_um
         self.info: ReplayInfo = replace(sequence.info, pixel_size_um=size_um)
@@ -155,7 +160,11 @@ class Replay:
     def frame(self, index: int) -> Frame:
         """Return frame `index` with its recorded values. Raises BadImageError."""
         frame = self._sequence.read(index)
-        return frame if self._size_um is None else replace(frame, pixel_size_um=self._size_um)
+        if self._size_um is not None:
+            frame = replace(frame, pixel_size_um=self._size_um)
+        title = self._sequence.flat_field_of(index)
+        shading = self._find_shading(title) if title and self._find_shading is not None else None
+        return frame if shading is None or shading.shape != frame.shape else replace(frame, shading=shading)
 
     def frames(self) -> Iterator[Frame]:
         """Yield every readable frame once, in order, on the caller's thread.

@@ -82,6 +82,10 @@ class ImageSequence(ABC):
         """Return the name of the channel that frame `index` was confirmed to have; empty where none was."""
         return ""
 
+    def flat_field_of(self, index: int) -> str:
+        """Return the title of the shading that frame `index` was seen without (`app.shading.Shading.title`), or ""."""
+        return ""
+
     def close(self) -> None:
         """Release the file; idempotent."""
         return
@@ -143,6 +147,11 @@ class FolderSequence(ImageSequence):
         suffix = "".join(path.suffixes[-2:]) if path.stem.lower().endswith(".ome") else path.suffix
         name = path.name if pages == 1 else f"{path.name.removesuffix(suffix)} ({page + 1} of {pages}){suffix}"
         return replace(self._open[1].read(page), index=index, name=name)
+
+    def flat_field_of(self, index: int) -> str:
+        """Return what its own file says; asked for after `read`, the file is open."""
+        path, page = self._places[index]
+        return self._open[1].flat_field_of(page) if self._open is not None and self._open[0] == path else ""
 
     def path_of(self, index: int) -> Path:
         """Return the file that image `index` lies in."""
@@ -322,6 +331,10 @@ class TiffSequence(ImageSequence):
         """Return the name of the confirmed channel."""
         light = self._infos[index].light
         return light.channel or "" if light.confirmed else ""
+
+    def flat_field_of(self, index: int) -> str:
+        """Return what the recording says."""
+        return self._infos[index].flat_field
 
     def close(self) -> None:
         """Close the file."""

@@ -12,6 +12,7 @@ import os
 import shutil
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -67,8 +68,10 @@ class ZarrWriter:
         self._levels: list[Any] = []
         self._records: list[PlaneRecord] = []
 
-    def append(self, frame: Frame, place: tuple[int, int] | None = None) -> None:
+    def append(self, frame: Frame, place: tuple[int, int] | None = None, flat_field: str = "") -> None:
         """Write one plane at `place` (t, c); without it the next time of the first channel.
+
+        `flat_field` is what `ImageSequence.flat_field_of` says where the frame comes from a file.
 
         Raises
         ------
@@ -94,7 +97,8 @@ class ZarrWriter:
                 level[t, c, 0] = pixels
         except OSError as error:
             raise disk_error(error, self._wish) from error
-        self._records.append(PlaneRecord.of(frame, len(self._records), (t, c)))
+        record = PlaneRecord.of(frame, len(self._records), (t, c))
+        self._records.append(replace(record, flat_field=record.flat_field or flat_field))
 
     def _create(self, frame: Frame) -> None:
         make_folder(self._part.parent)
@@ -226,7 +230,7 @@ def to_zarr(source: Path, target: Path, meta: RunMetadata | None = None) -> Path
             names[c] = names[c] or sequence.channel_of(index)
         with ZarrWriter(target, meta or RunMetadata.from_entries(sequence.info.meta), tuple(names)) as writer:
             for index, place in enumerate(places):
-                writer.append(sequence.read(index), place)
+                writer.append(sequence.read(index), place, sequence.flat_field_of(index))
             return writer.close({"made from": source.name})
     finally:
         sequence.close()
@@ -358,6 +362,11 @@ class ZarrSequence(ImageSequence):
         """Return the recorded moment."""
         record = self._records.get(index)
         return None if record is None else record.unix_time_s
+
+    def flat_field_of(self, index: int) -> str:
+        """Return what the recording said that this was made from."""
+        record = self._records.get(index)
+        return "" if record is None else record.flat_field
 
 
 def is_zarr(path: Path) -> bool:
