@@ -212,7 +212,7 @@ class Bench:
         wanted = settings.camera.model_copy(update={"pixel_format": settings.snap.pixel_format})
         camera = self.need_camera()
         lit_s = (light.settle_ms + wanted.exposure_ms + camera.readout_ms) / 1000 + SILENCE_S
-        lamp = _Lamp(self._need_keeper(), lit_s)
+        lamp = _Lamp(self._need_keeper(), lit_s, self.off)
         return acquire(camera, lamp, wanted, light.channel, light.intensity, light.settle_ms, self._clock, cancelled)
 
     @property
@@ -231,11 +231,12 @@ class _Lamp:
 
     keeper: LightKeeper
     lit_s: float
+    dark: Callable[[], object]
     timers: list[threading.Timer] = field(default_factory=list)
 
     def on(self, channel: str, level: float) -> LightReading:
         reading = _answer(self.keeper.switch(channel, level))
-        timer = threading.Timer(self.lit_s, self.keeper.off)
+        timer = threading.Timer(self.lit_s, self.dark)
         timer.name, timer.daemon = "app-lamp", True
         self.timers.append(timer)
         timer.start()

@@ -81,6 +81,8 @@ class LightKeeper:
         self._dark_confirmed = False
         self._wants_dark = True
         self._lost: BaseException | None = None
+        self._gone = False
+        self._watchdog_ms = 0
         self._thread = threading.Thread(target=self._run, name="app-light", daemon=True)
         self._opened: Future[LightInfo] = Future()
 
@@ -195,7 +197,7 @@ class LightKeeper:
     def _poll(self) -> None:
         """Read the box back; while "off" is owed and not confirmed, keep trying to switch off."""
         try:
-            if isinstance(self._lost, LightGoneError):
+            if self._gone:
                 self._reopen()
             elif self._wants_dark and not self._dark_confirmed:
                 self._switch(None, 0.0)
@@ -222,6 +224,8 @@ class LightKeeper:
         self._wants_dark = line is None
         self._dark_confirmed = False
         self._timeline.begin_change(self._clock.monotonic())
+        if line is not None and self._watchdog_ms:
+            self._light.set_watchdog(self._watchdog_ms)  # a box that was reset meanwhile has forgotten it
         reading = self._light.off() if line is None else self._light.set(line, level)
         return self._take(reading)
 
@@ -233,7 +237,7 @@ class LightKeeper:
         return taken
 
     def _take(self, reading: LightReading) -> LightReading:
-        self._lost = None
+        self._lost, self._gone = None, False
         self._dark_confirmed = reading.dark
         self._timeline.record(reading)
         self._seen(self._describe(reading))
@@ -251,6 +255,7 @@ class LightKeeper:
         if isinstance(error, LightRangeError | LightHeldError):
             return
         self._lost = error
+        self._gone = self._gone or isinstance(error, LightGoneError)  # until it answers, whatever else fails meanwhile
         self._dark_confirmed = False
         self._wants_dark = True  # after any fault the only thing owed is darkness, tried again at every poll
         self._timeline.lost(self._clock.monotonic(), str(error))

@@ -520,7 +520,8 @@ class Session:
         shine = (light.channel, light.intensity) if self._lit else None
         if self._settings.camera_images is None:  # a folder is played only as fast as it is counted
             # Before the start: a camera that never comes back from it must not keep the light on.
-            self._shutter.arm(self._clock.monotonic(), self._bench.frame_period_s())
+            settled_s = self._clock.monotonic() + light.settle_ms / 1000
+            self._shutter.arm(settled_s, self._bench.frame_period_s())
         self._bench.run(shine, light.settle_ms, self._frame_arrived, self._camera_ended)
         if not self._lit:
             self._bench.off()  # "all off" may have come while the light went on
@@ -545,7 +546,11 @@ class Session:
         if self._state not in (State.LIVE, State.STARTING):
             return
         self._move(State.STOPPING)
-        self._stop_parts()
+        try:
+            self._stop_parts()
+        except Exception as error:
+            self.fail(error)  # also where the caller's own failure would not end the session: STOPPING leads nowhere
+            raise
         self._move(State.IDLE)
         self.finished.set()
 

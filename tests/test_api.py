@@ -44,7 +44,7 @@ def test_what_cannot_be_asked_for_is_said(microscope):
     with pytest.raises(UsageError, match="intensity"):
         microscope.snap(intensity=2)
     with pytest.raises(UsageError, match="stage"):
-        microscope.run_plan({"stage_positions": [(1, 2, 3)]}, "unused")
+        microscope.run_plan({"stage_positions": [(1, 2, 3), (4, 5, 6)]}, "unused")
 
 
 def test_a_plan_can_be_stopped_from_what_it_tells(microscope, tmp_path):
