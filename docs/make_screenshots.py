@@ -61,14 +61,15 @@ def main() -> None:
                 if time.monotonic() - start >= least_s and done():
                     return
 
-        def shoot(name: str) -> None:
+        def shoot(name: str, suffix: str = "png") -> None:
             window.presenter.tick()
             wait(lambda: True, 0.3, 0.2)
-            picture = window.grab().toImage()
-            picture.save(str(given.out / f"{name}.png"), "PNG", 0)
-            print(given.out / f"{name}.png")  # noqa: T201 - a script for people
+            path = given.out / f"{name}.{suffix}"
+            window.grab().toImage().save(str(path), suffix.upper(), 85 if suffix == "jpg" else 0)
+            print(path)  # noqa: T201 - a script for people
 
         live(window, wait, shoot)
+        composite(window, wait, shoot)
         snapshot(window, wait, shoot)
         replay(window, wait, shoot, Path(folder))
         if given.extra:
@@ -83,6 +84,24 @@ def live(window, wait, shoot) -> None:  # noqa: ANN001 - a script
     window.actions_by_id["live"].trigger()
     wait(lambda: len(window.charts.counted) > 40, 60, 8)
     shoot("live")
+
+
+def composite(window, wait, shoot) -> None:  # noqa: ANN001 - a script
+    """Every channel once, then all of them in one picture with a line across it."""
+    for name in ("488", "633", "405"):
+        window.light.channel_asked.emit(name)
+        wait(lambda name=name: name in window.bridge.shelf.frames(), 20, 1.0)
+    for name, section in window.sections.items():
+        section.set_open(name in ("counts", "light", "layers"))
+    for name in ("composite", "profile"):
+        window.actions_by_id[name].trigger()
+    wait(lambda: len(window.viewer.composed.levels) == 3, 20, 1.0)
+    shoot("composite", "jpg")
+    for name in ("composite", "profile"):
+        window.actions_by_id[name].trigger()
+    for name, section in window.sections.items():
+        section.set_open(name not in ("layers", "sample", "messages"))
+    window.charts.setCurrentIndex(0)
 
 
 def snapshot(window, wait, shoot) -> None:  # noqa: ANN001 - a script
@@ -118,6 +137,10 @@ def replay(window, wait, shoot, folder) -> None:  # noqa: ANN001 - a script
     window.actions_by_id["play"].trigger()
     wait(lambda: window.viewer.result is not None, 20, 1.0)
     shoot("replay")
+    window.actions_by_id["compare"].trigger()
+    wait(lambda: window.compare.viewer.result is not None, 60, 1.0)
+    shoot("compare")
+    window.actions_by_id["compare"].trigger()
 
 
 def extra(window, wait, shoot) -> None:  # noqa: ANN001 - a script

@@ -104,6 +104,7 @@ def first_ten_minutes(user, folder):
     yield lambda: user.sees("405: shines, chosen")
     user.click(next(b for b in user.window.findChildren(QPushButton) if b.isVisible() and b.text() == "Open"))
     yield lambda: user.sees("Timeline") and user.sees("Replay")
+    yield lambda: user.sees("Fit to count") or user.sees("Not fit to count")
     user.done("open-the-result")
     user.press(Qt.Key.Key_W, Qt.KeyboardModifier.ControlModifier)
     yield lambda: user.sees("Ready")

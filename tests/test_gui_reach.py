@@ -166,6 +166,7 @@ def test_the_focus_can_be_seen_on_everything_that_has_it(qtbot, window, session)
         other.setFocus(Qt.FocusReason.TabFocusReason)
         before = picture_of(widget)
         widget.setFocus(Qt.FocusReason.TabFocusReason)
+        QTest.keyRelease(widget, Qt.Key.Key_Tab)
         if picture_of(widget) == before:
             hidden.append(named(widget))
     assert not hidden, "\n".join(hidden)

@@ -332,6 +332,7 @@ class MainWindow(QMainWindow):
         self.charts.setCurrentIndex(int(store.number("chart", 0)))
         self.view.restyle(style)
         self.view.apply_contrast()
+        self.viewer.setFocus()  # the keys work the microscope from the first moment
         sample, operator = store.text("sample"), store.text("operator")
         if (sample or operator) and not (self.sample.sample.text() or self.sample.operator.text()):
             self.sample.sample.setText(sample)

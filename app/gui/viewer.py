@@ -89,7 +89,7 @@ class Viewer(QWidget):
     placed : Placement
         The picture lies in another place; see `follow`.
     painted
-        Another picture reached the screen.
+        Another frame reached the screen.
     """
 
     view_changed = Signal(object)
@@ -108,7 +108,7 @@ class Viewer(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setMinimumSize(320, 180)
         self.composed: Composed | None = None
-        self._painted: Composed | None = None
+        self._painted: Frame | None = None
         self.placement: Placement | None = None
         self.badges: list[Badge] = []
         self.light_badge: Badge | None = None
@@ -280,8 +280,8 @@ class Viewer(QWidget):
             painter.setPen(QPen(QColor(THEME.palette.accent), 1))
             painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
         painter.end()
-        if self.composed is not self._painted:
-            self._painted = self.composed
+        if self.frame is not self._painted:
+            self._painted = self.frame
             self.painted.emit()
 
     def _paint_picture(self, painter: QPainter) -> None:
@@ -413,10 +413,12 @@ class Viewer(QWidget):
             return
         self._place(geometry.panned(self.placement, 80 * move[0], 80 * move[1]))
 
-    def focusInEvent(self, event: QFocusEvent) -> None:  # noqa: N802 - Qt's name
-        """Show a frame to who comes with the Tab key; the mouse knows where it is."""
-        self._tabbed = event.reason() in (Qt.FocusReason.TabFocusReason, Qt.FocusReason.BacktabFocusReason)
-        self.update()
+    def keyReleaseEvent(self, event: QKeyEvent) -> None:  # noqa: N802 - Qt's name
+        """Show a frame to who comes with the Tab key: it went down elsewhere and comes up here."""
+        if event.key() in (Qt.Key.Key_Tab, Qt.Key.Key_Backtab):
+            self._tabbed = True
+            self.update()
+        super().keyReleaseEvent(event)
 
     def focusOutEvent(self, _event: QFocusEvent) -> None:  # noqa: N802 - Qt's name
         """Take the frame away."""
