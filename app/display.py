@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.frame import Frame
+from app.shading import fine
 
 HISTOGRAM_BINS = 256
 _SAMPLE_STEP = 8
@@ -76,13 +77,15 @@ def render(frame: Frame, view: View, contrast: Contrast) -> Picture:
     x, y, width, height = region
     shown = frame.pixels[y : y + height, x : x + width]
     scale = min(view.size[0] / width, view.size[1] / height, 1.0)
+    shading, steps = frame.shading, 1
     if scale < 1.0:
-        shown = _reduced(shown, (max(round(width * scale), 1), max(round(height * scale), 1)))
+        size = (max(round(width * scale), 1), max(round(height * scale), 1))
+        shown, steps = _reduced(shown, size, finely=shading is not None)
     sample = frame.pixels[::_SAMPLE_STEP, ::_SAMPLE_STEP]
     seen = sample
-    if frame.shading is not None:
-        shown = frame.shading.apply(shown, frame.white, region)
-        seen = frame.shading.apply(np.ascontiguousarray(sample), frame.white)
+    if shading is not None:
+        shown = shading.apply(shown, frame.white, region, steps=steps)
+        seen = shading.apply(np.ascontiguousarray(sample), frame.white)
     histogram = _histogram(seen, frame.white)
     levels = _levels(histogram, frame.white, contrast)
     return Picture(
@@ -96,21 +99,27 @@ def render(frame: Frame, view: View, contrast: Contrast) -> Picture:
     )
 
 
-def _reduced(pixels: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
+def _reduced(pixels: NDArray[Any], size: tuple[int, int], *, finely: bool) -> tuple[NDArray[Any], int]:
     """Return `pixels` at the smaller `size` (width, height): halved by averaging, and interpolated the rest of the way.
 
-    Averaging by 2×2 is what OpenCV does fast; by any other ratio it takes up to twenty times as long.
+    Averaging by 2×2 is what OpenCV does fast; by any other ratio it takes up to twenty times as long. The number is
+    the steps a grey value, more than one where `finely` is asked for and the pixels have 8 bits.
     """
     width, height = size
+    steps = 1
     while (
         pixels.shape[1] >= 2 * width and pixels.shape[0] >= 2 * height and not (pixels.shape[0] | pixels.shape[1]) & 1
     ):
         half = (pixels.shape[1] // 2, pixels.shape[0] // 2)
         pixels = cv2.resize(pixels, half, interpolation=cv2.INTER_AREA)
+        if finely and steps == 1:  # the first average has noise enough to be rounded
+            pixels, steps = fine(pixels)
+    if finely and steps == 1:
+        pixels, steps = fine(pixels)
     if (pixels.shape[1], pixels.shape[0]) == size:
-        return pixels
+        return pixels, steps
     far = pixels.shape[1] >= 2 * width
-    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA if far else cv2.INTER_LINEAR))
+    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA if far else cv2.INTER_LINEAR)), steps
 
 
 def _clip(region: tuple[int, int, int, int] | None, shape: tuple[int, int]) -> tuple[int, int, int, int]:

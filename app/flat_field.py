@@ -180,7 +180,7 @@ class Profile:
             size = (math.ceil(flat.shape[1] / step), math.ceil(flat.shape[0] / step))
             light = np.asarray(cv2.resize(light, size, interpolation=cv2.INTER_AREA), np.float32)
         if sd > 0:
-            light = cv2.GaussianBlur(light, (0, 0), sd / step, borderType=cv2.BORDER_REFLECT)
+            light = _smooth(light, sd / step)
         least, most = FLAT_RANGE
         with np.errstate(divide="ignore", invalid="ignore"):
             gain = np.asarray(float(light.mean()) / light, np.float32)
@@ -266,6 +266,16 @@ class Profile:
         if not (right and dark.ndim == gain.ndim == 2 and dark.size and gain.size and np.isfinite(gain).all()):
             raise BadImageError(f"{path} is no flat-field profile of this version: take a new one.")
         return profile
+
+
+def _smooth(light: NDArray[np.float32], sd: float) -> NDArray[np.float32]:
+    """Return `light` under a Gaussian; the slope goes on beyond the edges, so that these come out no brighter."""
+    reach = min(math.ceil(4 * sd), *(side - 1 for side in light.shape))
+    if reach < 1:
+        return light
+    wide = np.pad(light, reach, mode="reflect", reflect_type="odd")
+    smooth = cv2.GaussianBlur(wide, (0, 0), sd, borderType=cv2.BORDER_REFLECT)
+    return np.ascontiguousarray(smooth[reach:-reach, reach:-reach])
 
 
 def _head_of(stored: Any) -> tuple[int, dict[str, Any], Conditions]:

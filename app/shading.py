@@ -16,6 +16,8 @@ DARK_STEPS = 16
 """Dark signals are kept in this many steps a grey value."""
 SATURATED = 0.995
 """Of white: a pixel from here on was saturated, stays white, and no other becomes so."""
+FINE = 16
+"""Steps a grey value in which 8-bit pictures are reduced before their shading is taken out."""
 _KEPT = 6
 """Maps kept: the screen's, the model's, that of the histogram, and some more while a view moves."""
 
@@ -76,31 +78,43 @@ class Shading:
             return None
         return Shading(self.name, self.sha256, self._dark, self._gain, self._white, window)
 
-    def apply(self, pixels: NDArray[Any], white: int, region: tuple[int, int, int, int] | None = None) -> NDArray[Any]:
+    def apply(
+        self,
+        pixels: NDArray[Any],
+        white: int,
+        region: tuple[int, int, int, int] | None = None,
+        *,
+        steps: int = 1,
+    ) -> NDArray[Any]:
         """Return a picture without shading: ``(pixels − dark) × gain``.
 
         Parameters
         ----------
-        pixels : ndarray of uint8 or uint16, shape (h, w)
+        pixels : ndarray of uint8, uint16 or float32, shape (h, w)
             A frame, or a part of it, at any scale.
         white : int
             The largest grey value of the frame; the dark signal is brought to its depth.
         region : (int, int, int, int), optional
             (x, y, width, height) of the frame that `pixels` shows; all of it when not given.
+        steps : int
+            `pixels` are so many times the grey values: a picture that was reduced with `FINE` steps a grey value, so
+            that the gain does not make the borders between rounded values seen.
 
         Returns
         -------
-        ndarray
-            Rounded; type and shape of `pixels`. What was saturated stays so, and nothing else becomes so.
+        ndarray of uint8 or uint16, shape (h, w)
+            Rounded grey values. What was saturated stays so, and nothing else becomes so.
         """
         gain, offset = self._at(region or (0, 0, *self.shape[::-1]), pixels.shape[::-1], white)
-        depth = cv2.CV_8U if pixels.dtype == np.uint8 else cv2.CV_16U
+        depth = cv2.CV_8U if white < 256 else cv2.CV_16U
         limit = math.ceil(white * SATURATED)
-        lit = cv2.multiply(pixels, gain, dtype=cv2.CV_32F)
-        corrected = cv2.add(lit, offset, dtype=depth)
+        lit = cv2.multiply(pixels, gain, scale=1 / steps, dtype=cv2.CV_32F)
+        corrected = np.asarray(cv2.add(lit, offset, dtype=depth))
         cv2.min(corrected, limit - 1, dst=corrected)
-        _, saturated = cv2.threshold(pixels, limit - 1, white, cv2.THRESH_BINARY)
-        return np.asarray(cv2.max(corrected, saturated, dst=corrected))
+        saturated = pixels > steps * (limit - 0.5)
+        if saturated.any():
+            corrected[saturated] = white
+        return corrected
 
     def _at(self, region: tuple[int, int, int, int], size: tuple[int, ...], white: int) -> _Maps:
         """Return gain and offset, ``−dark × gain``, for a picture of `size` (w, h) that shows `region`."""
@@ -131,6 +145,13 @@ class Shading:
         depth = (white + 1) / (self._white + 1) / DARK_STEPS
         offset = cv2.multiply(dark, gain, scale=-depth, dtype=cv2.CV_32F)
         return np.asarray(gain, np.float32), np.asarray(offset, np.float32)
+
+
+def fine(pixels: NDArray[Any]) -> tuple[NDArray[Any], int]:
+    """Return 8-bit pixels in `FINE` steps a grey value, and how many steps that are; deeper ones as they are."""
+    if pixels.dtype != np.uint8:
+        return pixels, 1
+    return np.left_shift(pixels, FINE.bit_length() - 1, dtype=np.uint16), FINE
 
 
 def parse_title(title: str) -> tuple[str, str, tuple[int, int, int, int] | None]:

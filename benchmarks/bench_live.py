@@ -1,7 +1,7 @@
 """The whole path, as an operator runs it: camera, display, counting, window and recording at once.
 
     python -m benchmarks.bench_live [--seconds 60] [--window] [--record DIR] [--camera sim|pylon]
-                                    [--nuclei 500 --pixel-um 0.35] [--json FILE]
+                                    [--nuclei 500 --pixel-um 0.35] [--flat-field] [--json FILE]
 
 Prints rates, losses, latency, the longest gaps of the window's event loop, and the drift of memory, threads and open
 files. Figures of a shared machine are noisy: read them beside the machine's line and the load at the start.
@@ -11,6 +11,7 @@ import argparse
 import functools
 import json
 import os
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import Any
 import numpy as np
 import psutil
 
+from app import build
 from app.build import make_session
 from app.events import PictureReady
 from app.hardware import scene, simulated
@@ -59,6 +61,14 @@ class Drift:
             "threads_drift": float(np.median(late[:, 2]) - np.median(early[:, 2])),
             "files_drift": float(np.median(late[:, 3]) - np.median(early[:, 3])),
         }
+
+
+def keep_flat_field(folder: Path) -> None:
+    """Take a flat field on the simulated slide, and have it found from now on."""
+    build.usual_folder = lambda: folder
+    session = make_session(Settings(seed=0))
+    session.calibrate(session.selected_channel).result()
+    session.close()
 
 
 def in_window(session: Session, seconds: float, out: Path | None) -> tuple[dict[str, Any], dict[str, float]]:
@@ -109,6 +119,7 @@ def main() -> None:
     parser.add_argument("--camera", default="sim")
     parser.add_argument("--nuclei", type=int, help="In the simulated field, instead of the usual density.")
     parser.add_argument("--pixel-um", type=float, default=0.1)
+    parser.add_argument("--flat-field", action="store_true", help="Take one first, and correct by it.")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -121,7 +132,9 @@ def main() -> None:
         assert simulated.SceneSpec is scene.SceneSpec  # annotations there have seen the class before it is replaced
         scene.SceneSpec = functools.partial(scene.SceneSpec, nuclei=options.nuclei)
     optics = OpticsSettings(magnification=OpticsSettings().sensor_pixel_um / options.pixel_um)
-    session = make_session(Settings(camera_id=options.camera, optics=optics))
+    if options.flat_field:
+        keep_flat_field(Path(tempfile.mkdtemp(prefix="dapiscope-bench-")))
+    session = make_session(Settings(camera_id=options.camera, optics=optics, flat_field=options.flat_field))
     gaps: dict[str, float] = {}
     before = psutil.Process().cpu_times()
     if options.window:

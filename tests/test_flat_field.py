@@ -26,6 +26,7 @@ from app.events import (
 )
 from app.flat_field import Conditions, FlatFields, Profile
 from app.frame import Frame, Light, read_only
+from app.inference.scale import seen
 from app.recording import open_replay
 from app.settings import CameraSettings, Settings
 from app.shading import parse_title
@@ -364,3 +365,18 @@ def test_all_lights_off_ends_a_calibration(microscope):
     assert ended.problem.startswith("Cancelled")
     watch.wait(lambda: session.state is State.IDLE)
     assert watch.of(LightSeen)[-1].channel is None
+
+
+def test_eight_bits_leave_no_rings_in_an_even_field():
+    shape = (1080, 1920)
+    made = Profile.measured(
+        "405", "Mono12", 0.0, [np.full(shape, 60.0)], [np.asarray(60 + 1000 * shade(shape), np.float32)]
+    )
+    noise = np.random.default_rng(3).normal(0, 1.1, shape)
+    raw = np.clip(np.rint((60 + 800 * shade(shape)) / 16 + noise), 0, 255).astype(np.uint8)
+    shown = render(frame(raw, made.whole()), View(size=(480, 270)), Contrast(0, 255)).pixels
+    counted = seen(frame(raw, made.whole()), 0.25)
+    for picture in (shown, counted):
+        smooth = cv2.blur(picture.astype(np.float32), (9, 9))[8:-8, 8:-8]
+        assert picture.dtype == np.uint8 and picture.shape == (270, 480)
+        assert np.ptp(smooth) < 1.0, "rounded values follow one another in rings"

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from app.frame import Frame
 from app.inference.preprocess import noise_sd, normalise
+from app.shading import fine
 
 SMALLEST_PX, LARGEST_PX = 5.0, 250.0
 """Diameters looked for, in pixels of the image."""
@@ -150,15 +151,29 @@ def _weighted_median(values: NDArray[Any], weights: NDArray[Any]) -> float:
     return float(values[order][np.searchsorted(total, total[-1] / 2)])
 
 
+def seen(frame: Frame, factor: float) -> NDArray[Any]:
+    """Return the pixels of `frame` at `factor` times as many along each side, without its shading."""
+    if frame.shading is None:
+        return to_scale(frame.pixels, factor)
+    reduced, steps = _scaled(frame.pixels, factor, finely=True)
+    return frame.shading.apply(reduced, frame.white, steps=steps)
+
+
 def to_scale(pixels: NDArray[Any], factor: float) -> NDArray[Any]:
     """Return an image with `factor` times as many pixels along each side, at least one; dtype unchanged.
 
     Straight from the sensor's integers: areas are averaged on the way down, interpolated on the way up.
     """
+    return _scaled(pixels, factor, finely=False)[0]
+
+
+def _scaled(pixels: NDArray[Any], factor: float, *, finely: bool) -> tuple[NDArray[Any], int]:
+    """Return the image, and how many steps a grey value it has: more than one only where `finely` is asked for."""
     height, width = pixels.shape
+    steps = 1
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
     if size == (width, height):
-        return pixels
+        return pixels, steps
     # Averages of 2×2 pixels have a code path of their own in OpenCV, ten times as fast as that for any other ratio.
     # Averages of averages draw the borders of their areas less finely, which only large frames need to put up with;
     # what is then left to do is less than a factor of two: a slight blur, and interpolation.
@@ -166,13 +181,19 @@ def to_scale(pixels: NDArray[Any], factor: float) -> NDArray[Any]:
     while pixels.size > HALVED_PIXELS and 2 * size[0] <= width and 2 * size[1] <= height and not (width | height) & 1:
         width, height = width // 2, height // 2
         pixels = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
+        if finely and steps == 1:  # the first average has noise enough to be rounded
+            pixels, steps = fine(pixels)
         how = cv2.INTER_LINEAR if width < 2 * size[0] else cv2.INTER_AREA
+    if finely:
+        if steps == 1:
+            pixels, steps = fine(pixels)
+        pixels = pixels.astype(np.float32)
     if size == (width, height):
-        return pixels
+        return pixels, steps
     if factor < 1 and how == cv2.INTER_LINEAR and width > 1.4 * size[0]:
         # Without it noise between the points that interpolation looks at would hide the dimmest nuclei.
         pixels = cv2.GaussianBlur(pixels, (3, 3), 0.8)
-    return np.asarray(cv2.resize(pixels, size, interpolation=how))
+    return np.asarray(cv2.resize(pixels, size, interpolation=how)), steps
 
 
 def close(one: float, other: float) -> bool:

@@ -41,6 +41,7 @@ from app.inference.scale import (
     close,
     distinct,
     middle,
+    seen,
     to_scale,
 )
 from app.inference.tiles import Stitcher, tiles
@@ -242,11 +243,11 @@ class Segmenter:
             scale = self._scale_of(frame, pixel_size_um, tracker)
         coarse = 1.0 if exact else coarseness(frame.pixels.size * scale.factor**2)
         with watch.time("scale"):
-            image = _seen(frame, scale.factor / coarse)
+            image = seen(frame, scale.factor / coarse)
         found = self._find(image, frame.white, watch, keep_foreground=exact, coarse=coarse)
         if exact and scale.source != "estimated" and (better := self._suited(found, scale)) is not scale:
             with watch.time("scale"):
-                image = _seen(frame, better.factor)
+                image = seen(frame, better.factor)
             found = self._find(image, frame.white, watch, keep_foreground=True)
         with watch.time("measure"):
             return self._result(frame, image, found, scale, watch, exact, coarse)
@@ -269,7 +270,7 @@ class Segmenter:
         flags = quality_flags(labels, nuclei, image, frame.white)
         if exact and labels.shape != frame.shape:
             labels = self._full_resolution(found, nuclei, frame.shape)
-            full = measure(labels, found.scores, _seen(frame, 1.0), pixel_size_um=size_um, white=frame.white)
+            full = measure(labels, found.scores, seen(frame, 1.0), pixel_size_um=size_um, white=frame.white)
             # Two that share a pixel at this resolution: the one that lost it keeps what the model saw of it.
             nuclei = np.where(full["area_px"] > 0, full, nuclei)
             zoom = (1.0, 1.0)
@@ -469,12 +470,6 @@ class Segmenter:
             mean += np.flip(self._network_for(ready.size).run(mirrored), flips)
         mean *= np.float32(1 / self._input.views)
         return mean
-
-
-def _seen(frame: Frame, factor: float) -> NDArray[Any]:
-    """Return the frame's pixels at `factor` times as many along each side, without its shading."""
-    image = to_scale(frame.pixels, factor)
-    return image if frame.shading is None else frame.shading.apply(image, frame.white)
 
 
 def coarseness(pixels: float) -> float:
