@@ -11,6 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy import fft
 
 from app.errors import BadImageError, UsageError
 
@@ -20,6 +21,8 @@ LEAST_CONTRAST = 0.005
 """SD over the largest grey value."""
 CLEAR_PEAK = 8.0
 """The comb's tooth over the median of the spectrum, at least."""
+MEASURED_PIXELS = 1 << 22
+"""Larger images are averaged 2×2 first: lines are many pixels apart in them."""
 LARGEST_ERROR = 8.0
 """Percent between the halves of the image beyond which the lines are not regular."""
 
@@ -68,6 +71,10 @@ def scale_from_micrometer(pixels: NDArray[Any], division_um: float) -> Micromete
     if pixels.ndim != 2 or min(pixels.shape) < 64:
         raise BadImageError("The image of the micrometer is too small: take it with at least 64 pixels a side.")
     period, angle = _period(pixels)
+    coarse = 1
+    while pixels.size > MEASURED_PIXELS:
+        pixels = np.asarray(cv2.resize(pixels, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA))
+        coarse *= 2
     # Halves with other lines each: what only looks like lines does not repeat in both.
     half = pixels.shape[0] // 2 if abs(angle) > 45 else pixels.shape[1] // 2
     halves = (pixels[:half], pixels[half:]) if abs(angle) > 45 else (pixels[:, :half], pixels[:, half:])
@@ -75,6 +82,7 @@ def scale_from_micrometer(pixels: NDArray[Any], division_um: float) -> Micromete
     error = 100 * abs(periods[0] - periods[1]) / period
     if error > LARGEST_ERROR:
         raise BadImageError("The lines of the micrometer are not regular: focus on them and fill the view with them.")
+    period *= coarse
     return MicrometerScale(division_um / period, period, angle, error)
 
 
@@ -87,7 +95,7 @@ def _period(pixels: NDArray[Any]) -> tuple[float, float]:
     window = cv2.createHanningWindow((image.shape[1], image.shape[0]), cv2.CV_32F)
     # Padded, so that a tooth is sampled finely enough to find its top between the samples.
     size = tuple(cv2.getOptimalDFTSize(2 * n) for n in image.shape)
-    spectrum = np.abs(np.fft.rfft2(image * window, size))
+    spectrum = np.abs(fft.rfft2(image * window, size))
     # Few periods in view are shading, not lines.
     fy, fx = np.fft.fftfreq(size[0])[:, None], np.fft.rfftfreq(size[1])[None]
     frequency = np.hypot(fy, fx)
