@@ -93,6 +93,11 @@ def settings_of(context: typer.Context) -> Settings:
 
     Raises UsageError, which names the option or the key that is wrong.
     """
+    return settings_from(tree_of(context))
+
+
+def tree_of(context: typer.Context) -> dict[str, Any]:
+    """Return what the file and the options say as a tree, without the defaults of what nobody said."""
     tree = read_config((context.obj or {}).get("config"))
     mode = "snap" if context.info_name == "snap" else "camera"
     places = {**PLACES, "pixel_format": (mode, "pixel_format")}
@@ -112,7 +117,7 @@ def settings_of(context: typer.Context) -> Settings:
             if not isinstance(section, dict):
                 raise UsageError(f"In the configuration, {part} is a table of settings: write [{part}].")
         section[place[-1]] = value
-    return settings_from(tree)
+    return tree
 
 
 @cli.callback(invoke_without_command=True)
@@ -135,9 +140,15 @@ def main_window(
 
         out.print(f"dapiscope {__version__}", highlight=False)
         raise typer.Exit
+    for handler in logging.getLogger().handlers:
+        handler.setLevel(logging.INFO if verbose else logging.CRITICAL)  # the window keeps more than it prints
     context.obj = {"config": config}
     if context.invoked_subcommand is None:
-        raise typer.Exit(_window(settings_of(context)))
+        tree = tree_of(context)
+        settings_from(tree)  # what is wrong in it is said before anything opens
+        _need_display()
+        ask = _must_ask(tree)
+        raise typer.Exit(_window(settings_from(tree), ask=ask))
 
 
 @cli.command()
@@ -426,18 +437,39 @@ def demo(
 add_commands(cli, settings_of, pixel_size)
 
 
-def _window(settings: Settings, *, start_live: bool = False, replay: Path | None = None) -> int:
+def _must_ask(tree: dict[str, Any]) -> bool:
+    """Fill in the devices that were chosen at an earlier start; return whether somebody has still to choose."""
+    if "sim" in (tree.get("camera_id"), tree.get("light_id")):
+        return False  # who asks for one simulator by name knows that the other part is one too
+    from app.gui.store import WindowStore, usual_store
+
+    store = WindowStore(usual_store())
+    for name, key in (("camera_id", "camera"), ("light_id", "light")):
+        if name not in tree and (remembered := store.text(key)):
+            tree[name] = remembered
+    return not {"camera_id", "light_id"} <= tree.keys()
+
+
+def _window(settings: Settings, *, start_live: bool = False, replay: Path | None = None, ask: bool = False) -> int:
+    """Show a window, and another one as long as other devices are chosen in it; return the exit code."""
     _need_display()
     from app.build import make_session
     from app.gui.application import run_window
 
-    session = make_session(settings)
-    begin: Callable[[], object] = session.connect
-    if replay is not None:
-        begin = partial(session.open_replay, replay)
-    elif start_live:
-        begin = session.start_live
-    return run_window(session, begin=begin)
+    chosen: list[tuple[str, str]] = []
+    while True:
+        session = make_session(settings)
+        begin: Callable[[], object] = session.connect
+        if replay is not None:
+            begin = partial(session.open_replay, replay)
+        elif start_live:
+            begin = session.start_live
+        code = run_window(session, begin=begin, ask=ask, chosen=lambda *names: chosen.append(names))
+        if not chosen or code:
+            return code
+        camera, light = chosen.pop()
+        settings = settings.model_copy(update={"camera_id": camera, "light_id": light, "camera_images": None})
+        start_live, replay, ask = False, None, False
 
 
 def _live_in_window(session: Any, seconds: float | None, out_dir: Path | None) -> dict[str, Any]:

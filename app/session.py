@@ -727,6 +727,7 @@ class Session:
         self._settings = self._settings.model_copy(
             update={"optics": self._calibration.measured(self._settings.optics, pixel_um)}
         )
+        self._calibration.tell(self._settings)
 
     def _take_snapshot(self, segment: bool, folder: Path, offs: int) -> SnapTaken:
         frame = self._bench.snap(self._settings, lambda: offs != self._offs or self._state is not State.SNAPPING)

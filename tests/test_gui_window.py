@@ -472,15 +472,6 @@ def test_nuclei_and_a_report_are_exported(qtbot, window, session, tmp_path):
     assert "fast" in (tmp_path / "session-report.html").read_text()
 
 
-def test_a_problem_report_names_no_person(qtbot, window, session, tmp_path):
-    window.sample.operator.setText("Ada Lovelace")
-    window.actions_by_id["report"].trigger()
-    qtbot.waitUntil(lambda: (tmp_path / "dapiscope-report.json").exists())
-    qtbot.waitUntil(lambda: bool(window.messages.notices))
-    text = (tmp_path / "dapiscope-report.json").read_text()
-    assert "Lovelace" not in text and "PySide6" in text
-
-
 def test_a_preset_sets_everything_and_can_be_undone(qtbot, window, session):
     window.actions_by_id["presets"].trigger()
     page = window.tools.presets_page

@@ -15,6 +15,7 @@ from PySide6.QtWidgets import QApplication
 from app.events import State
 from app.gui.icons import pixmap
 from app.gui.main_window import MainWindow
+from app.gui.problem_report import LOG
 from app.gui.session_port import SessionPort
 from app.gui.store import WindowStore, usual_store
 from app.gui.theme import THEME
@@ -29,6 +30,8 @@ def run_window(
     demo_seconds: float | None = None,
     begin: Callable[[], object] | None = None,
     store: QSettings | None = None,
+    ask: bool = False,
+    chosen: Callable[[str, str], object] | None = None,
 ) -> int:
     """Show the window until it is closed.
 
@@ -42,6 +45,10 @@ def run_window(
         Called once the window listens, e.g. ``session.start_live``: nothing of the start is missed then.
     store : QSettings, optional
         Where the window's state is remembered; the operator's own by default.
+    ask : bool
+        Ask which camera and light to work with before anything can begin; `begin` is then left out.
+    chosen : callable, optional
+        Takes the names of camera and light when others are chosen; the window then closes, for another on these.
 
     Returns
     -------
@@ -52,6 +59,7 @@ def run_window(
     assert isinstance(app, QApplication)
     app.setApplicationName("dapiscope")
     app.setQuitOnLastWindowClosed(False)
+    LOG.listen()
     window = MainWindow(session, WindowStore(store if store is not None else usual_store()))
     app.setWindowIcon(pixmap("overlay", THEME.palette.accent, 64))
     window.left.connect(lambda _code: app.quit())
@@ -60,12 +68,17 @@ def run_window(
         _signals_to(lambda: window.closing.begin(unattended=True), window),
         tidied(window, lambda: session.state is not State.IDLE),
     ):
+        window.start.on_choice = chosen
         window.show()
         session.offer_recovery(window.folder)
-        if begin is not None:
+        if ask:
+            window.start.ask_for_devices()
+        elif begin is not None:
             QTimer.singleShot(0, window, begin)
         if demo_seconds is not None:
             _close_after(window, demo_seconds)
+        else:
+            QTimer.singleShot(0, window, window.start.tour_once)
         try:
             app.exec()
         finally:

@@ -1,16 +1,16 @@
 """The operator's actions on files: open, choose, export, report. Files are touched on a worker only."""
 
 import json
-import platform
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import Qt, QTimer, QUrl
+from PySide6.QtCore import QBuffer, QByteArray, QIODevice, Qt, QTimer, QUrl
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QFileDialog
 
 from app.events import Notice
+from app.gui.panels.report_page import ReportPage
+from app.gui.problem_report import LOG, system, write_problem_report
 from app.gui.text import tr
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ class FileActions:
 
     def __init__(self, window: "MainWindow") -> None:
         self.w = window
+        self.report_page: ReportPage | None = None
 
     def open_recording(self) -> None:
         """Ask for a file and replay it."""
@@ -53,20 +54,36 @@ class FileActions:
             self.w.folder = Path(path)
             self.w.sample.show_folder(self.w.folder)
 
-    def save_report(self) -> None:
-        """Write versions, settings and messages, no images, to a JSON file in the folder for files."""
-        folder, report = self.w.folder, self.problem_report()
-        self.w.bridge.off_thread(lambda: write_report(folder, report), lambda done: self.saved(done, tr("Report")))
+    def show_report(self) -> None:
+        """Say what goes into a problem report, and ask whether a picture may."""
+        if self.report_page is None:
+            self.report_page = ReportPage(self.w)
+            self.report_page.write_asked.connect(self.save_report)
+        self.report_page.appear()
 
-    def problem_report(self) -> dict[str, Any]:
+    def save_report(self, with_picture: bool) -> None:
+        """Write a problem report into the folder for files."""
+        folder, facts, log = self.w.folder, self.problem_facts(), LOG.text()
+        picture = self._picture() if with_picture else None
+        self.w.bridge.off_thread(
+            lambda: write_problem_report(folder, facts, log, picture), lambda done: self.saved(done, tr("Report"))
+        )
+
+    def problem_facts(self) -> dict[str, Any]:
         """Return what helps somebody else to understand a problem; the sample's and operator's names stay out."""
         return {
-            "versions": versions(),
-            "system": {"platform": platform.platform(), "python": platform.python_version()},
+            "system": system(),
             "state": self.w.session.state.value,
             "settings": json.loads(self.w.session.settings.model_dump_json(exclude={"sample"})),
             "messages": [{"unix_s": at, "level": n.level, "text": n.text} for at, n in self.w.messages.notices],
         }
+
+    def _picture(self) -> bytes:
+        data = QByteArray()
+        buffer = QBuffer(data)
+        buffer.open(QIODevice.OpenModeFlag.WriteOnly)
+        self.w.viewer.grab().save(buffer, "PNG")
+        return bytes(data.data())
 
     def show_in_folder(self, path: Path) -> None:
         """Open the folder of a file in the system's own file manager."""
@@ -91,35 +108,6 @@ class FileActions:
         # The keys work the microscope again as soon as the dialog is gone, whatever the window manager thinks.
         dialog.finished.connect(lambda _result: QTimer.singleShot(0, self.w, self.w.activateWindow))
         return dialog
-
-
-def free_name(folder: Path, stem: str, suffix: str) -> Path:
-    """Return a path in `folder` that does not exist yet: ``stem``, ``stem-2`` and so on."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path, n = folder / f"{stem}{suffix}", 1
-    while path.exists():
-        n += 1
-        path = folder / f"{stem}-{n}{suffix}"
-    return path
-
-
-def write_report(folder: Path, report: dict[str, Any]) -> Path:
-    """Write a report to a new JSON file. Return its path."""
-    path = free_name(folder, "dapiscope-report", ".json")
-    path.write_text(json.dumps(report, indent=2, ensure_ascii=False), encoding="utf-8")
-    return path
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of what matters; a package that is not installed is told so."""
-    names = ("dapiscope", "PySide6_Essentials", "pypylon", "onnxruntime", "numpy", "opencv-python-headless", "tifffile")
-    found: dict[str, str] = {}
-    for name in names:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "not installed"
-    return found
 
 
 def model_names() -> list[str]:

@@ -46,6 +46,7 @@ class MicroscopeActions:
         self.w.session.all_off()
         self.w.actions_by_id["help"].setChecked(False)
         self.w.key_map.hide()
+        self.w.start.end_tour()
 
     def new_field(self) -> None:
         """Count the light dose from zero."""

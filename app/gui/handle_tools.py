@@ -54,10 +54,10 @@ class ToolActions:
         page.begin()
         folder = self.w.folder
 
-        def work() -> list[tuple[str, str, str]]:
+        def work() -> object:
             from app.doctor import examine
 
-            return [(check.name, check.state, check.text) for check in examine(folder if folder.is_dir() else None)]
+            return list(examine(folder if folder.is_dir() else None))
 
         self.w.bridge.off_thread(work, page.show_checks)
 

@@ -27,6 +27,7 @@ from app.events import Notice, State
 from app.gui.actions import ACTIONS, MENUS, make_actions
 from app.gui.bridge import Bridge
 from app.gui.closing import Closing
+from app.gui.handle_calibration import CalibrationActions
 from app.gui.handle_compare import CompareActions
 from app.gui.handle_correct import CORRECT_BUTTONS, CorrectActions
 from app.gui.handle_exports import ExportActions
@@ -35,6 +36,7 @@ from app.gui.handle_layers import LayerActions
 from app.gui.handle_microscope import MicroscopeActions, ReplayActions
 from app.gui.handle_plan import PlanActions
 from app.gui.handle_profile import ProfileActions
+from app.gui.handle_start import StartActions
 from app.gui.handle_tools import ToolActions
 from app.gui.handle_view import ViewActions
 from app.gui.icons import icon
@@ -92,10 +94,12 @@ class MainWindow(QMainWindow):
         self.microscope, self.replay = MicroscopeActions(self), ReplayActions(self)
         self.view, self.files, self.tools = ViewActions(self), FileActions(self), ToolActions(self)
         self.exports, self.plans = ExportActions(self), PlanActions(self)
-        self.correct = CorrectActions(self)
+        self.calibration = CalibrationActions(self)
+        self.correct, self.start = CorrectActions(self), StartActions(self)
         groups = {"microscope": self.microscope, "replay": self.replay, "view": self.view, "files": self.files}
         groups["profile"], groups["layers"], groups["compare"] = self.profile, self.layers, self.compare
-        groups["plans"], groups["correct"] = self.plans, self.correct
+        groups["plans"], groups["correct"], groups["start"] = self.plans, self.correct, self.start
+        groups["calibration"] = self.calibration
         self.actions_by_id = make_actions(
             self, {**groups, "exports": self.exports, "tools": self.tools, "window": self}
         )
@@ -367,7 +371,8 @@ class MainWindow(QMainWindow):
         acts["live"].setIcon(icon("stop" if live else "live"))
         busy = state in (State.STARTING, State.STOPPING, State.SNAPPING, State.PLAN, State.CLOSED)
         for name in ("live", "snap", "snap_segment", "record", "open", "open_folder"):
-            acts[name].setEnabled(not busy)
+            acts[name].setEnabled(not busy and not self.start.undecided)
+        acts["plan"].setEnabled(not self.start.undecided)
         replaying = state is State.REPLAYING
         for name in ("close_replay", "play", "step_back", "step_on", "loop", "compare"):
             acts[name].setEnabled(replaying)
@@ -377,7 +382,8 @@ class MainWindow(QMainWindow):
             State.STARTING: tr("Starting: light, camera, model…"),
             State.FAILED: tr("Stopped. Read the message, then connect again."),
         }
-        self.viewer.set_hint(hints.get(state, ""))
+        undecided = tr("Choose camera and light (Ctrl+Shift+D) to begin.") if self.start.undecided else ""
+        self.viewer.set_hint(undecided or hints.get(state, ""))
 
     # --- what others ask of the window -----------------------------------------------------------------------------
 

@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from app.events import (
+    CalibrationEnded,
+    CalibrationMoved,
     CameraReady,
     DoseSeen,
+    FlatFieldSeen,
     LightReady,
     LightSeen,
     ModelReady,
@@ -105,6 +108,9 @@ class Presenter:
                 self.refresh_badges()
             case PlanEnded():
                 self.w.plans.take_end(event)
+            case FlatFieldSeen() | CalibrationMoved() | CalibrationEnded():
+                self.w.calibration.take_event(event)
+                self.refresh_badges()
             case ReplayMoved():
                 changed = self.replay is None or self.replay.simulated != event.simulated
                 self.replay = event
@@ -142,6 +148,7 @@ class Presenter:
         w.show_session_state(event.state)
         w.compare.follow_state(event.state)
         w.plans.take_state(event.state)
+        w.calibration.follow_state(event.state)
         if event.state is State.REPLAYING:
             w.replay_bar.clear()
             self.forget()
@@ -286,6 +293,8 @@ class Presenter:
             parts = " + ".join(tr(name) for name in simulated)
             left.append(Badge(f"{tr('SIMULATED')} {parts.upper()}", p.warning))
         composed = self.w.viewer.composed
+        if (shading := self.w.calibration.badge()) is not None:
+            left.append(shading)
         if (compared := self.w.compare.badge()) is not None:
             left.append(compared)
         if composed is not None and composed.levels:

@@ -116,6 +116,22 @@ class SessionPort(Protocol):
         """Take and save one frame with the least light."""
         ...
 
+    def calibrate(self, channel: str, frames: int) -> Future[Any]:
+        """Take dark frames and frames of an even field."""
+        ...
+
+    def cancel_calibration(self) -> Any:
+        """Give up what is being taken."""
+        ...
+
+    def set_flat_field(self, on: bool) -> Future[Any]:
+        """Show and count without shading, or with it."""
+        ...
+
+    def set_measured_pixel(self, pixel_um: float | None) -> Future[Any]:
+        """Set µm in the sample per unbinned pixel; None goes back to what the optics say."""
+        ...
+
     def run_plan(self, plan: Plan, folder: Path) -> Future[Any]:
         """Carry out a plan; nothing else can be asked of the devices until it ends."""
         ...

@@ -51,6 +51,8 @@ class CameraPanel(QWidget):
         lines.addRow(tr("Binning"), self.binning)
         lines.addRow(self.limit)
         lines.addRow(self.readout)
+        self.scale = label("", "muted", wrap=True)
+        lines.addRow(self.scale)
         self.exposure.setRange(0.01, 10_000)
         self.gain.setRange(0, 48)
         self.fps.setRange(0.1, 1000)
@@ -94,6 +96,10 @@ class CameraPanel(QWidget):
         self.readout.setToolTip(
             tr("The shutter rolls: after a change of light, frames whose rows saw both are rejected, never counted.")
         )
+
+    def show_scale(self, text: str) -> None:
+        """Show how large a pixel is, and who says so."""
+        set_text(self.scale, text)
 
     @staticmethod
     def _fill(box: Any, items: list[str]) -> None:

@@ -3,17 +3,15 @@
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QGridLayout, QPushButton, QScrollArea, QWidget
+from PySide6.QtWidgets import QPushButton, QScrollArea
 
+from app.doctor import Check
+from app.gui.panels.checks import CheckList
 from app.gui.panels.page import Page
-from app.gui.panels.parts import label
 from app.gui.text import tr
-from app.gui.theme import THEME
 
 if TYPE_CHECKING:
     from app.gui.main_window import MainWindow
-
-_SIGNS = {"ok": ("✓", "good"), "note": ("!", "warning"), "bad": ("✕", "error")}
 
 
 class DoctorPage(Page):
@@ -33,26 +31,13 @@ class DoctorPage(Page):
     def begin(self) -> None:
         """Say that the checks run."""
         self.again.setEnabled(False)
-        self._fill([("", "note", tr("Checking… this takes a few seconds."))])
+        self._fill([Check("", "note", tr("Checking… this takes a few seconds."))])
 
     def show_checks(self, checks: Any) -> None:
         """Show the report, or why there is none."""
         self.again.setEnabled(True)
-        if isinstance(checks, BaseException):
-            checks = [("", "bad", str(checks))]
-        self._fill(checks)
+        self._fill([Check("", "bad", str(checks))] if isinstance(checks, BaseException) else checks)
 
-    def _fill(self, checks: list[tuple[str, str, str]]) -> None:
-        page = QWidget()
-        page.setObjectName("page")
-        grid = QGridLayout(page)
-        grid.setColumnStretch(2, 1)
-        grid.setHorizontalSpacing(THEME.px(12))
-        grid.setVerticalSpacing(THEME.px(8))
-        for row, (name, state, text) in enumerate(checks):
-            sign, role = _SIGNS.get(state, ("?", "warning"))
-            for column, part in enumerate((label(sign, role), label(name, "title"), label(text, wrap=True))):
-                grid.addWidget(part, row, column, Qt.AlignmentFlag.AlignTop)
-        grid.setRowStretch(len(checks), 1)
-        self.texts = [text for _, _, text in checks]
-        self._area.setWidget(page)
+    def _fill(self, checks: list[Check]) -> None:
+        self.texts = [check.text for check in checks]
+        self._area.setWidget(CheckList(checks))

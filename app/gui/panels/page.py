@@ -1,10 +1,10 @@
 """A page of its own beside the picture: not modal, closed with its button."""
 
 from PySide6.QtCore import QEvent, QObject, QPoint, QRect, QSize, Qt
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QAbstractButton, QFrame, QHBoxLayout, QToolButton, QVBoxLayout, QWidget
 
 from app.gui.icons import icon
-from app.gui.panels.parts import label
+from app.gui.panels.parts import EnterMovesOn, label
 from app.gui.text import tr
 from app.gui.theme import THEME
 
@@ -17,6 +17,7 @@ class Page(QFrame):
         self.setObjectName("toast")
         self._over, self._about = over, about
         over.installEventFilter(self)
+        self._enter = EnterMovesOn(self)
         close = QToolButton()
         close.setObjectName("flat")
         close.setIcon(icon("close"))
@@ -57,3 +58,5 @@ class Page(QFrame):
         self.settle()
         self.show()
         self.raise_()
+        for button in self.findChildren(QAbstractButton):
+            button.installEventFilter(self._enter)  # installing it once more changes nothing

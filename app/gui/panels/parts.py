@@ -51,7 +51,11 @@ class _Wrapping(QLabel):
         self._fit()
 
     def _fit(self) -> None:
-        height = self.heightForWidth(self.width()) if self.text() else 0
+        # Not QLabel's own answer: that is never less than the minimum set here, so that no text would shrink again.
+        room = self.contentsRect()
+        flags = int(Qt.TextFlag.TextWordWrap | self.alignment())
+        text = self.fontMetrics().boundingRect(0, 0, max(room.width(), 1), 1 << 20, flags, self.text())
+        height = text.height() + self.height() - room.height() if self.text() else 0
         if height != self.minimumHeight():
             self.setMinimumHeight(height)
 
