@@ -373,3 +373,66 @@ def test_log_keeps_the_last_line_of_a_repeated_step(tmp_path: Path) -> None:
         log.write(done, loss=value)
     assert log.history() == [{"done": 1, "loss": 0.5}, {"done": 2, "loss": 0.3}]
     assert json.loads(log.path.read_text().splitlines()[0]) == {"done": 1, "loss": 0.5}
+
+
+# ---------------------------------------------------------------- thresholds and scores
+
+
+def drawn_outputs(number: int = 6) -> tuple[list[Item], list[np.ndarray]]:
+    """Images of discs with a network's imagined output: the discs, and weak smears that are none."""
+    items, results = [], []
+    for seed in range(number):
+        item = disc_item(f"image{seed}", seed=seed)
+        inside = (item.labels > 0).astype(np.float32)
+        depth = cv2.distanceTransform(inside.astype(np.uint8), cv2.DIST_L2, 5)
+        output = np.stack([0.95 * inside, depth / max(depth.max(), 1), np.zeros_like(inside)])
+        y, x = np.argwhere(cv2.erode(1 - inside, np.ones((9, 9))) > 0)[seed * 7]
+        output[0, max(y - 3, 0) : y + 3, max(x - 3, 0) : x + 3] = 0.65
+        output[1, max(y - 2, 0) : y + 2, max(x - 2, 0) : x + 2] = 0.5
+        items.append(item)
+        results.append(output.astype(np.float32))
+    return items, results
+
+
+def test_the_score_tells_smears_from_nuclei() -> None:
+    pytest.importorskip("sklearn", reason="training needs the extra: pip install 'dapiscope[train]'")
+    from models.training.calibrate import calibrate, find, fit_score, scored
+
+    start = {
+        "method": "cores",
+        "foreground": 0.5,
+        "core": 0.2,
+        "min_area": 5,
+        "min_score": 0.5,
+        "levels": 2,
+        "steps": 4,
+    }
+    items, results = drawn_outputs()
+    found = find(items, results, start, 16)
+    assert found.true == sum(int(item.labels.max()) for item in items)
+    assert 0 < (~found.right).sum() <= len(items)
+    likely = scored(found, fit_score(found))
+    assert likely[found.right].min() > likely[~found.right].max()
+    choice = calibrate(items, results, start, 16, rounds=1)
+    assert choice.figures["f1_0.5"] == 1
+    assert choice.figures["count_bias_percent"] == 0
+
+
+def test_reliability_by_hand() -> None:
+    from models.training.reliability import binned
+
+    curve = binned(np.array([0.05, 0.15, 0.15, 0.95, 1.0]), np.array([False, True, False, True, True]))
+    assert curve.number.tolist() == [1, 2, 0, 0, 0, 0, 0, 0, 0, 2]
+    np.testing.assert_allclose(curve.right[[0, 1, 9]], [0, 0.5, 1])
+    assert curve.error == pytest.approx((0.05 + 2 * 0.35 + 2 * 0.025) / 5)
+
+
+def test_mirror_images_are_turned_back() -> None:
+    from models.training.evaluation import mirrored
+
+    x = np.random.default_rng(0).random((1, 1, 8, 12)).astype(np.float32)
+    for views in (1, 2, 4):
+        np.testing.assert_allclose(mirrored(lambda image: 2 * image, views)(x), 2 * x, rtol=1e-6)
+    slope = np.linspace(0, 1, 12, dtype=np.float32)  # a network that knows left from right
+    both = mirrored(lambda image: image * slope, 2)(np.ones_like(x))
+    np.testing.assert_allclose(both, 0.5, atol=1e-6)

@@ -70,6 +70,20 @@ class ModelCalibration(_Table):
     images: Annotated[int, Field(ge=20)]
 
 
+class ModelScore(_Table):
+    """Weights of the probability that a nucleus is one; see `app.inference.score`."""
+
+    bias: Annotated[float, Field(ge=-1000, le=1000)]
+    foreground: Annotated[float, Field(ge=-1000, le=1000)]
+    distance: Annotated[float, Field(ge=-1000, le=1000)]
+    spread: Annotated[float, Field(ge=-1000, le=1000)]
+    contact: Annotated[float, Field(ge=-1000, le=1000)]
+    size: Annotated[float, Field(ge=-1000, le=1000)]
+    size_squared: Annotated[float, Field(ge=-1000, le=1000)]
+    least: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """What is less likely a nucleus is left out."""
+
+
 class ModelVariant(_Table):
     """The same network in other numbers, for processors that are faster with them."""
 
@@ -96,6 +110,7 @@ class ModelCard(_Table):
     decode: dict[str, Any]
     training: dict[str, Any] = Field(default_factory=dict)
     scores: dict[str, Any] = Field(default_factory=dict)
+    score: ModelScore | None = None
     calibration: ModelCalibration | None = None
     variants: dict[Literal["int8"], ModelVariant] = Field(default_factory=dict)
 

@@ -44,6 +44,7 @@ from app.inference.scale import (
     seen,
     to_scale,
 )
+from app.inference.score import features, probability
 from app.inference.tiles import Stitcher, tiles
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "openvino": "OpenVINOExecutionProvider", "cuda": "CUDAExecutionProvider"}
@@ -443,9 +444,21 @@ class Segmenter:
             output = self._probabilities(ready)
         with watch.time("decode"):
             labels = decode(output, _decoding(self.model.card.decode, coarse))
-            scores = nucleus_scores(output, labels)
+            labels, scores = self._scored(output, labels, coarse)
             foreground = cv2.convertScaleAbs(output[0], alpha=255) if keep_foreground else None
         return _Found(labels, scores, foreground)
+
+    def _scored(
+        self, output: NDArray[np.float32], labels: NDArray[np.int32], coarse: float
+    ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Return the nuclei that are likely enough to be nuclei, and how likely."""
+        calibration = self.model.card.score
+        if calibration is None:
+            return labels, nucleus_scores(output, labels)
+        nominal_area = np.pi / 4 * (self._input.nucleus_diameter_px / coarse) ** 2
+        scores = probability(features(output, labels, nominal_area), calibration)
+        wanted = scores >= calibration.least
+        return (labels, scores) if wanted.all() else (keep(labels, wanted), scores[wanted])
 
     def _network_for(self, pixels: int) -> "_Network":
         if self._exact and self.way.precision in self.model.variants:

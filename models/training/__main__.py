@@ -54,7 +54,7 @@ def fast(
     out: Annotated[Path | None, typer.Option(help="run folder; an interrupted run goes on")] = None,
     device: Device = "auto",
 ) -> None:
-    """Train the live model on DATA/dsb2018."""
+    """Train a model on DATA/dsb2018: the live one, or with its configuration ``accurate``."""
     from models.training.fast import FastConfig, train
 
     settings = FastConfig(**_settings(config, seed=seed, steps=steps))
@@ -67,6 +67,7 @@ def publish(
     data: Data,
     name: Annotated[str, typer.Option(help="fast, or paper for a run of `paper`")] = "fast",
     version: Annotated[str, typer.Option()] = "1",
+    views: Annotated[int, typer.Option(help="mirror images averaged by the app: 1, 2 or 4")] = 1,
     target: Annotated[Path, typer.Option(help="folder for the model and its card")] = HERE.parent,
 ) -> None:
     """Export a run to ONNX, choose its thresholds on validation images, write its card and report."""
@@ -75,7 +76,7 @@ def publish(
     if name == "paper":
         publish_paper(run, target, HERE / "reports", version)
         return
-    publish_fast(run, data / "dsb2018", target, name, version)
+    publish_fast(run, data / "dsb2018", target, name, version, views)
     copy_log(run, HERE / "reports", name)
 
 
@@ -89,6 +90,25 @@ def evaluate(
     from models.training.compare import compare
 
     compare(models, data / "dsb2018_stage1_test", out)
+
+
+@cli.command("reliability")
+def plot_reliability(
+    data: Data,
+    models: Annotated[Path, typer.Option(help="folder of the cards")] = HERE.parent,
+    out: Annotated[Path, typer.Option(help="the SVG file")] = HERE / "reports" / "reliability.svg",
+) -> None:
+    """Draw how reliable the nucleus scores are on DATA/dsb2018_stage1_test."""
+    from app.inference.model_card import find_models, read_card
+    from models.training.data import read_folder
+    from models.training.reliability import draw, reliability
+
+    items = read_folder(data / "dsb2018_stage1_test")
+    cards = {name: path for name, path in find_models(models).items() if read_card(path).score is not None}
+    curves = {name: reliability(path, items) for name, path in cards.items()}
+    draw(curves, out)
+    for name, curve in curves.items():
+        typer.echo(f"{name}: expected calibration error {curve.error:.3f} over {curve.number.sum()} nuclei")
 
 
 @cli.command()

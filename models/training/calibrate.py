@@ -1,45 +1,146 @@
-"""Choosing the decoding thresholds of a model on the internal validation images, never on the test set."""
+"""Choosing the decoding and the nucleus score of a model on the internal validation images, never on others."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from models.training.evaluation import score_outputs
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+
+from app.inference.instances import decode
+from app.inference.score import FEATURES, features
+from models.training.evaluation import renumber, to_size
+from models.training.metrics import THRESHOLDS, overlaps
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import numpy as np
     import numpy.typing as npt
 
     from models.training.data import Item
-    from models.training.metrics import Score
 
 GRID: dict[str, tuple[float, ...]] = {
-    "core": (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6),
-    "contact_weight": (0.0, 0.2, 0.4, 0.7, 1.0),
+    "core": (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5),
+    "contact_weight": (0.0, 0.15, 0.3, 0.45, 0.6, 0.8, 1.0),
     "foreground": (0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65),
-    "min_core_area": (1, 2, 3, 5, 8, 12),
-    "min_area": (15, 20, 25, 30, 35),
-    "min_score": (0.0, 0.6, 0.65, 0.7, 0.75, 0.8),
+    "min_core_area": (1, 2, 3, 5, 8),
+    "min_area": (10, 15, 20, 25, 30),
     "coreless_area": (20, 40, 80, 100000),
 }
+LEAST = np.round(np.arange(0, 0.701, 0.05), 2)
+"""Probabilities below which a nucleus may be left out."""
 
 
-def merit(score: Score) -> float:
+@dataclass(frozen=True)
+class Found:
+    """All nuclei that one decoding finds in a set of images.
+
+    Parameters
+    ----------
+    features : (N, 6) float64
+        See `app.inference.score.features`.
+    iou : (N,) float64
+        Overlap with the drawn nucleus that fits best.
+    true : int
+        Drawn nuclei.
+    """
+
+    features: npt.NDArray[np.float64]
+    iou: npt.NDArray[np.float64]
+    true: int
+
+    @property
+    def right(self) -> npt.NDArray[np.bool_]:
+        """Whether each overlaps a drawn nucleus by half."""
+        return self.iou >= THRESHOLDS[0]
+
+
+def find(items: list[Item], results: list[npt.NDArray[np.float32]], params: Mapping[str, Any], nominal: float) -> Found:
+    """Decode the outputs of some images; `nominal` is the diameter of a typical nucleus at the model's scale."""
+    seen, iou, true = [np.zeros((0, len(FEATURES)))], [np.zeros(0)], 0
+    for item, output in zip(items, results, strict=True):
+        labels = decode(output, params)
+        seen.append(features(output, labels, np.pi / 4 * nominal**2))
+        full = to_size(labels, item.image.shape)
+        best = np.zeros(len(seen[-1]))
+        present = np.unique(full)
+        table = overlaps(item.labels, renumber(full))
+        if table.size:
+            best[present[present > 0] - 1] = table.max(axis=0)
+        iou.append(best)
+        true += int(item.labels.max())
+    return Found(np.concatenate(seen), np.concatenate(iou), true)
+
+
+def fit_score(found: Found) -> dict[str, float]:
+    """Return the ``[score]`` table of a model card, without ``least``; where all are right, or none, only a bias."""
+    right = found.right
+    if right.all() or not right.any():
+        odds = (int(right.sum()) + 1) / (int((~right).sum()) + 1)
+        return {"bias": round(float(np.log(odds)), 5), **dict.fromkeys(FEATURES, 0.0)}
+    fitted = LogisticRegression(max_iter=5000).fit(found.features, right)
+    weights = {name: round(float(weight), 5) for name, weight in zip(FEATURES, fitted.coef_[0], strict=True)}
+    return {"bias": round(float(fitted.intercept_[0]), 5), **weights}
+
+
+def scored(found: Found, score: Mapping[str, float]) -> npt.NDArray[np.float64]:
+    """Return the probability of each nucleus."""
+    odds = score["bias"] + found.features @ np.array([score[name] for name in FEATURES])
+    return np.asarray(1 / (1 + np.exp(-odds)))
+
+
+def figures(found: Found, wanted: npt.NDArray[np.bool_]) -> dict[str, float]:
+    """Return F1 at each overlap, and the count's bias in percent, of the nuclei that are `wanted`."""
+    count = int(wanted.sum())
+    f1 = {f"f1_{t}": 2 * int((found.iou[wanted] >= t).sum()) / max(1, found.true + count) for t in THRESHOLDS}
+    return {**f1, "true": found.true, "predicted": count, "count_bias_percent": 100 * (count / max(1, found.true) - 1)}
+
+
+def merit(scores: Mapping[str, float]) -> float:
     """Return what is maximised: F1 at 0.5 and 0.75, half of F1 at 0.9, less half of the count bias beyond 1 %.
 
     Without the strictest F1 the outlines drift inwards: a high threshold splits a few nuclei more and costs little
     at the other two.
     """
-    bias = abs(score.predicted - score.true) / max(1, score.true)
-    return score.f1(0.5) + score.f1(0.75) + 0.5 * score.f1(0.9) - 0.5 * max(0.0, bias - 0.01)
+    bias = abs(scores["count_bias_percent"]) / 100
+    return scores["f1_0.5"] + scores["f1_0.75"] + 0.5 * scores["f1_0.9"] - 0.5 * max(0.0, bias - 0.01)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A decoding, the score fitted to what it finds, and what both give together."""
+
+    decode: dict[str, Any]
+    score: dict[str, float]
+    figures: dict[str, float]
+
+    @property
+    def merit(self) -> float:
+        """See `merit`."""
+        return merit(self.figures)
+
+
+def judge(
+    items: list[Item], results: list[npt.NDArray[np.float32]], params: Mapping[str, Any], nominal: float
+) -> Choice:
+    """Return a decoding with the score that fits what it finds and the best probability to leave nuclei out at."""
+    found = find(items, results, params, nominal)
+    score = fit_score(found)
+    likely = scored(found, score)
+    options = [(least, figures(found, likely >= least)) for least in LEAST.tolist()]
+    least, best = max(options, key=lambda option: merit(option[1]))
+    return Choice(dict(params), {**score, "least": least}, best)
 
 
 def calibrate(
-    items: list[Item], results: list[npt.NDArray[np.float32]], start: Mapping[str, Any], rounds: int = 2
-) -> tuple[dict[str, Any], Score]:
-    """Return the best decoding parameters found by one-at-a-time search, and their score.
+    items: list[Item],
+    results: list[npt.NDArray[np.float32]],
+    start: Mapping[str, Any],
+    nominal: float,
+    rounds: int = 2,
+) -> Choice:
+    """Return the best decoding found by one-at-a-time search.
 
     Parameters
     ----------
@@ -49,18 +150,19 @@ def calibrate(
         The network's outputs for them.
     start : mapping
         Where the search begins.
+    nominal : float
+        Diameter of a typical nucleus at the model's scale, pixels.
     """
-    best = dict(start)
-    best_score = score_outputs(items, results, best)
+    best = judge(items, results, start, nominal)
     for _ in range(rounds):
-        before = merit(best_score)
+        before = best.merit
         for name, values in GRID.items():
             for value in values:
-                if value == best.get(name):
+                if value == best.decode.get(name):
                     continue
-                score = score_outputs(items, results, {**best, name: value})
-                if merit(score) > merit(best_score) + 1e-4:
-                    best, best_score = {**best, name: value}, score
-        if merit(best_score) <= before + 1e-4:
+                choice = judge(items, results, {**best.decode, name: value}, nominal)
+                if choice.merit > best.merit + 1e-4:
+                    best = choice
+        if best.merit <= before + 1e-4:
             break
-    return best, best_score
+    return best

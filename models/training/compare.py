@@ -27,6 +27,24 @@ if TYPE_CHECKING:
     Method = Callable[[Item], Labels]
 
 
+def open_segmenter(card: Path) -> Segmenter:
+    """Return the app's segmenter with the model of a card, on one thread of the processor."""
+    return Segmenter(load_model(card), provider="cpu", threads=1)
+
+
+def as_frame(item: Item) -> Frame:
+    """Return a labelled image as a frame that knows neither its light nor its pixel size."""
+    form = "Mono8" if item.image.dtype == np.uint8 else "Mono12"
+    return Frame(item.image, 0, 0.0, 0.0, None, None, form, None, name=item.name)
+
+
+def told_scale(segmenter: Segmenter, item: Item) -> float:
+    """Return the µm per pixel at which the image's nuclei, by their labels, are as wide as the model's."""
+    given = segmenter.model.card.input
+    factor = given.nucleus_diameter_px / (item.diameter or given.nucleus_diameter_px)
+    return given.scale_um * float(np.clip(factor, 0.05, 8))
+
+
 def app_method(card: Path, scale: str = "known") -> Method:
     """Return a model, run by the app's own segmenter, as image in, labels out.
 
@@ -38,18 +56,11 @@ def app_method(card: Path, scale: str = "known") -> Method:
         ``"known"`` tells the size of the image's nuclei (the median of its labels), as a pixel size would;
         ``"auto"`` leaves it to the app's estimate.
     """
-    model = load_model(card)
-    segmenter = Segmenter(model, provider="cpu", threads=1)
-    given = model.card.input
+    segmenter = open_segmenter(card)
 
     def segment(item: Item) -> Labels:
-        pixels = item.image
-        form = "Mono8" if pixels.dtype == np.uint8 else "Mono12"
-        frame = Frame(pixels, 0, 0.0, 0.0, None, None, form, None, name=item.name)
-        if scale == "auto":
-            return segmenter.segment(frame, "auto", exact=True).labels
-        factor = float(np.clip(given.nucleus_diameter_px / (item.diameter or given.nucleus_diameter_px), 0.05, 8))
-        return segmenter.segment(frame, given.scale_um * factor, exact=True).labels
+        told = "auto" if scale == "auto" else told_scale(segmenter, item)
+        return segmenter.segment(as_frame(item), told, exact=True).labels
 
     return segment
 

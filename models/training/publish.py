@@ -8,16 +8,25 @@ from typing import Any
 
 from app.inference.interval import fit_interval
 from models.training import export, fast, paper
-from models.training.calibrate import calibrate, merit
+from models.training.calibrate import Choice, calibrate
 from models.training.compare import app_method
 from models.training.data import Item, read_folder, split_by_group
-from models.training.evaluation import outputs
-from models.training.metrics import Score
+from models.training.evaluation import mirrored, outputs
 from models.training.networks import FastUNet
 from models.training.runs import load_checkpoint
 from models.training.screen import console
 
 LICENCE = "BSD-3-Clause (weights); the training images are CC0 1.0"
+
+START = {**fast.DECODE, "min_score": 0.5}
+"""Where the search for a decoding begins: what the network is less sure of, its score judges."""
+
+DESCRIPTIONS = {
+    "fast": "Nuclei in widefield DAPI or Hoechst images, for live counting on two CPU cores: "
+    "a small U-Net on a 2x2 space-to-depth stem.",
+    "accurate": "Nuclei in widefield DAPI or Hoechst images, for snapshots and files: "
+    "a U-Net five times the size of `fast`, over four mirror images.",
+}
 
 FAST_FAILURES = [
     "Nuclei smaller than about 8 pixels at the model's scale are missed or joined.",
@@ -48,8 +57,8 @@ def _averaged(state: dict[str, Any]) -> FastUNet:
     return network
 
 
-def _choose(run: Path, data: Path) -> tuple[dict[str, Any], dict[str, Any], Score]:
-    """Return the better of a run's best and last checkpoint, with its decoding and score.
+def _choose(run: Path, data: Path, views: int) -> tuple[dict[str, Any], Choice]:
+    """Return the better of a run's best and last checkpoint, with its decoding, score and figures.
 
     Each is judged with thresholds of its own: a fixed threshold favours early checkpoints.
     """
@@ -61,17 +70,18 @@ def _choose(run: Path, data: Path) -> tuple[dict[str, Any], dict[str, Any], Scor
         config = fast.FastConfig(**state["config"])
         _, validation, _ = split_by_group(read_folder(data), config.validation_fraction, config.seed)
         network = _averaged(state)
-        results = outputs(fast.as_function(network), validation, config.nominal_diameter, multiple=network.multiple_of)
-        params, score = calibrate(validation, results, fast.DECODE)
-        console.print(f"{name} (step {state['done']}): {merit(score):.4f}")
-        choices.append((state, params, score))
+        function = mirrored(fast.as_function(network), views)
+        results = outputs(function, validation, config.nominal_diameter, multiple=network.multiple_of)
+        choice = calibrate(validation, results, START, config.nominal_diameter)
+        console.print(f"{name} (step {state['done']}): {choice.merit:.4f}")
+        choices.append((state, choice))
     if not choices:
         msg = f"{run} holds no checkpoint: train first"
         raise ValueError(msg)
-    return max(choices, key=lambda choice: merit(choice[2]))
+    return max(choices, key=lambda choice: choice[1].merit)
 
 
-def publish_fast(run: Path, data: Path, target: Path, name: str, version: str) -> dict[str, Any]:
+def publish_fast(run: Path, data: Path, target: Path, name: str, version: str, views: int = 1) -> dict[str, Any]:
     """Export the better of the best and the last checkpoint, with the decoding chosen for it, and write the card.
 
     Parameters
@@ -82,53 +92,54 @@ def publish_fast(run: Path, data: Path, target: Path, name: str, version: str) -
         Folder of the training set; its internal validation part sets the thresholds.
     target : Path
         Folder for ``name.onnx`` and ``name.toml``.
+    views : int
+        Mirror images (1, 2 or 4) whose mean the app takes.
 
     Returns
     -------
     dict
         The card.
     """
-    state, params, score = _choose(run, data)
+    state, choice = _choose(run, data, views)
     config = fast.FastConfig(**state["config"])
     network = _averaged(state)
     multiple = network.multiple_of
     digest = export.to_onnx(network, target / f"{name}.onnx", 1, multiple)
     _, validation, group = split_by_group(read_folder(data), config.validation_fraction, config.seed)
-    console.print(score.summary())
+    console.print(choice.figures)
     pixel = 0.65
     card = {
         "name": name,
         "version": version,
         "file": f"{name}.onnx",
         "sha256": digest,
-        "description": (
-            "Nuclei in widefield DAPI or Hoechst images, for live counting on two CPU cores: "
-            "a small U-Net on a 2x2 space-to-depth stem."
-        ),
+        "description": DESCRIPTIONS.get(name, DESCRIPTIONS["fast"]),
         "licence": LICENCE,
         "input": {
             "channels": 1,
             "multiple_of": multiple,
             "normalisation": "robust",
+            "views": views,
             "pixel_size_um": pixel,
             "nucleus_diameter_px": config.nominal_diameter,
             "nucleus_diameter_um": config.nominal_diameter * pixel,
         },
         "output": {"channels": ["foreground", "distance", "contact"]},
-        "decode": params,
+        "decode": choice.decode,
+        "score": choice.score,
         "training": {
             "data": "BBBC038 (Data Science Bowl 2018 stage 1), fluorescence subset: 498 images, 18,116 nuclei",
             "data_licence": "CC0 1.0",
             "split": f"{group.max() + 1} groups of neighbouring crops; {len(validation)} images held out",
-            "recipe": "models/training/configs/fast.toml",
+            "recipe": f"models/training/configs/{name}.toml",
             "seed": config.seed,
             "steps": state["done"],
             "planned_steps": config.steps,
             "crops_per_step": config.batch,
             "parameters": sum(p.numel() for p in network.parameters()),
-            "command": "python -m models.training fast --data DATA",
+            "command": f"python -m models.training fast --config models/training/configs/{name}.toml --data DATA",
         },
-        "scores": {"internal_validation": {k: round(v, 4) for k, v in score.summary().items()}},
+        "scores": {"internal_validation": {k: round(v, 4) for k, v in choice.figures.items()}},
         "failures": {"known": FAST_FAILURES},
     }
     export.write_card(target / f"{name}.toml", card)
