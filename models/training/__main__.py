@@ -32,6 +32,7 @@ def paper(
     seed: Annotated[int | None, typer.Option(help="weights, order and dropout")] = None,
     variant: Annotated[str | None, typer.Option(help="notebook or text")] = None,
     epochs: Annotated[int | None, typer.Option()] = None,
+    bfloat16: Annotated[bool | None, typer.Option(help="train in half-precision numbers")] = None,
     config: Annotated[Path, typer.Option()] = HERE / "configs" / "paper.toml",
     out: Annotated[Path | None, typer.Option(help="run folder; an interrupted run goes on")] = None,
     device: Device = "auto",
@@ -39,7 +40,7 @@ def paper(
     """Reproduce the paper: its network, recipe and split (DATA/aydin2022); write the report of the run."""
     from models.training.paper import PaperConfig, summarise, train, write_report
 
-    settings = PaperConfig(**_settings(config, seed=seed, variant=variant, epochs=epochs))
+    settings = PaperConfig(**_settings(config, seed=seed, variant=variant, epochs=epochs, bfloat16=bfloat16))
     folder = out or HERE / "runs" / f"paper-{settings.variant}-{settings.seed}"
     write_report(train(settings, data / "aydin2022", folder, device), HERE / "reports")
     summarise(HERE / "reports")

@@ -60,6 +60,7 @@ class PaperConfig(BaseModel):
     batch: int = 4
     epochs: int = 40
     mask_level: int = 127
+    bfloat16: bool = False
     checkpoint_by: Literal["validation accuracy at 0.5", "validation loss"] = "validation accuracy at 0.5"
 
 
@@ -127,7 +128,9 @@ def _validate(network: PaperUNet, images: UInt8, masks: Bool) -> dict[str, float
     }
 
 
-def _train_epoch(network: PaperUNet, optimiser: torch.optim.Optimizer, images: UInt8, masks: Bool, batch: int) -> float:
+def _train_epoch(
+    network: PaperUNet, optimiser: torch.optim.Optimizer, images: UInt8, masks: Bool, batch: int, bfloat16: bool = False
+) -> float:
     network.train()
     device = next(network.parameters()).device
     order = torch.randperm(len(images)).numpy()
@@ -135,7 +138,9 @@ def _train_epoch(network: PaperUNet, optimiser: torch.optim.Optimizer, images: U
     for start in range(0, len(order), batch):
         index = order[start : start + batch]
         truth = torch.from_numpy(masks[index]).float().unsqueeze(1).to(device)
-        loss = functional.binary_cross_entropy_with_logits(network(to_batch(images[index], device)), truth)
+        with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
+            logits = network(to_batch(images[index], device))
+        loss = functional.binary_cross_entropy_with_logits(logits.float(), truth)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
@@ -184,7 +189,7 @@ def train(config: PaperConfig, folder: Path, out: Path, device_name: str = "auto
     state = load_checkpoint(out / "last.pt")
     done, best = 0, float("-inf")
     if state is not None:
-        if state["config"] != config.model_dump():
+        if PaperConfig(**state["config"]) != config:
             msg = f"{out} holds a run of another configuration: choose another --out, or remove it"
             raise ValueError(msg)
         network.load_state_dict(state["network"])
@@ -194,7 +199,7 @@ def train(config: PaperConfig, folder: Path, out: Path, device_name: str = "auto
     log = RunLog(out / "log.jsonl", config.epochs)
     for epoch in range(done + 1, config.epochs + 1):
         started = time.monotonic()
-        loss = _train_epoch(network, optimiser, images["train"], masks["train"], config.batch)
+        loss = _train_epoch(network, optimiser, images["train"], masks["train"], config.batch, config.bfloat16)
         figures = _validate(network, images["validation"], masks["validation"])
         log.write(epoch, loss=loss, seconds=time.monotonic() - started, **figures)
         by_loss = config.checkpoint_by == "validation loss"
@@ -304,18 +309,22 @@ def _draw(history: list[dict[str, float]], path: Path, chosen: int) -> None:
 def summarise(folder: Path) -> list[str]:
     """Write ``paper.md``: all runs reported in ``folder``, with mean and SD over the seeds of each variant."""
     reports = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("paper-*-*.json"))]
-    lines = ["| variant | seed | epoch | threshold | test pixel accuracy |", "|---|---|---|---|---|"]
+    lines = [
+        "| variant | seed | trained in | epoch | threshold | test pixel accuracy |",
+        "|---|---|---|---|---|---|",
+    ]
     for variant in sorted({report["config"]["variant"] for report in reports}):
         runs = [report for report in reports if report["config"]["variant"] == variant]
         for run in runs:
             lines.append(
-                f"| {variant} | {run['config']['seed']} | {run['chosen_epoch']} | {run['threshold']} "
+                f"| {variant} | {run['config']['seed']} | {'bfloat16' if run['config'].get('bfloat16') else 'float32'} "
+                f"| {run['chosen_epoch']} | {run['threshold']} "
                 f"| {100 * run['test_pixel_accuracy']:.2f} % |"
             )
         accuracies = [100 * run["test_pixel_accuracy"] for run in runs]
         if len(accuracies) > 1:
             spread = f"{np.mean(accuracies):.2f} ± {np.std(accuracies, ddof=1):.2f} %"
-            lines.append(f"| {variant} | mean ± SD of {len(runs)} | | | {spread} |")
-    lines.append("| Aydin et al. 2022 | mean of 10 tests | | | 97.3 % |")
+            lines.append(f"| {variant} | mean ± SD of {len(runs)} | | | | {spread} |")
+    lines.append("| Aydin et al. 2022 | mean of 10 tests | | | | 97.3 % |")
     (folder / "paper.md").write_text("# The paper reproduced\n\n" + "\n".join(lines) + "\n", encoding="utf-8")
     return lines
