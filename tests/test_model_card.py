@@ -1,7 +1,9 @@
 """Models and their cards: only a file that is what its card says is ever used."""
 
 import hashlib
+import importlib.util
 import tomllib
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -208,3 +210,16 @@ def test_a_variant_is_checked_like_its_model(tmp_path):
 
 def test_the_shipped_fast_model_has_its_variant():
     assert set(load_model("fast").variants) == {"int8"}
+
+
+def test_the_page_of_the_models_is_that_of_their_cards():
+    source = Path(__file__).parents[1] / "docs" / "make_model_page.py"
+    spec = importlib.util.spec_from_file_location("make_model_page", source)
+    maker = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(maker)
+    page = maker.page(models_folder())
+    assert (source.parent / "models.md").read_text(encoding="utf-8") == page, "run python docs/make_model_page.py"
+    for name, path in find_models().items():
+        card = load_model(path).card
+        assert f"## {name}\n" in page and card.sha256 in page
+        assert all(failure in page for failure in card.failures["known"])

@@ -110,6 +110,7 @@ class ModelCard(_Table):
     decode: dict[str, Any]
     training: dict[str, Any] = Field(default_factory=dict)
     scores: dict[str, Any] = Field(default_factory=dict)
+    failures: dict[str, Any] = Field(default_factory=dict)
     score: ModelScore | None = None
     calibration: ModelCalibration | None = None
     variants: dict[Literal["int8"], ModelVariant] = Field(default_factory=dict)

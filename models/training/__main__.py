@@ -86,11 +86,22 @@ def evaluate(
     data: Data,
     models: Annotated[Path, typer.Option(help="folder of the cards")] = HERE.parent,
     out: Annotated[Path | None, typer.Option(help="writes OUT.md and OUT.json")] = None,
+    write_cards: Annotated[bool, typer.Option(help="put the scores into the cards")] = False,
 ) -> None:
     """Score every model and Otsu + watershed on DATA/dsb2018_stage1_test, never trained on."""
-    from models.training.compare import compare
+    from app.inference.model_card import find_models
+    from models.training.compare import card_scores, compare
+    from models.training.export import write_card
 
-    compare(models, data / "dsb2018_stage1_test", out)
+    folder = data / "dsb2018_stage1_test"
+    results = compare(models, folder, out)
+    if write_cards:
+        for name, path in find_models(models).items():
+            card = tomllib.loads(path.read_text(encoding="utf-8"))
+            card["scores"] = card_scores(results, name, folder.name) | {
+                k: v for k, v in card["scores"].items() if not k.startswith(folder.name)
+            }
+            write_card(path, card)
 
 
 @cli.command("reliability")

@@ -75,16 +75,45 @@ def interval(per_image: list[tuple[int, int, int]], rng: np.random.Generator) ->
 
 def run(method: Method, items: list[Item]) -> dict[str, Any]:
     """Return a method's scores over the items."""
-    score, per_image = Score(), []
+    score = Score()
+    per_image: dict[float, list[tuple[int, int, int]]] = {0.5: [], 0.75: []}
     started = time.process_time()
     for item in items:
         labels = method(item)
         score.add(item.labels, labels)
         iou = overlaps(item.labels, labels)
-        per_image.append((matches(iou, 0.5), *iou.shape))
-    low, high = interval(per_image, np.random.default_rng(0))
+        for threshold, rows in per_image.items():
+            rows.append((matches(iou, threshold), *iou.shape))
     spent = 1000 * (time.process_time() - started) / len(items)
-    return {**score.summary(), "f1_0.5_interval": [low, high], "cpu_ms_per_image": spent}
+    intervals = {f"f1_{t}_interval": list(interval(rows, np.random.default_rng(0))) for t, rows in per_image.items()}
+    return {**score.summary(), **intervals, "cpu_ms_per_image": spent}
+
+
+def coverage(card: Path, items: list[Item]) -> dict[str, float]:
+    """Return in what part of the images (percent) the true count lies in the count's interval, for each scale."""
+    segmenter = open_segmenter(card)
+    inside = {"scale_known": 0, "scale_auto": 0}
+    for item in items:
+        for name, told in (("scale_known", told_scale(segmenter, item)), ("scale_auto", "auto")):
+            found = segmenter.segment(as_frame(item), told, exact=True).interval
+            inside[name] += found is not None and found[0] <= int(item.labels.max()) <= found[1]
+    return {name: 100 * number / len(items) for name, number in inside.items()}
+
+
+def card_scores(results: dict[str, Any], name: str, folder: str) -> dict[str, dict[str, Any]]:
+    """Return the entries of a card's ``[scores]`` that :func:`compare` measured for a model on a folder."""
+    entries: dict[str, dict[str, Any]] = {}
+    for scale in ("known", "auto"):
+        row = results[f"{name}, scale {scale}"]
+        kept = {k: _rounded(v) for k, v in row.items() if k not in ("true", "predicted", "cpu_ms_per_image")}
+        if f"{name}, interval" in results:
+            kept["interval_covers_percent"] = round(results[f"{name}, interval"][f"scale_{scale}"], 1)
+        entries[f"{folder}_scale_{scale}"] = kept
+    return entries
+
+
+def _rounded(value: float | list[float]) -> float | list[float]:
+    return [round(v, 4) for v in value] if isinstance(value, list) else round(value, 4)
 
 
 def compare(models: Path, folder: Path, out: Path | None, robust: bool = True) -> dict[str, Any]:
@@ -113,6 +142,14 @@ def compare(models: Path, folder: Path, out: Path | None, robust: bool = True) -
     if robust:
         stable = {card.stem: robustness(app_method(card), items) for card in cards}
         results |= {f"{name}, robustness": value for name, value in stable.items()}
+        for card in cards:
+            if load_model(card).card.calibration is not None:
+                covered = results[f"{card.stem}, interval"] = coverage(card, items)
+                lines += [
+                    "",
+                    f"{card.stem}: the true count lies in the 90 % interval in {covered['scale_known']:.1f} % of ",
+                ]
+                lines[-1] += f"the images (scale known), {covered['scale_auto']:.1f} % (scale auto)"
         lines += ["", *robustness_table(stable)]
     console.print("\n".join(lines), soft_wrap=True)
     if out is not None:
