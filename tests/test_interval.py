@@ -44,6 +44,38 @@ def test_interval_by_hand():
     assert count_interval(100, None) is None
 
 
+def test_a_doubtful_count_has_a_wider_interval():
+    calibration = ModelCalibration(
+        method="conformal", level=0.9, relative=0.1, doubt=2.0, low=-1.0, high=2.0, images=50
+    )
+    assert expected_error(100, 0.1, 2.0 * 10) == pytest.approx(600**0.5)
+    assert count_interval(100, calibration, 10.0) == (75, 149)  # 100 - 24.5 and 100 + 49.0, outwards
+    assert count_interval(100, calibration) == (85, 129)
+
+
+def test_samples_that_are_hard_to_read_are_covered_too():
+    rng = np.random.default_rng(0)
+
+    def drawn(number):
+        true, hard = rng.integers(50, 300, number), rng.random(number) < 0.3
+        missed = np.where(hard, rng.normal(0.25, 0.1, number), rng.normal(0.02, 0.02, number))
+        predicted = np.maximum(0, np.rint(true * (1 - missed))).astype(int)
+        return true, predicted, predicted * np.where(hard, 0.3, 0.02), hard
+
+    true, predicted, doubts, _ = drawn(400)
+    new, found, doubted, hard = drawn(2000)
+
+    def covered(calibration, doubts):
+        ends = np.array([count_interval(int(n), calibration, d) for n, d in zip(found, doubts, strict=True)])
+        return (ends[:, 0] <= new) & (new <= ends[:, 1]), ends[:, 1] - ends[:, 0]
+
+    knowing = ModelCalibration(**fit_interval(true.tolist(), predicted.tolist(), doubts.tolist()))
+    blind = ModelCalibration(**fit_interval(true.tolist(), predicted.tolist()))
+    (seen, width), (plain, plain_width) = covered(knowing, doubted), covered(blind, doubted)
+    assert min(seen.mean(), plain.mean()) > 0.85
+    assert width[~hard].mean() < 0.8 * plain_width[~hard].mean()
+
+
 def test_few_images_are_not_enough():
     with pytest.raises(ValueError, match="20 images"):
         fit_interval([1] * 19, [1] * 19)

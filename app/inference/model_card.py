@@ -65,6 +65,7 @@ class ModelCalibration(_Table):
     method: Literal["conformal"]
     level: Annotated[float, Field(gt=0, lt=1)]
     relative: Annotated[float, Field(ge=0, le=10)]
+    doubt: Annotated[float, Field(ge=0, le=10)] = 0.0
     low: Annotated[float, Field(ge=-1000, le=1000)]
     high: Annotated[float, Field(ge=-1000, le=1000)]
     images: Annotated[int, Field(ge=20)]

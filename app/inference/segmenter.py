@@ -286,7 +286,7 @@ class Segmenter:
             pixel_size_um=scale.pixel_size_um,
             scale_source=scale.source,
             flags=flags + light_flag(frame),
-            interval=count_interval(len(nuclei), self.model.card.calibration),
+            interval=count_interval(len(nuclei), self.model.card.calibration, float((1 - nuclei["score"]).sum())),
             coarse=coarse,
             timings_ms=watch.ms,
         )

@@ -9,7 +9,7 @@ from typing import Any
 from app.inference.interval import fit_interval
 from models.training import export, fast, paper
 from models.training.calibrate import Choice, calibrate
-from models.training.compare import app_method
+from models.training.compare import as_frame, open_segmenter
 from models.training.data import Item, read_folder, split_by_group
 from models.training.evaluation import mirrored, outputs
 from models.training.networks import FastUNet
@@ -153,9 +153,11 @@ def count_calibration(card: Path, validation: list[Item]) -> dict[str, Any]:
 
     The scale is estimated, as it is for most files: where it is known, the interval is a little too wide.
     """
-    segment = app_method(card, "auto")
+    segmenter = open_segmenter(card)
+    found = [segmenter.segment(as_frame(item), "auto", exact=True) for item in validation]
     true = [int(item.labels.max()) for item in validation]
-    return fit_interval(true, [int(segment(item).max()) for item in validation])
+    doubts = [float((1 - result.nuclei["score"]).sum()) for result in found]
+    return fit_interval(true, [result.count for result in found], doubts)
 
 
 def publish_paper(run: Path, target: Path, reports: Path, version: str) -> dict[str, Any]:
