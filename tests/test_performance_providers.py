@@ -82,7 +82,7 @@ def test_large_image_gives_the_same_on_all_cores(monkeypatch):
     assert np.array_equal(found.labels, whole.labels)
 
 
-def test_labels_agree_by_number_and_overlap():
+def test_labels_agree_by_number_and_outlines():
     assert agree(LABELS, LABELS)
     assert not agree(LABELS, FEWER)
     shifted = np.roll(LABELS, 1, axis=1)
@@ -156,5 +156,5 @@ def test_every_installed_way_of_the_real_model_agrees_with_the_processor(tmp_pat
     image = segmenter._test_image(model.card.input.nucleus_diameter_px)
     assert image.shape == segmenter.TRIAL_SHAPE
     # The picture that decides must have something in it to disagree about.
-    assert providers.AGREEMENT >= 0.99
+    assert providers.AGREEMENT_PX <= 0.05
     assert segmenter._try(model, choice.way)[1].max() > 50

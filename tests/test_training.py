@@ -413,7 +413,7 @@ def test_the_score_tells_smears_from_nuclei() -> None:
     assert 0 < (~found.right).sum() <= len(items)
     likely = scored(found, fit_score(found))
     assert likely[found.right].min() > likely[~found.right].max()
-    choice = calibrate(items, results, start, 16, rounds=1)
+    choice = calibrate(items, results, 16, start, rounds=1)
     assert choice.figures["f1_0.5"] == 1
     assert choice.figures["count_bias_percent"] == 0
 

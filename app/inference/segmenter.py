@@ -28,7 +28,7 @@ from app.inference.measure import (
     measure,
     quality_flags,
 )
-from app.inference.model_card import Model
+from app.inference.model_card import Model, ModelCard
 from app.inference.overlay import upscale_labels
 from app.inference.preprocess import normalise, normaliser
 from app.inference.providers import Choice, Way, all_cores, cache_file, choose, key_of, ways
@@ -443,22 +443,9 @@ class Segmenter:
         with watch.time("network"):
             output = self._probabilities(ready)
         with watch.time("decode"):
-            labels = decode(output, _decoding(self.model.card.decode, coarse))
-            labels, scores = self._scored(output, labels, coarse)
+            labels, scores = nuclei_in(output, self.model.card, coarse)
             foreground = cv2.convertScaleAbs(output[0], alpha=255) if keep_foreground else None
         return _Found(labels, scores, foreground)
-
-    def _scored(
-        self, output: NDArray[np.float32], labels: NDArray[np.int32], coarse: float
-    ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """Return the nuclei that are likely enough to be nuclei, and how likely."""
-        calibration = self.model.card.score
-        if calibration is None:
-            return labels, nucleus_scores(output, labels)
-        nominal_area = np.pi / 4 * (self._input.nucleus_diameter_px / coarse) ** 2
-        scores = probability(features(output, labels, nominal_area), calibration)
-        wanted = scores >= calibration.least
-        return (labels, scores) if wanted.all() else (keep(labels, wanted), scores[wanted])
 
     def _network_for(self, pixels: int) -> "_Network":
         if self._exact and self.way.precision in self.model.variants:
@@ -488,6 +475,22 @@ class Segmenter:
 def coarseness(pixels: float) -> float:
     """Return how many times coarser than the model's own scale a live image of so many pixels there is counted."""
     return float(np.clip((pixels / LIVE_PIXELS) ** 0.5, 1.0, COARSEST))
+
+
+def nuclei_in(
+    output: NDArray[np.float32], card: ModelCard, coarse: float = 1.0
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Return the nuclei in one network output, shape (C, h, w): labels, and how likely each is a nucleus.
+
+    `coarse` tells how many times coarser than the model's scale the image was.
+    """
+    labels = decode(output, _decoding(card.decode, coarse))
+    if card.score is None:
+        return labels, nucleus_scores(output, labels)
+    nominal_area_px = np.pi / 4 * (card.input.nucleus_diameter_px / coarse) ** 2
+    scores = probability(features(output, labels, nominal_area_px), card.score)
+    wanted = scores >= card.score.least
+    return (labels, scores) if wanted.all() else (keep(labels, wanted), scores[wanted])
 
 
 def _decoding(params: Mapping[str, Any], coarse: float) -> Mapping[str, Any]:
@@ -561,7 +564,7 @@ def _try(model: Model, way: Way) -> tuple[float, NDArray[np.int32]]:
     network = _Network(model, way)
     image = _test_image(model.card.input.nucleus_diameter_px)
     ready = normalise(image, model.card.input.normalisation)
-    labels = decode(network.run(ready), model.card.decode)
+    labels, _ = nuclei_in(network.run(ready), model.card)
     times = []
     for _ in range(TRIALS):
         begin, worked = time.perf_counter(), time.process_time()

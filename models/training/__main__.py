@@ -123,6 +123,18 @@ def plot_reliability(
         typer.echo(f"{name}: expected calibration error {curve.error:.3f} over {curve.number.sum()} nuclei")
 
 
+@cli.command("calibrate")
+def calibrate_again(
+    data: Data,
+    name: Annotated[str, typer.Option(help="a model in `models`")] = "fast",
+    models: Annotated[Path, typer.Option(help="folder of the cards")] = HERE.parent,
+) -> None:
+    """Choose decoding, score and interval of an exported model anew on the internal validation images."""
+    from models.training.publish import recalibrate
+
+    recalibrate(models / f"{name}.toml", data / "dsb2018")
+
+
 @cli.command()
 def quantise(
     data: Data,

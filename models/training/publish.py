@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,6 @@ from models.training.runs import load_checkpoint
 from models.training.screen import console
 
 LICENCE = "BSD-3-Clause (weights); the training images are CC0 1.0"
-
-START = {**fast.DECODE, "min_score": 0.5}
-"""Where the search for a decoding begins: what the network is less sure of, its score judges."""
 
 DESCRIPTIONS = {
     "fast": "Nuclei in widefield DAPI or Hoechst images, for live counting on two CPU cores: "
@@ -72,7 +70,7 @@ def _choose(run: Path, data: Path, views: int) -> tuple[dict[str, Any], Choice]:
         network = _averaged(state)
         function = mirrored(fast.as_function(network), views)
         results = outputs(function, validation, config.nominal_diameter, multiple=network.multiple_of)
-        choice = calibrate(validation, results, START, config.nominal_diameter)
+        choice = calibrate(validation, results, config.nominal_diameter)
         console.print(f"{name} (step {state['done']}): {choice.merit:.4f}")
         choices.append((state, choice))
     if not choices:
@@ -145,6 +143,43 @@ def publish_fast(run: Path, data: Path, target: Path, name: str, version: str, v
     export.write_card(target / f"{name}.toml", card)
     card["calibration"] = count_calibration(target / f"{name}.toml", validation)
     export.write_card(target / f"{name}.toml", card)
+    return card
+
+
+def recalibrate(card_path: Path, data: Path) -> dict[str, Any]:
+    """Choose decoding, score and interval of an exported model anew, and write them into its card.
+
+    Parameters
+    ----------
+    card_path : Path
+        ``models/NAME.toml``.
+    data : Path
+        Folder of the training set; its internal validation part sets the thresholds.
+
+    Returns
+    -------
+    dict
+        The card.
+    """
+    card = tomllib.loads(card_path.read_text(encoding="utf-8"))
+    given = card["input"]
+    nominal = float(given["nucleus_diameter_px"])
+    fraction = fast.FastConfig().validation_fraction
+    _, validation, _ = split_by_group(read_folder(data), fraction, int(card["training"]["seed"]))
+    function = mirrored(export.session(card_path.with_name(card["file"]), 1), given.get("views", 1))
+    choice = calibrate(validation, outputs(function, validation, nominal, multiple=given["multiple_of"]), nominal)
+    console.print(choice.figures)
+    card["decode"] = choice.decode
+    card["scores"]["internal_validation"] = {k: round(v, 4) for k, v in choice.figures.items()}
+    variants = card.pop("variants", None)
+    card = {k: v for k, v in card.items() if k not in ("score", "calibration")}
+    place = list(card).index("decode") + 1
+    card = dict([*list(card.items())[:place], ("score", choice.score), *list(card.items())[place:]])
+    export.write_card(card_path, card)
+    card["calibration"] = count_calibration(card_path, validation)
+    if variants:
+        card["variants"] = variants
+    export.write_card(card_path, card)
     return card
 
 
