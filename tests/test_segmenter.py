@@ -309,3 +309,23 @@ def test_scaling_keeps_dtype_and_mean():
     assert small.mean() == pytest.approx(pixels.mean(), rel=0.01)
     assert to_scale(pixels, 1.0) is pixels
     assert to_scale(pixels, 0.001).shape == (1, 1)
+
+
+@pytest.mark.parametrize("white", [255, 4095])
+@pytest.mark.parametrize("seed", range(4))
+def test_a_white_field_holds_no_nuclei_whatever_a_few_pixels_say(segmenter, white, seed):
+    rng = np.random.default_rng(seed)
+    pixels = np.full((332, 590), white, np.uint8 if white == 255 else np.uint16)
+    at = rng.integers(0, pixels.size, int(rng.integers(1, 400)))
+    pixels.ravel()[at] = round(0.97 * white)
+    for exact in (False, True):
+        found = segmenter.segment(frame(pixels, 0.65), exact=exact)
+        assert found.count == 0 and found.labels.max() == 0
+        assert "saturated" in found.flags
+
+
+def test_saturated_nuclei_on_a_dark_field_are_still_counted(segmenter):
+    pixels, truth = nuclei()
+    found = segmenter.segment(frame(np.where(truth > 0, 255, pixels).astype(np.uint8), 0.65))
+    assert abs(found.count - truth.max()) <= 1
+    assert "saturated" in found.flags
