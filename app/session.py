@@ -9,7 +9,6 @@ load on ``app-model``; frames arrive on the camera's thread. No method here wait
 """
 
 import logging
-import math
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -27,7 +26,7 @@ from app.calibration_desk import FRAMES, CalibrationDesk
 from app.clock import Clock, SystemClock
 from app.desks import RecordingDesk, ReplayDesk, check_rate, unfinished_notice
 from app.display import Contrast, View
-from app.dose import DoseLedger, FieldWatch, budget_warning
+from app.dose_desk import DoseDesk
 from app.errors import (
     CameraError,
     CameraGoneError,
@@ -40,7 +39,6 @@ from app.errors import (
     UsageError,
 )
 from app.events import (
-    DoseSeen,
     Event,
     LightReady,
     LightSeen,
@@ -58,6 +56,7 @@ from app.frame import Frame, Segmentation
 from app.hardware.base import Camera, LightReading, LightSource
 from app.inference.overlay import render_overlay, to_8bit, upscale_labels
 from app.live_path import LivePath, Pace, countable
+from app.pipeline import Ticker
 from app.plan import Plan
 from app.plan_desk import BUSY, PlanDesk, check_room
 from app.plan_runner import PlanResult
@@ -149,12 +148,11 @@ class Session:
         self._redraws = threading.Event()
         self._offs = 0
         self._shutter = Shutter()
-        self._dose = DoseLedger(settings.channels, settings.light.dose_budget_s)
-        self._field = FieldWatch()
+        self._dose = DoseDesk(self._publish, settings, self._clock, TICK_S)
         self._view, self._contrast = View(), Contrast()
-        self._ticker: _Ticker | None = None
-        self._watch: _Ticker | None = None
-        self._replug: _Ticker | None = None
+        self._ticker: Ticker | None = None
+        self._watch: Ticker | None = None
+        self._replug: Ticker | None = None
         self._light_was_dark = False
         self._closed, self._closer = threading.Event(), threading.current_thread()
         self._tracker: Any = None
@@ -301,14 +299,12 @@ class Session:
 
     def new_field(self) -> None:
         """Say that another field is in view: the dose begins at zero."""
-        self._dose.new_field(self._clock.monotonic())
-        self._field = FieldWatch()
-        self._tell_dose()
+        self._dose.new_field()
 
     @property
     def dose(self) -> dict[str, object]:
         """The dose of the present field in plain types, as files have it; see `app.dose.DoseLedger.as_notes`."""
-        return self._dose.as_notes(self._clock.monotonic())
+        return self._dose.as_notes()
 
     def snap(self, segment: bool, folder: Path) -> "Future[SnapTaken]":
         """Take one frame at the least dose, save it, and count its nuclei if `segment`."""
@@ -423,7 +419,7 @@ class Session:
         self._publish(StateChanged(State.FAILED, reason))
         self._publish(Notice("error", reason))
         if isinstance(error, CameraGoneError):
-            self._replug = _Ticker("app-replug", self._look_again, 1.0)
+            self._replug = Ticker("app-replug", self._look_again, 1.0)
         self.finished.set()
 
     def close(self) -> bool:
@@ -509,9 +505,9 @@ class Session:
         self._lit = True
         if offs != self._offs:
             self._lit = False  # "all off" was asked since: in this order, one that comes in between wins
-        self._watch = _Ticker("app-shutter", self._look_for_frames, 0.05)  # before anything shines
+        self._watch = Ticker("app-shutter", self._look_for_frames, 0.05)  # before anything shines
         self._run_camera()
-        self._ticker = _Ticker("app-stats", self._tick, TICK_S)
+        self._ticker = Ticker("app-stats", self._tick, TICK_S)
         if self._state is State.STARTING:
             self._move(State.LIVE)
 
@@ -838,7 +834,7 @@ class Session:
         self._path = self._new_path(lossless=True)
         self._path.start()
         self._begin(State.REPLAYING)
-        self._ticker = _Ticker("app-stats", self._tick, TICK_S)
+        self._ticker = Ticker("app-stats", self._tick, TICK_S)
         self._replay.play_into(self._path, self._replayed, self._replay_ended)
 
     def _replayed(self, frame: Frame) -> None:
@@ -993,25 +989,8 @@ class Session:
     def _watch_field(self) -> None:
         """On the thread ``app-stats``: notice that the stage was moved."""
         frame = self.last_frame
-        if self._state is not State.LIVE or frame is None or not frame.light.confirmed or frame.light.channel is None:
-            return
-        if self._field.look(frame.pixels, frame.light.channel):
-            # It was moved between this look and the last but one.
-            self._dose.new_field(self._clock.monotonic() - 3 * TICK_S)
-            self._publish(Notice("info", "Another field is in view; its light dose is counted from zero."))
-            self._tell_dose()
-
-    def _take_dose(self, reading: LightReading) -> None:
-        self._dose.take(reading)
-        self._tell_dose()
-        now_s = self._clock.monotonic()
-        for channel in self._dose.crossed(now_s):
-            totals = self._dose.totals(now_s)
-            self._publish(Notice("warning", budget_warning(channel, totals, self._dose.budget_s or 0.0)))
-
-    def _tell_dose(self) -> None:
-        totals = self._dose.totals(self._clock.monotonic())
-        self._publish(DoseSeen(self._dose.field, totals, self._dose.budget_s))
+        if self._state is State.LIVE and frame is not None:
+            self._dose.look(frame)
 
     def _update(self, section: str, **changes: Any) -> None:
         present = getattr(self._settings, section)
@@ -1034,11 +1013,11 @@ class Session:
     def _publish(self, event: Event) -> None:
         if isinstance(event, LightReady):
             watchdog_ms = self._settings.light.watchdog_ms if event.info.has_watchdog else 0
-            self._dose.unseen_s = watchdog_ms / 1000 or math.inf
+            self._dose.trust(watchdog_ms)
             if not event.info.has_watchdog:
                 self._publish(Notice("warning", NO_WATCHDOG))
         if isinstance(event, LightSeen) and event.reading is not None:
-            self._take_dose(event.reading)
+            self._dose.take(event.reading)
         if isinstance(event, Notice):
             self._told.append(event.text)
         for listener in tuple(self._listeners):
@@ -1099,25 +1078,6 @@ class Session:
             else:
                 self._publish(Notice("error", sentence(error)))
             raise
-
-
-class _Ticker:
-    """Calls `work` again and again, on its own thread, until stopped."""
-
-    def __init__(self, name: str, work: Callable[[], object], period_s: float) -> None:
-        self._work, self._period_s = work, period_s
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-        self._thread.start()
-
-    def _run(self) -> None:
-        while not self._stopped.wait(self._period_s):
-            self._work()
-
-    def stop(self) -> None:
-        self._stopped.set()
-        if threading.current_thread() is not self._thread:
-            self._thread.join(5.0)
 
 
 def _raise(error: BaseException) -> None:
