@@ -52,6 +52,7 @@ class Sequence:
         self.timeline = LightTimeline(DEFAULT_CHANNELS)
         self.labeller = FrameLabeller(self.timeline, LightSettings())
         self.readout_ms = self.random.choice([0.0, 22.0, 53.0])
+        self.lag_s = self.random.choice([0.0, 0.01, 0.15])  # from the end of an exposure to its arrival
         self.told = {"exposure": 15.0, "gain": 0.0}
         self.done = dict(self.told)
         self.late: list[tuple[str, float, float, int]] = []  # kind, value, told at, frames still to come before it acts
@@ -65,10 +66,10 @@ class Sequence:
         exposed_s = (self.done["exposure"] + self.readout_ms) / 1000
         self.end_s = max(self.end_s + period_s, self.clock.monotonic() + exposed_s)
         real = replace(frame(self.end_s, self.done["exposure"], self.readout_ms), gain_db=self.done["gain"])
-        heapq.heappush(self.clock.due, (self.end_s, len(self.taken), real))
+        heapq.heappush(self.clock.due, (self.end_s + self.lag_s, len(self.taken), real))
 
     def arrive(self, real: Frame) -> None:
-        """A frame is over: it says what the camera was told, and is labelled."""
+        """A frame comes in: it says what the camera was told by now, and is labelled."""
         said = replace(real, exposure_ms=self.told["exposure"], gain_db=self.told["gain"])
         self.taken.append(Taken(self.labeller.label(said), real.exposure_ms, real.gain_db))
         still = []

@@ -218,7 +218,7 @@ def test_three_after_gain_and_two_after_exposure():
     labeller = FrameLabeller(timeline((VIOLET, 0.0, 0.001)), LightSettings())
     labeller.changed_gain(0.1)
     labeller.changed_exposure(0.1)
-    assert labels(labeller, [0.09]) == [""]  # its exposure was over
+    assert labels(labeller, [0.09]) == ["exposure had just changed"]  # delivered late, it says the new exposure
     assert [bool(reason) for reason in labels(labeller, [0.12, 0.14, 0.16, 0.18])] == [True, True, True, False]
 
 

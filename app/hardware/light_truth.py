@@ -246,6 +246,7 @@ class FrameLabeller:
     def _skip(self, end_s: float) -> str:
         """Count this frame; return what changed just before it, or an empty text."""
         changed_s = self.timeline.change_before(end_s)
+        found = ""
         with self._lock:
             if changed_s > self._seen_change_s:
                 self._seen_change_s = changed_s
@@ -254,7 +255,8 @@ class FrameLabeller:
                 if end_s > at_s:
                     del self._pending[kind]
                     self._left[kind] = self._counts[kind]
-            found = ""
+                elif self._counts[kind]:
+                    found = kind  # exposed before the change and delivered after it: it says what it did not have
             for kind, left in self._left.items():
                 if left:
                     self._left[kind] = left - 1
