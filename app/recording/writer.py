@@ -203,6 +203,12 @@ class Recorder:
                 error=self._error,
             )
 
+    @property
+    def finishing(self) -> tuple[int, int] | None:
+        """Frames (written, acknowledged) so far, while `close` still works; else None. From any thread."""
+        with self._changed:
+            return (len(self._records), self._acknowledged) if self._closing and self._summary is None else None
+
     def close(self, notes: Mapping[str, Any] | None = None) -> RecordingSummary:
         """Write what is queued, finish the file and return what became of it. Idempotent; never raises.
 
