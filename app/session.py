@@ -12,7 +12,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -73,9 +73,20 @@ HUNG = (
     "The camera's driver does not come back, so dapiscope leaves without it; unplug the camera and plug it in again "
     "before the next start."
 )
-PATIENCE_S = 30.0
-"""What a device may take to stop when the session closes."""
+DISK_HUNG = (
+    "The disk does not take what was recorded, so dapiscope leaves without it; what reached the disk comes back with "
+    "`dapiscope recover` and the recording's folder."
+)
+MODEL_HUNG = "A model does not finish loading, so dapiscope leaves without it."
+NO_WATCHDOG_SET = (
+    "The watchdog of the light source is off (watchdog_ms = 0 in the configuration): if dapiscope dies or the cable is "
+    "pulled, the light shines on; switch it off by hand then."
+)
+PATIENCE_S, DISK_PATIENCE_S = 30.0, 300.0
+"""What a device may take to stop when the session closes; and a disk on which a recording does not grow any more."""
 T = TypeVar("T")
+LOOK_S = 0.05
+"""Between looks at something that is waited for."""
 TICK_S = 0.5
 """Between looks at rates, recording and field."""
 PixelSize = float | Literal["auto"] | None
@@ -141,12 +152,11 @@ class Session:
         self._replay = ReplayDesk(self._publish, self._clock, find_shading=self._calibration.find)
         self._plans = PlanDesk(self._publish, self._planned_frame, self._clock)
         self._segmenting = True
-        self._lit = True
+        self._lit_for: int | None = 0
         self._failures = self._asked_after = 0
         self._camera_feeds = True
         self._looking: Future[None] | None = None
         self._redraws = threading.Event()
-        self._offs = 0
         self._shutter = Shutter()
         self._dose = DoseDesk(self._publish, settings, self._clock, TICK_S)
         self._view, self._contrast = View(), Contrast()
@@ -232,7 +242,7 @@ class Session:
         With `record_to`, every frame is recorded from the first on, or as many as `record_frames` says.
         """
         self.finished.clear()
-        offs = self._offs
+        offs = self._bench.offs
         return self._command(lambda: self._start_live(record_to, record_frames, offs), fatal=True)
 
     def stop_live(self) -> "Future[None]":
@@ -241,20 +251,18 @@ class Session:
 
     def set_channel(self, name: str | None) -> "Future[None]":
         """Select a channel; while live it shines at once. None: live goes on in the dark."""
-        offs = self._offs
+        offs = self._bench.offs
         return self._command(lambda: self._set_channel(name, offs))
 
     def set_intensity(self, level: float) -> "Future[None]":
         """Set the level, 0…1, of the selected channel; while live it applies at once."""
-        offs = self._offs
+        offs = self._bench.offs
         return self._command(lambda: self._set_intensity(level, offs))
 
     def all_off(self) -> "Future[LightReading | None]":
         """Make everything dark now, before anything else that was asked; live goes on in the dark."""
-        self._offs += 1
-        self._lit = False
         self._plans.stop("All lights were switched off.")
-        off = self._bench.off()
+        off = self._bench.all_off()
         if off is not None:
             return cast("Future[LightReading | None]", off)
         nothing: Future[LightReading | None] = Future()
@@ -308,7 +316,7 @@ class Session:
 
     def snap(self, segment: bool, folder: Path) -> "Future[SnapTaken]":
         """Take one frame at the least dose, save it, and count its nuclei if `segment`."""
-        offs = self._offs
+        offs = self._bench.offs
         return self._command(lambda: self._snap(segment, folder, offs))
 
     def calibrate(self, channel: str, frames: int = FRAMES) -> "Future[None]":
@@ -316,7 +324,7 @@ class Session:
 
         Light, exposure and gain are those in force; the light is on for each of the flat frames alone.
         """
-        offs = self._offs
+        offs = self._bench.offs
         self._calibration.begin()
         return self._command(lambda: self._calibrate(channel, frames, offs))
 
@@ -425,7 +433,8 @@ class Session:
     def close(self) -> bool:
         """Light off, everything stopped and released; idempotent; waits. True when the box confirmed it is dark.
 
-        A device that hangs in its driver is given `PATIENCE_S`, then left behind: the light does not wait for it.
+        A device that hangs in its driver is given `PATIENCE_S`, then left behind: neither the light nor the recording
+        waits for it. A recording that still grows on a slow disk is waited for.
         """
         with self._state_lock:
             first, self._state = self._state is not State.CLOSED, State.CLOSED
@@ -437,17 +446,51 @@ class Session:
             self._forget_replug()
             stopped = self._devices.submit(self._teardown)
             self._devices.shutdown(wait=False)
-            try:
-                stopped.result(PATIENCE_S)
-            except TimeoutError:
-                self._publish(Notice("error", HUNG))
+            if not self._outlast(stopped):
+                self._leave_behind()
             self._light_was_dark = self._bench.close_light()
-            self._models.shutdown(wait=True)
+            loaded = self._models.submit(int)  # behind whatever is loaded now
+            self._models.shutdown(wait=False)
+            if not self._outlast(loaded):
+                self._publish(Notice("error", MODEL_HUNG))
             self._closed.set()
             self._publish(StateChanged(State.CLOSED))
         elif self._closer is not threading.current_thread():
             self._closed.wait()
         return self._light_was_dark
+
+    def _outlast(self, work: "Future[Any]") -> bool:
+        """Wait for `work` as long as a device may take, and while a file is still growing. False when it hangs."""
+        since_s, seen = self._clock.monotonic(), self._finishing()
+        while not wait([work], LOOK_S).done:
+            now_s, grown = self._clock.monotonic(), self._finishing()
+            if grown != seen:
+                since_s, seen = now_s, grown
+            if now_s - since_s > (PATIENCE_S if grown is None else DISK_PATIENCE_S):
+                return False
+        return True
+
+    def _finishing(self) -> tuple[int, int] | None:
+        return self._recording.finishing or self._plans.finishing
+
+    def _leave_behind(self) -> None:
+        """The device worker hangs in a driver or on a disk: close the files without it."""
+        if self._finishing() is None:
+            self._publish(Notice("error", HUNG))
+            last = ThreadPoolExecutor(1, "app-devices-last")
+            saved = last.submit(self._close_files)
+            last.shutdown(wait=False)
+            if self._outlast(saved):
+                return
+        self._publish(Notice("error", DISK_HUNG))
+
+    def _close_files(self) -> None:
+        self._plans.abandon()
+        try:
+            self._stop_recording()
+        except Exception as error:
+            log.exception("while closing the recording")
+            self._tell(error)
 
     # ------------------------------------------------------------------ on the device worker
 
@@ -477,6 +520,14 @@ class Session:
         self._bench.connect(self._settings)
         self._meet()
 
+    def _await(self, loading: "Future[T]") -> T:
+        """Wait on the device worker for a model; not once the session has ended, which needs that worker."""
+        failures = self._failures
+        while not wait([loading], LOOK_S).done:
+            if self._state is State.CLOSED or self._failures != failures:
+                raise LightHeldError("The session ended while a model was being loaded; ask again.")
+        return loading.result()
+
     def _meet(self, *channels: str) -> None:
         """Have the calibration of the camera in use at hand before frames come."""
         info = self._bench.need_camera().info
@@ -494,7 +545,7 @@ class Session:
         self._connect()
         self._bench.configure(self._settings.camera.model_copy(update={"trigger": "free"}))
         if self._loading is not None:
-            self._loading.result()  # nothing shines yet: better to wait for the model here than to bleach uncounted
+            self._await(self._loading)  # nothing shines yet: better to wait for it here than to bleach uncounted
         self._bench.begin_counting()
         self._camera_feeds = True
         self._pace = Pace()
@@ -502,9 +553,7 @@ class Session:
         self._path.start()
         if record_to is not None:
             self._start_recording(record_to, record_frames)
-        self._lit = True
-        if offs != self._offs:
-            self._lit = False  # "all off" was asked since: in this order, one that comes in between wins
+        self._lit_for = offs
         self._watch = Ticker("app-shutter", self._look_for_frames, 0.05)  # before anything shines
         self._run_camera()
         self._ticker = Ticker("app-stats", self._tick, TICK_S)
@@ -514,13 +563,17 @@ class Session:
     def _run_camera(self) -> None:
         light = self._settings.light
         shine = (light.channel, light.intensity) if self._lit else None
+        offs = self._lit_for
         if self._settings.camera_images is None:  # a folder is played only as fast as it is counted
             # Before the start: a camera that never comes back from it must not keep the light on.
             settled_s = self._clock.monotonic() + light.settle_ms / 1000
             self._shutter.arm(settled_s, self._bench.frame_period_s())
-        self._bench.run(shine, light.settle_ms, self._frame_arrived, self._camera_ended)
-        if not self._lit:
-            self._bench.off()  # "all off" may have come while the light went on
+        self._bench.run(shine, offs, light.settle_ms, self._frame_arrived, self._camera_ended)
+
+    @property
+    def _lit(self) -> bool:
+        """Live imaging shines: a channel was asked for, and "all off" was not asked since."""
+        return self._lit_for == self._bench.offs
 
     def _look_for_frames(self) -> None:
         if self._state not in (State.LIVE, State.STARTING, State.SNAPPING):
@@ -533,8 +586,7 @@ class Session:
 
     def _relight(self) -> None:
         """Frames come again after the light was switched off for want of them."""
-        offs = self._offs
-        if self._state is State.LIVE and self._lit:
+        if self._state is State.LIVE and (offs := self._lit_for) == self._bench.offs:
             self._switch(self._settings.light.channel, offs)
             self._publish(Notice("info", "Frames come again; the light is back on."))
 
@@ -555,7 +607,10 @@ class Session:
         self._shutter.disarm()
         off = self._bench.off()
         problems: list[Exception] = []
-        for step in (self._stop_ticker, self._bench.pause, self._stop_path, self._stop_recording):
+        steps = [self._stop_ticker, self._bench.pause, self._stop_path, self._stop_recording]
+        if self._state is State.FAILED:
+            steps.insert(0, steps.pop())  # the camera may be what failed, and never come back from its stop
+        for step in steps:
             try:
                 step()
             except Exception as error:  # noqa: BLE001 - the steps after it matter as much; raised below
@@ -616,7 +671,7 @@ class Session:
             raise UsageError(f"There is no channel {name!r}.")
         if name is not None:
             self._update("light", channel=name)
-        self._lit = name is not None and offs == self._offs
+        self._lit_for = offs if name is not None else None
         if self._settings.flat_field and self._bench.camera is not None:
             self._meet()
         if self._state is State.LIVE:
@@ -627,18 +682,15 @@ class Session:
         if self._state is State.LIVE and self._lit:
             self._switch(self._settings.light.channel, offs)
 
-    def _switch(self, name: str | None, offs: int) -> None:
+    def _switch(self, name: str | None, offs: int | None) -> None:
         """Shine `name`, unless "all off" was asked since `offs` was counted: it goes before everything.
 
         While the camera sends no frames nothing shines; the light comes on with them.
         """
         if name is not None and self._shutter.closed:
             return
-        self._bench.switch(name, self._settings.light.intensity)
-        if offs != self._offs:
-            self._lit = False
-            self._bench.off()
-        elif name is not None and self._shutter.closed:
+        self._bench.switch(name, self._settings.light.intensity, offs)
+        if name is not None and self._shutter.closed:
             self._bench.off()  # the frames stayed away while it went on
 
     def _set_camera(self, wanted: CameraSettings) -> None:
@@ -707,7 +759,7 @@ class Session:
                 self._move(State.LIVE if was_live else State.IDLE)
 
     def _calibrate(self, channel: str, frames: int, offs: int) -> None:
-        given_up = lambda: offs != self._offs or self._state is not State.SNAPPING  # noqa: E731
+        given_up = lambda: offs != self._bench.offs or self._state is not State.SNAPPING  # noqa: E731
         with self._instead_of_live("taking a flat field"):
             profile = self._calibration.take(self._bench.snap, self._settings, channel, frames, given_up)
         self._set_flat_field(profile is not None or self._settings.flat_field)
@@ -726,7 +778,7 @@ class Session:
         self._calibration.tell(self._settings)
 
     def _take_snapshot(self, segment: bool, folder: Path, offs: int) -> SnapTaken:
-        frame = self._bench.snap(self._settings, lambda: offs != self._offs or self._state is not State.SNAPPING)
+        frame = self._bench.snap(self._settings, lambda: offs != self._bench.offs or self._state is not State.SNAPPING)
         frame = self._calibration.correct(replace(frame, pixel_size_um=self._pixel_size(frame)), self._settings)
         self._show(frame)
         result = None
@@ -781,7 +833,7 @@ class Session:
             self._publish(Notice("warning", f"The nuclei were not counted: {why}. The picture is saved."))
             return None
         wanted = self._settings.snap.model
-        counter = self._models.submit(self._counter_named, wanted).result()
+        counter = self._await(self._models.submit(self._counter_named, wanted))
         if counter.name != wanted:
             text = f"The model {wanted!r} is not installed; {counter.name!r} counted."
             if text not in self._told:
@@ -829,7 +881,7 @@ class Session:
         size = given if isinstance(given, float) else None
         self._replay.open(path, pixel_size_um=size, hold=hold, speed=speed, use_told=given is None)
         if self._counter is None:
-            self._use_selected_model()
+            self._await(self._models.submit(self._use_selected_model))
         self._camera_feeds = False
         self._path = self._new_path(lossless=True)
         self._path.start()
@@ -1016,6 +1068,8 @@ class Session:
             self._dose.trust(watchdog_ms)
             if not event.info.has_watchdog:
                 self._publish(Notice("warning", NO_WATCHDOG))
+            elif not watchdog_ms:
+                self._publish(Notice("warning", NO_WATCHDOG_SET))
         if isinstance(event, LightSeen) and event.reading is not None:
             self._dose.take(event.reading)
         if isinstance(event, Notice):
