@@ -11,7 +11,7 @@ from app.events import Event, Notice, RecordingChanged, ReplayMoved
 from app.frame import Frame
 from app.hardware.base import Camera
 from app.live_path import LivePath
-from app.recording import Recorder, Replay, RunMetadata, check_disk, find_unfinished
+from app.recording import Recorder, Replay, Review, RunMetadata, check_disk, find_unfinished
 from app.recording.replay import FindShading
 from app.recording.sources import open_sequence
 from app.recording.told_scales import ToldScales, usual_file
@@ -51,9 +51,15 @@ class RecordingDesk:
         """How far `stop` has come; see `app.recording.Recorder.finishing`. Any thread."""
         return self._last.finishing if self._last is not None else None
 
-    def start(self, folder: Path, path: LivePath, meta: RunMetadata, frames: int | None) -> None:
-        """Record what `path` is fed from now on, or the next `frames` of it, into a new file in `folder`."""
-        recorder = Recorder(folder / "recording.ome.tif", meta, failed=self._failed, queue_bytes=RECORDER_QUEUE_BYTES)
+    def start(
+        self, folder: Path, path: LivePath, meta: RunMetadata, frames: int | None, review: Review | None = None
+    ) -> None:
+        """Record what `path` is fed from now on, or the next `frames` of it, into a new file in `folder`.
+
+        `review` has the last word on the light of each frame; see `app.recording.Recorder`.
+        """
+        wish = folder / "recording.ome.tif"
+        recorder = Recorder(wish, meta, failed=self._failed, queue_bytes=RECORDER_QUEUE_BYTES, review=review)
         recorder.start()
         self._recorder, self._last, self._path = recorder, recorder, path
         path.recorded, path.record_limit, path.record_full = 0, frames, self._full

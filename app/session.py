@@ -446,12 +446,16 @@ class Session:
             self._forget_replug()
             stopped = self._devices.submit(self._teardown)
             self._devices.shutdown(wait=False)
-            if not self._outlast(stopped):
+            if self._outlast(stopped):
+                self._devices.shutdown()
+            else:
                 self._leave_behind()
             self._light_was_dark = self._bench.close_light()
             loaded = self._models.submit(int)  # behind whatever is loaded now
             self._models.shutdown(wait=False)
-            if not self._outlast(loaded):
+            if self._outlast(loaded):
+                self._models.shutdown()
+            else:
                 self._publish(Notice("error", MODEL_HUNG))
             self._closed.set()
             self._publish(StateChanged(State.CLOSED))
@@ -846,7 +850,9 @@ class Session:
         self._tell_unfinished(folder)
         if self._settings.camera_images is None:  # a folder is played only as fast as it is counted and written
             check_rate(folder, self._bench.need_camera(), frames)
-        self._recording.start(folder, self._path, self._metadata(self._counter), frames)
+        labeller = self._bench.labeller
+        review = labeller.review if labeller is not None else None
+        self._recording.start(folder, self._path, self._metadata(self._counter), frames, review)
 
     def _tell_unfinished(self, folder: Path) -> None:
         unfinished = unfinished_notice(folder)
