@@ -551,8 +551,8 @@ def _print_account(account: dict[str, Any]) -> None:
 def main() -> NoReturn:
     """Run the command line."""
     code = _run()
-    if any(thread.name.startswith("app-devices") for thread in threading.enumerate()):
-        # A driver never came back; the light is off, all files are closed, and Python would wait for it for ever.
+    if any(thread.name.startswith(("app-devices", "app-model")) for thread in threading.enumerate()):
+        # A driver never came back, or a model; the light is off, all files are closed, and Python would wait for ever.
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)

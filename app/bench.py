@@ -7,10 +7,11 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, field
+from functools import partial
 
 from app.acquisition import acquire
 from app.clock import Clock
-from app.errors import CameraError, DapiscopeError, LightError
+from app.errors import CameraError, CameraGoneError, DapiscopeError, LightError
 from app.events import CameraReady, Event, LightReady, LightSeen
 from app.frame import EndSink, Frame, FrameSink
 from app.hardware.base import Camera, CameraStats, LightInfo, LightReading, LightSource
@@ -21,6 +22,7 @@ from app.shutter import SILENCE_S
 
 ANSWER_S = 10.0
 """A switch that was not confirmed by then has failed."""
+OVERTAKEN = "The light was asked to go off meanwhile and stays dark; switch it on again."
 
 
 class Bench:
@@ -55,6 +57,9 @@ class Bench:
         self._keeper: LightKeeper | None = None
         self._running = False
         self._held = False
+        self._gate = threading.RLock()  # a signal may ask for darkness within an asking for it
+        self.offs = 0
+        """How often `all_off` was called: what was asked for before the last one does not shine after it."""
         self._earlier = CameraStats()
 
     # ------------------------------------------------------------------ opening and closing
@@ -63,14 +68,23 @@ class Bench:
         """Open what is not open yet: the light first, dark and read back, then the camera."""
         if self._keeper is None:
             self._open_light(settings)
+        if self.camera is not None and not self._running:
+            self._look_at(self.camera)
         if self.camera is None:
             self._made = self._made or self._make_camera()
             self._made.open()
             self.camera = self._made
             self.configure(settings.camera)
 
+    def _look_at(self, camera: Camera) -> None:
+        """Let go of a camera that was unplugged while nothing ran: it may be back, and must be opened again then."""
+        try:
+            camera.configure(camera.settings)
+        except CameraGoneError:
+            self.release_camera()
+
     def _open_light(self, settings: Settings) -> None:
-        timeline = LightTimeline(settings.channels)
+        timeline = LightTimeline(settings.channels, settle_s=settings.light.settle_ms / 1000)
         keeper = LightKeeper(
             self._make_light(), settings.channels, timeline, self._clock, self._light_seen, self._light_failed
         )
@@ -104,6 +118,12 @@ class Bench:
         if self._keeper is not None:
             self._keeper.unlock()
 
+    def all_off(self) -> "Future[LightReading] | None":
+        """Make everything dark, whatever was asked for before and has not shone yet; any thread."""
+        with self._gate:
+            self.offs += 1
+            return self.off()
+
     def off(self) -> "Future[LightReading] | None":
         """Make everything dark before anything else; any thread. None without a light source."""
         return self._heard(self._keeper.off()) if self._keeper is not None else None
@@ -119,9 +139,22 @@ class Bench:
         off.add_done_callback(look)
         return off
 
-    def switch(self, channel: str | None, level: float) -> LightReading:
-        """Shine `channel` alone at `level` (None: dark) and return what was read back."""
-        return _answer(self._need_keeper().switch(channel, level))
+    def switch(self, channel: str | None, level: float, offs: int | None = None) -> LightReading | None:
+        """Shine `channel` alone at `level` (None: dark) and return what was read back.
+
+        With `offs`, as it was counted when this was asked for, nothing comes on once `all_off` was called since: the
+        answer is None then.
+        """
+        with self._gate:  # either `all_off` is counted here, or it comes behind this switch and cancels or ends it
+            if channel is not None and offs not in (None, self.offs):
+                return None
+            asked = self._need_keeper().switch(channel, level)
+        try:
+            return _answer(asked)
+        except DapiscopeError:
+            if asked.cancelled() and offs not in (None, self.offs):
+                return None
+            raise
 
     def _light_seen(self, seen: LightSeen) -> None:
         self._publish(seen)
@@ -156,10 +189,14 @@ class Bench:
         if wanted.exposure_ms != present.exposure_ms:
             self.labeller.changed_exposure(self._clock.monotonic())
 
-    def run(self, light: tuple[str, float] | None, settle_ms: float, sink: FrameSink, ended: EndSink) -> None:
-        """Light on, confirmed and settled; then the camera: every frame from the first has its light."""
-        if light is not None and light[1] > 0:
-            self.switch(*light)
+    def run(
+        self, light: tuple[str, float] | None, offs: int | None, settle_ms: float, sink: FrameSink, ended: EndSink
+    ) -> None:
+        """Light on, confirmed and settled; then the camera: every frame from the first has its light.
+
+        `offs` is that of `switch`: after an `all_off` the camera starts in the dark.
+        """
+        if light is not None and light[1] > 0 and self.switch(*light, offs) is not None:
             self._clock.sleep(settle_ms / 1000)
         camera = self.need_camera()
         self._running = True  # before the start: a folder without a usable file ends at once
@@ -208,11 +245,12 @@ class Bench:
 
     def snap(self, settings: Settings, cancelled: Callable[[], bool]) -> Frame:
         """Take one frame at the least dose; the camera must not run."""
+        offs = self.offs  # before `cancelled` is asked: an "all off" from here on is seen by one or the other
         light = settings.light
         wanted = settings.camera.model_copy(update={"pixel_format": settings.snap.pixel_format})
         camera = self.need_camera()
         lit_s = (light.settle_ms + wanted.exposure_ms + camera.readout_ms) / 1000 + SILENCE_S
-        lamp = _Lamp(self._need_keeper(), lit_s, self.off)
+        lamp = _Lamp(self._need_keeper(), partial(self.switch, offs=offs), lit_s, self.off)
         return acquire(camera, lamp, wanted, light.channel, light.intensity, light.settle_ms, self._clock, cancelled)
 
     @property
@@ -230,12 +268,15 @@ class _Lamp:
     """
 
     keeper: LightKeeper
+    shine: Callable[[str, float], LightReading | None]
     lit_s: float
     dark: Callable[[], object]
     timers: list[threading.Timer] = field(default_factory=list)
 
     def on(self, channel: str, level: float) -> LightReading:
-        reading = _answer(self.keeper.switch(channel, level))
+        reading = self.shine(channel, level)
+        if reading is None:
+            raise DapiscopeError(OVERTAKEN)
         timer = threading.Timer(self.lit_s, self.dark)
         timer.name, timer.daemon = "app-lamp", True
         self.timers.append(timer)
@@ -255,7 +296,7 @@ def _answer(asked: "Future[LightReading]") -> LightReading:
     try:
         return asked.result(ANSWER_S)
     except CancelledError:
-        raise DapiscopeError("The light was asked to go off meanwhile and stays dark; switch it on again.") from None
+        raise DapiscopeError(OVERTAKEN) from None
     except TimeoutError as error:
         raise LightError(
             f"The light source took longer than {ANSWER_S:g} s to answer; check its cable and power."

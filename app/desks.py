@@ -1,5 +1,6 @@
 """Two corners of a session that stand on their own: what is being recorded, and what is being replayed."""
 
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from app.events import Event, Notice, RecordingChanged, ReplayMoved
 from app.frame import Frame
 from app.hardware.base import Camera
 from app.live_path import LivePath
-from app.recording import Recorder, Replay, RunMetadata, check_disk, find_unfinished
+from app.recording import Recorder, Replay, Review, RunMetadata, check_disk, find_unfinished
 from app.recording.replay import FindShading
 from app.recording.sources import open_sequence
 from app.recording.told_scales import ToldScales, usual_file
@@ -36,6 +37,8 @@ class RecordingDesk:
     ) -> None:
         self._publish, self._failed, self._full = publish, failed, full
         self._recorder: Recorder | None = None
+        self._last: Recorder | None = None
+        self._stopping = threading.Lock()
         self._path: LivePath | None = None
 
     @property
@@ -43,11 +46,22 @@ class RecordingDesk:
         """True while a file is open."""
         return self._recorder is not None
 
-    def start(self, folder: Path, path: LivePath, meta: RunMetadata, frames: int | None) -> None:
-        """Record what `path` is fed from now on, or the next `frames` of it, into a new file in `folder`."""
-        recorder = Recorder(folder / "recording.ome.tif", meta, failed=self._failed, queue_bytes=RECORDER_QUEUE_BYTES)
+    @property
+    def finishing(self) -> tuple[int, int] | None:
+        """How far `stop` has come; see `app.recording.Recorder.finishing`. Any thread."""
+        return self._last.finishing if self._last is not None else None
+
+    def start(
+        self, folder: Path, path: LivePath, meta: RunMetadata, frames: int | None, review: Review | None = None
+    ) -> None:
+        """Record what `path` is fed from now on, or the next `frames` of it, into a new file in `folder`.
+
+        `review` has the last word on the light of each frame; see `app.recording.Recorder`.
+        """
+        wish = folder / "recording.ome.tif"
+        recorder = Recorder(wish, meta, failed=self._failed, queue_bytes=RECORDER_QUEUE_BYTES, review=review)
         recorder.start()
-        self._recorder, self._path = recorder, path
+        self._recorder, self._last, self._path = recorder, recorder, path
         path.recorded, path.record_limit, path.record_full = 0, frames, self._full
         path.record = recorder.put
         self._publish(RecordingChanged(True, recorder.path))
@@ -60,8 +74,9 @@ class RecordingDesk:
             self._publish(RecordingChanged(True, recorder.path, status.written, status.fill, status.seconds_left))
 
     def stop(self, notes: Mapping[str, Any]) -> RecordingError | None:
-        """Finish the file, with `notes` in it; idempotent. Returns what went wrong, if anything did."""
-        recorder, self._recorder = self._recorder, None
+        """Finish the file, with `notes` in it; idempotent; any thread. Returns what went wrong, if anything did."""
+        with self._stopping:
+            recorder, self._recorder = self._recorder, None
         if recorder is None:
             return None
         if self._path is not None:

@@ -1,7 +1,8 @@
 """Threads and what passes between them; knows no device, file or model.
 
 A `LatestSlot` keeps only the newest item and counts what it dropped: a slow stage skips, it never lags. A `Stage` is
-one named thread that feeds on a slot and hands failure on instead of dying in silence.
+one named thread that feeds on a slot and hands failure on instead of dying in silence. A `Ticker` does one thing again
+and again.
 """
 
 import threading
@@ -115,3 +116,23 @@ class Stage(Generic[T]):
             # Forget the item before waiting for the next, or its buffer stays taken while the stage idles.
             del item
             self.done += 1
+
+
+class Ticker:
+    """Calls `work` again and again, on its own thread, until stopped."""
+
+    def __init__(self, name: str, work: Callable[[], object], period_s: float) -> None:
+        self._work, self._period_s = work, period_s
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while not self._stopped.wait(self._period_s):
+            self._work()
+
+    def stop(self) -> None:
+        """End, waiting for the call at hand unless that is where this is asked."""
+        self._stopped.set()
+        if threading.current_thread() is not self._thread:
+            self._thread.join(5.0)

@@ -46,6 +46,16 @@ class PlanDesk:
             self._runner = PlanRunner(plan, settings, snap, self._clock, self._tell)
             return True
 
+    @property
+    def finishing(self) -> tuple[int, int] | None:
+        """How far closing the plan's file has come; see `app.recording.Recorder.finishing`. Any thread."""
+        return runner.finishing if (runner := self._runner) is not None else None
+
+    def abandon(self) -> None:
+        """Close the plan's file with what was taken, for a frame that never ends. Any thread; waits."""
+        if (runner := self._runner) is not None:
+            runner.abandon()
+
     def run(self, folder: Path, meta: RunMetadata) -> PlanResult:
         """Carry out the claimed plan on this thread, into a new file in `folder`; see `PlanRunner.run`."""
         runner = self._runner

@@ -131,6 +131,7 @@ class PlanRunner:
         self._why = ""
         self._log = _Log()
         self._zero_s = 0.0
+        self._recorder: Recorder | None = None
 
     def pause(self) -> None:
         """Take no further frame until `resume`; the plan's clock stands still. Any thread."""
@@ -144,6 +145,16 @@ class PlanRunner:
         """End after the frame being taken; what was taken is kept, and the file says `why`. Any thread."""
         self._why = self._why or why
         self._stop.set()
+
+    @property
+    def finishing(self) -> tuple[int, int] | None:
+        """How far closing the file has come; see `app.recording.Recorder.finishing`. Any thread."""
+        return self._recorder.finishing if self._recorder is not None else None
+
+    def abandon(self) -> None:
+        """Close the file with what was taken, for a frame that never ends. Any thread; waits."""
+        if self._recorder is not None:
+            self._recorder.close(self._notes(self._why))
 
     @property
     def paused(self) -> bool:
@@ -166,15 +177,16 @@ class PlanRunner:
         RecordingError
             The folder cannot be written to; no light was switched on.
         """
-        recorder = Recorder(folder / name, meta)
+        recorder = self._recorder = Recorder(folder / name, meta)
         recorder.start()
         error: DapiscopeError | None = None
         try:
             self._run(recorder)
         except DapiscopeError as problem:
-            # A stop that came between two steps of a frame cancels that frame, which is no failure.
+            # A stop that came between two steps of a frame cancels that frame, which is no failure; nor is it the
+            # reason where the disk failed meanwhile.
             cancelled = type(problem) is DapiscopeError or isinstance(problem, LightHeldError)
-            error = None if self._stop.is_set() and cancelled else problem
+            error = problem if not cancelled else None if self._stop.is_set() else recorder.status.error or problem
         except BaseException as problem:
             recorder.close(self._notes(f"A fault of the program ended the plan: {problem!r}."))
             raise
@@ -201,7 +213,7 @@ class PlanRunner:
                 return
             began_s = self._clock.monotonic()
             deviation_ms = (began_s - self._zero_s - planned.due_s) * 1000
-            frame = self._take(planned)
+            frame = self._take(planned, recorder)
             lit_s = self._clock.monotonic() - began_s
             frame = replace(frame, index=number, pixel_size_um=pixel_size_of(frame, self._settings))
             if not recorder.put(frame, planned.place):
@@ -210,21 +222,30 @@ class PlanRunner:
             self._log.note(channel.channel.name, channel.intensity, lit_s, deviation_ms, frame)
             self._tell(recorder, frame, deviation_ms)
 
-    def _take(self, planned: PlannedFrame) -> Frame:
+    def _take(self, planned: PlannedFrame, recorder: Recorder) -> Frame:
         """Take a frame, and once more where its light could not be confirmed: such a frame proves nothing."""
+
+        def pointless() -> bool:
+            return self._stop.is_set() or recorder.status.error is not None
+
         settings = self._plan.settings_for(planned, self._settings)
-        frame = self._snap(settings, self._stop.is_set)
-        if frame.light.confirmed or self._stop.is_set():
+        frame = self._snap(settings, pointless)
+        if frame.light.confirmed or pointless():
             return frame
         self._log.retaken += 1
-        again = self._snap(settings, self._stop.is_set)
+        again = self._snap(settings, pointless)
         return again if again.light.confirmed else frame
 
     def _wait_for(self, planned: PlannedFrame, recorder: Recorder) -> bool:
-        """Wait, in the dark, until `planned` is due and the disk has kept up; False when the plan was stopped."""
+        """Wait, in the dark, until `planned` is due and the disk has kept up; False when the plan was stopped.
+
+        Raises the RecordingError of a disk that failed meanwhile: no frame is exposed that cannot be kept.
+        """
         while True:
             if self._stop.is_set():
                 return False
+            if (failed := recorder.status.error) is not None:
+                raise failed
             if self._paused.is_set():
                 self._pause(recorder)
                 continue
@@ -238,7 +259,7 @@ class PlanRunner:
     def _pause(self, recorder: Recorder) -> None:
         began_s = self._clock.monotonic()
         self._tell(recorder, None, 0.0)
-        while self._paused.is_set() and not self._stop.is_set():
+        while self._paused.is_set() and not self._stop.is_set() and recorder.status.error is None:
             self._clock.sleep(0.02)
         paused_s = self._clock.monotonic() - began_s
         self._zero_s += paused_s

@@ -9,11 +9,10 @@ load on ``app-model``; frames arrive on the camera's thread. No method here wait
 """
 
 import logging
-import math
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -27,7 +26,7 @@ from app.calibration_desk import FRAMES, CalibrationDesk
 from app.clock import Clock, SystemClock
 from app.desks import RecordingDesk, ReplayDesk, check_rate, unfinished_notice
 from app.display import Contrast, View
-from app.dose import DoseLedger, FieldWatch, budget_warning
+from app.dose_desk import DoseDesk
 from app.errors import (
     CameraError,
     CameraGoneError,
@@ -40,7 +39,6 @@ from app.errors import (
     UsageError,
 )
 from app.events import (
-    DoseSeen,
     Event,
     LightReady,
     LightSeen,
@@ -58,6 +56,7 @@ from app.frame import Frame, Segmentation
 from app.hardware.base import Camera, LightReading, LightSource
 from app.inference.overlay import render_overlay, to_8bit, upscale_labels
 from app.live_path import LivePath, Pace, countable
+from app.pipeline import Ticker
 from app.plan import Plan
 from app.plan_desk import BUSY, PlanDesk, check_room
 from app.plan_runner import PlanResult
@@ -74,9 +73,20 @@ HUNG = (
     "The camera's driver does not come back, so dapiscope leaves without it; unplug the camera and plug it in again "
     "before the next start."
 )
-PATIENCE_S = 30.0
-"""What a device may take to stop when the session closes."""
+DISK_HUNG = (
+    "The disk does not take what was recorded, so dapiscope leaves without it; what reached the disk comes back with "
+    "`dapiscope recover` and the recording's folder."
+)
+MODEL_HUNG = "A model does not finish loading, so dapiscope leaves without it."
+NO_WATCHDOG_SET = (
+    "The watchdog of the light source is off (watchdog_ms = 0 in the configuration): if dapiscope dies or the cable is "
+    "pulled, the light shines on; switch it off by hand then."
+)
+PATIENCE_S, DISK_PATIENCE_S = 30.0, 300.0
+"""What a device may take to stop when the session closes; and a disk on which a recording does not grow any more."""
 T = TypeVar("T")
+LOOK_S = 0.05
+"""Between looks at something that is waited for."""
 TICK_S = 0.5
 """Between looks at rates, recording and field."""
 PixelSize = float | Literal["auto"] | None
@@ -142,19 +152,17 @@ class Session:
         self._replay = ReplayDesk(self._publish, self._clock, find_shading=self._calibration.find)
         self._plans = PlanDesk(self._publish, self._planned_frame, self._clock)
         self._segmenting = True
-        self._lit = True
+        self._lit_for: int | None = 0
         self._failures = self._asked_after = 0
         self._camera_feeds = True
         self._looking: Future[None] | None = None
         self._redraws = threading.Event()
-        self._offs = 0
         self._shutter = Shutter()
-        self._dose = DoseLedger(settings.channels, settings.light.dose_budget_s)
-        self._field = FieldWatch()
+        self._dose = DoseDesk(self._publish, settings, self._clock, TICK_S)
         self._view, self._contrast = View(), Contrast()
-        self._ticker: _Ticker | None = None
-        self._watch: _Ticker | None = None
-        self._replug: _Ticker | None = None
+        self._ticker: Ticker | None = None
+        self._watch: Ticker | None = None
+        self._replug: Ticker | None = None
         self._light_was_dark = False
         self._closed, self._closer = threading.Event(), threading.current_thread()
         self._tracker: Any = None
@@ -234,7 +242,7 @@ class Session:
         With `record_to`, every frame is recorded from the first on, or as many as `record_frames` says.
         """
         self.finished.clear()
-        offs = self._offs
+        offs = self._bench.offs
         return self._command(lambda: self._start_live(record_to, record_frames, offs), fatal=True)
 
     def stop_live(self) -> "Future[None]":
@@ -243,20 +251,18 @@ class Session:
 
     def set_channel(self, name: str | None) -> "Future[None]":
         """Select a channel; while live it shines at once. None: live goes on in the dark."""
-        offs = self._offs
+        offs = self._bench.offs
         return self._command(lambda: self._set_channel(name, offs))
 
     def set_intensity(self, level: float) -> "Future[None]":
         """Set the level, 0…1, of the selected channel; while live it applies at once."""
-        offs = self._offs
+        offs = self._bench.offs
         return self._command(lambda: self._set_intensity(level, offs))
 
     def all_off(self) -> "Future[LightReading | None]":
         """Make everything dark now, before anything else that was asked; live goes on in the dark."""
-        self._offs += 1
-        self._lit = False
         self._plans.stop("All lights were switched off.")
-        off = self._bench.off()
+        off = self._bench.all_off()
         if off is not None:
             return cast("Future[LightReading | None]", off)
         nothing: Future[LightReading | None] = Future()
@@ -301,18 +307,16 @@ class Session:
 
     def new_field(self) -> None:
         """Say that another field is in view: the dose begins at zero."""
-        self._dose.new_field(self._clock.monotonic())
-        self._field = FieldWatch()
-        self._tell_dose()
+        self._dose.new_field()
 
     @property
     def dose(self) -> dict[str, object]:
         """The dose of the present field in plain types, as files have it; see `app.dose.DoseLedger.as_notes`."""
-        return self._dose.as_notes(self._clock.monotonic())
+        return self._dose.as_notes()
 
     def snap(self, segment: bool, folder: Path) -> "Future[SnapTaken]":
         """Take one frame at the least dose, save it, and count its nuclei if `segment`."""
-        offs = self._offs
+        offs = self._bench.offs
         return self._command(lambda: self._snap(segment, folder, offs))
 
     def calibrate(self, channel: str, frames: int = FRAMES) -> "Future[None]":
@@ -320,7 +324,7 @@ class Session:
 
         Light, exposure and gain are those in force; the light is on for each of the flat frames alone.
         """
-        offs = self._offs
+        offs = self._bench.offs
         self._calibration.begin()
         return self._command(lambda: self._calibrate(channel, frames, offs))
 
@@ -423,13 +427,14 @@ class Session:
         self._publish(StateChanged(State.FAILED, reason))
         self._publish(Notice("error", reason))
         if isinstance(error, CameraGoneError):
-            self._replug = _Ticker("app-replug", self._look_again, 1.0)
+            self._replug = Ticker("app-replug", self._look_again, 1.0)
         self.finished.set()
 
     def close(self) -> bool:
         """Light off, everything stopped and released; idempotent; waits. True when the box confirmed it is dark.
 
-        A device that hangs in its driver is given `PATIENCE_S`, then left behind: the light does not wait for it.
+        A device that hangs in its driver is given `PATIENCE_S`, then left behind: neither the light nor the recording
+        waits for it. A recording that still grows on a slow disk is waited for.
         """
         with self._state_lock:
             first, self._state = self._state is not State.CLOSED, State.CLOSED
@@ -441,17 +446,55 @@ class Session:
             self._forget_replug()
             stopped = self._devices.submit(self._teardown)
             self._devices.shutdown(wait=False)
-            try:
-                stopped.result(PATIENCE_S)
-            except TimeoutError:
-                self._publish(Notice("error", HUNG))
+            if self._outlast(stopped):
+                self._devices.shutdown()
+            else:
+                self._leave_behind()
             self._light_was_dark = self._bench.close_light()
-            self._models.shutdown(wait=True)
+            loaded = self._models.submit(int)  # behind whatever is loaded now
+            self._models.shutdown(wait=False)
+            if self._outlast(loaded):
+                self._models.shutdown()
+            else:
+                self._publish(Notice("error", MODEL_HUNG))
             self._closed.set()
             self._publish(StateChanged(State.CLOSED))
         elif self._closer is not threading.current_thread():
             self._closed.wait()
         return self._light_was_dark
+
+    def _outlast(self, work: "Future[Any]") -> bool:
+        """Wait for `work` as long as a device may take, and while a file is still growing. False when it hangs."""
+        since_s, seen = self._clock.monotonic(), self._finishing()
+        while not wait([work], LOOK_S).done:
+            now_s, grown = self._clock.monotonic(), self._finishing()
+            if grown != seen:
+                since_s, seen = now_s, grown
+            if now_s - since_s > (PATIENCE_S if grown is None else DISK_PATIENCE_S):
+                return False
+        return True
+
+    def _finishing(self) -> tuple[int, int] | None:
+        return self._recording.finishing or self._plans.finishing
+
+    def _leave_behind(self) -> None:
+        """The device worker hangs in a driver or on a disk: close the files without it."""
+        if self._finishing() is None:
+            self._publish(Notice("error", HUNG))
+            last = ThreadPoolExecutor(1, "app-devices-last")
+            saved = last.submit(self._close_files)
+            last.shutdown(wait=False)
+            if self._outlast(saved):
+                return
+        self._publish(Notice("error", DISK_HUNG))
+
+    def _close_files(self) -> None:
+        self._plans.abandon()
+        try:
+            self._stop_recording()
+        except Exception as error:
+            log.exception("while closing the recording")
+            self._tell(error)
 
     # ------------------------------------------------------------------ on the device worker
 
@@ -481,6 +524,14 @@ class Session:
         self._bench.connect(self._settings)
         self._meet()
 
+    def _await(self, loading: "Future[T]") -> T:
+        """Wait on the device worker for a model; not once the session has ended, which needs that worker."""
+        failures = self._failures
+        while not wait([loading], LOOK_S).done:
+            if self._state is State.CLOSED or self._failures != failures:
+                raise LightHeldError("The session ended while a model was being loaded; ask again.")
+        return loading.result()
+
     def _meet(self, *channels: str) -> None:
         """Have the calibration of the camera in use at hand before frames come."""
         info = self._bench.need_camera().info
@@ -498,7 +549,7 @@ class Session:
         self._connect()
         self._bench.configure(self._settings.camera.model_copy(update={"trigger": "free"}))
         if self._loading is not None:
-            self._loading.result()  # nothing shines yet: better to wait for the model here than to bleach uncounted
+            self._await(self._loading)  # nothing shines yet: better to wait for it here than to bleach uncounted
         self._bench.begin_counting()
         self._camera_feeds = True
         self._pace = Pace()
@@ -506,25 +557,27 @@ class Session:
         self._path.start()
         if record_to is not None:
             self._start_recording(record_to, record_frames)
-        self._lit = True
-        if offs != self._offs:
-            self._lit = False  # "all off" was asked since: in this order, one that comes in between wins
-        self._watch = _Ticker("app-shutter", self._look_for_frames, 0.05)  # before anything shines
+        self._lit_for = offs
+        self._watch = Ticker("app-shutter", self._look_for_frames, 0.05)  # before anything shines
         self._run_camera()
-        self._ticker = _Ticker("app-stats", self._tick, TICK_S)
+        self._ticker = Ticker("app-stats", self._tick, TICK_S)
         if self._state is State.STARTING:
             self._move(State.LIVE)
 
     def _run_camera(self) -> None:
         light = self._settings.light
         shine = (light.channel, light.intensity) if self._lit else None
+        offs = self._lit_for
         if self._settings.camera_images is None:  # a folder is played only as fast as it is counted
             # Before the start: a camera that never comes back from it must not keep the light on.
             settled_s = self._clock.monotonic() + light.settle_ms / 1000
             self._shutter.arm(settled_s, self._bench.frame_period_s())
-        self._bench.run(shine, light.settle_ms, self._frame_arrived, self._camera_ended)
-        if not self._lit:
-            self._bench.off()  # "all off" may have come while the light went on
+        self._bench.run(shine, offs, light.settle_ms, self._frame_arrived, self._camera_ended)
+
+    @property
+    def _lit(self) -> bool:
+        """Live imaging shines: a channel was asked for, and "all off" was not asked since."""
+        return self._lit_for == self._bench.offs
 
     def _look_for_frames(self) -> None:
         if self._state not in (State.LIVE, State.STARTING, State.SNAPPING):
@@ -537,8 +590,7 @@ class Session:
 
     def _relight(self) -> None:
         """Frames come again after the light was switched off for want of them."""
-        offs = self._offs
-        if self._state is State.LIVE and self._lit:
+        if self._state is State.LIVE and (offs := self._lit_for) == self._bench.offs:
             self._switch(self._settings.light.channel, offs)
             self._publish(Notice("info", "Frames come again; the light is back on."))
 
@@ -559,7 +611,10 @@ class Session:
         self._shutter.disarm()
         off = self._bench.off()
         problems: list[Exception] = []
-        for step in (self._stop_ticker, self._bench.pause, self._stop_path, self._stop_recording):
+        steps = [self._stop_ticker, self._bench.pause, self._stop_path, self._stop_recording]
+        if self._state is State.FAILED:
+            steps.insert(0, steps.pop())  # the camera may be what failed, and never come back from its stop
+        for step in steps:
             try:
                 step()
             except Exception as error:  # noqa: BLE001 - the steps after it matter as much; raised below
@@ -620,7 +675,7 @@ class Session:
             raise UsageError(f"There is no channel {name!r}.")
         if name is not None:
             self._update("light", channel=name)
-        self._lit = name is not None and offs == self._offs
+        self._lit_for = offs if name is not None else None
         if self._settings.flat_field and self._bench.camera is not None:
             self._meet()
         if self._state is State.LIVE:
@@ -631,18 +686,15 @@ class Session:
         if self._state is State.LIVE and self._lit:
             self._switch(self._settings.light.channel, offs)
 
-    def _switch(self, name: str | None, offs: int) -> None:
+    def _switch(self, name: str | None, offs: int | None) -> None:
         """Shine `name`, unless "all off" was asked since `offs` was counted: it goes before everything.
 
         While the camera sends no frames nothing shines; the light comes on with them.
         """
         if name is not None and self._shutter.closed:
             return
-        self._bench.switch(name, self._settings.light.intensity)
-        if offs != self._offs:
-            self._lit = False
-            self._bench.off()
-        elif name is not None and self._shutter.closed:
+        self._bench.switch(name, self._settings.light.intensity, offs)
+        if name is not None and self._shutter.closed:
             self._bench.off()  # the frames stayed away while it went on
 
     def _set_camera(self, wanted: CameraSettings) -> None:
@@ -711,7 +763,7 @@ class Session:
                 self._move(State.LIVE if was_live else State.IDLE)
 
     def _calibrate(self, channel: str, frames: int, offs: int) -> None:
-        given_up = lambda: offs != self._offs or self._state is not State.SNAPPING  # noqa: E731
+        given_up = lambda: offs != self._bench.offs or self._state is not State.SNAPPING  # noqa: E731
         with self._instead_of_live("taking a flat field"):
             profile = self._calibration.take(self._bench.snap, self._settings, channel, frames, given_up)
         self._set_flat_field(profile is not None or self._settings.flat_field)
@@ -730,7 +782,7 @@ class Session:
         self._calibration.tell(self._settings)
 
     def _take_snapshot(self, segment: bool, folder: Path, offs: int) -> SnapTaken:
-        frame = self._bench.snap(self._settings, lambda: offs != self._offs or self._state is not State.SNAPPING)
+        frame = self._bench.snap(self._settings, lambda: offs != self._bench.offs or self._state is not State.SNAPPING)
         frame = self._calibration.correct(replace(frame, pixel_size_um=self._pixel_size(frame)), self._settings)
         self._show(frame)
         result = None
@@ -785,7 +837,7 @@ class Session:
             self._publish(Notice("warning", f"The nuclei were not counted: {why}. The picture is saved."))
             return None
         wanted = self._settings.snap.model
-        counter = self._models.submit(self._counter_named, wanted).result()
+        counter = self._await(self._models.submit(self._counter_named, wanted))
         if counter.name != wanted:
             text = f"The model {wanted!r} is not installed; {counter.name!r} counted."
             if text not in self._told:
@@ -798,7 +850,9 @@ class Session:
         self._tell_unfinished(folder)
         if self._settings.camera_images is None:  # a folder is played only as fast as it is counted and written
             check_rate(folder, self._bench.need_camera(), frames)
-        self._recording.start(folder, self._path, self._metadata(self._counter), frames)
+        labeller = self._bench.labeller
+        review = labeller.review if labeller is not None else None
+        self._recording.start(folder, self._path, self._metadata(self._counter), frames, review)
 
     def _tell_unfinished(self, folder: Path) -> None:
         unfinished = unfinished_notice(folder)
@@ -833,12 +887,12 @@ class Session:
         size = given if isinstance(given, float) else None
         self._replay.open(path, pixel_size_um=size, hold=hold, speed=speed, use_told=given is None)
         if self._counter is None:
-            self._use_selected_model()
+            self._await(self._models.submit(self._use_selected_model))
         self._camera_feeds = False
         self._path = self._new_path(lossless=True)
         self._path.start()
         self._begin(State.REPLAYING)
-        self._ticker = _Ticker("app-stats", self._tick, TICK_S)
+        self._ticker = Ticker("app-stats", self._tick, TICK_S)
         self._replay.play_into(self._path, self._replayed, self._replay_ended)
 
     def _replayed(self, frame: Frame) -> None:
@@ -993,25 +1047,8 @@ class Session:
     def _watch_field(self) -> None:
         """On the thread ``app-stats``: notice that the stage was moved."""
         frame = self.last_frame
-        if self._state is not State.LIVE or frame is None or not frame.light.confirmed or frame.light.channel is None:
-            return
-        if self._field.look(frame.pixels, frame.light.channel):
-            # It was moved between this look and the last but one.
-            self._dose.new_field(self._clock.monotonic() - 3 * TICK_S)
-            self._publish(Notice("info", "Another field is in view; its light dose is counted from zero."))
-            self._tell_dose()
-
-    def _take_dose(self, reading: LightReading) -> None:
-        self._dose.take(reading)
-        self._tell_dose()
-        now_s = self._clock.monotonic()
-        for channel in self._dose.crossed(now_s):
-            totals = self._dose.totals(now_s)
-            self._publish(Notice("warning", budget_warning(channel, totals, self._dose.budget_s or 0.0)))
-
-    def _tell_dose(self) -> None:
-        totals = self._dose.totals(self._clock.monotonic())
-        self._publish(DoseSeen(self._dose.field, totals, self._dose.budget_s))
+        if self._state is State.LIVE and frame is not None:
+            self._dose.look(frame)
 
     def _update(self, section: str, **changes: Any) -> None:
         present = getattr(self._settings, section)
@@ -1034,11 +1071,13 @@ class Session:
     def _publish(self, event: Event) -> None:
         if isinstance(event, LightReady):
             watchdog_ms = self._settings.light.watchdog_ms if event.info.has_watchdog else 0
-            self._dose.unseen_s = watchdog_ms / 1000 or math.inf
+            self._dose.trust(watchdog_ms)
             if not event.info.has_watchdog:
                 self._publish(Notice("warning", NO_WATCHDOG))
+            elif not watchdog_ms:
+                self._publish(Notice("warning", NO_WATCHDOG_SET))
         if isinstance(event, LightSeen) and event.reading is not None:
-            self._take_dose(event.reading)
+            self._dose.take(event.reading)
         if isinstance(event, Notice):
             self._told.append(event.text)
         for listener in tuple(self._listeners):
@@ -1099,25 +1138,6 @@ class Session:
             else:
                 self._publish(Notice("error", sentence(error)))
             raise
-
-
-class _Ticker:
-    """Calls `work` again and again, on its own thread, until stopped."""
-
-    def __init__(self, name: str, work: Callable[[], object], period_s: float) -> None:
-        self._work, self._period_s = work, period_s
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-        self._thread.start()
-
-    def _run(self) -> None:
-        while not self._stopped.wait(self._period_s):
-            self._work()
-
-    def stop(self) -> None:
-        self._stopped.set()
-        if threading.current_thread() is not self._thread:
-            self._thread.join(5.0)
 
 
 def _raise(error: BaseException) -> None:

@@ -30,6 +30,7 @@ class Shutter:
         self._last_s: float | None = None
         self._closed = False
         self._looked_s: float | None = None
+        self._forgave = False
 
     def arm(self, now_s: float, period_s: float) -> None:
         """Begin to watch a camera that was started, or got another pace, at `now_s`.
@@ -44,7 +45,7 @@ class Shutter:
             # A fast camera is dark within half a second; a slow one may miss no more than one frame.
             self._limit_s = max(SILENCE_S, period_s + SILENCE_S / 2)
             self._due_s = now_s + self._limit_s + FIRST_FRAME_S
-            self._last_s, self._looked_s, self._closed = None, None, False
+            self._last_s, self._looked_s, self._closed, self._forgave = None, None, False, False
 
     def repace(self, now_s: float, period_s: float) -> None:
         """Expect frames at another pace from `now_s` on; a light that is off for want of frames stays off."""
@@ -68,6 +69,7 @@ class Shutter:
         with self._lock:
             if self._due_s is None:
                 return False
+            self._forgave = False
             steady = self._last_s is not None and now_s - self._last_s <= self._limit_s
             self._last_s, self._due_s = now_s, now_s + self._limit_s
             back = self._closed and steady
@@ -80,9 +82,11 @@ class Shutter:
             looked_s, self._looked_s = self._looked_s, now_s
             if self._due_s is None or self._closed:
                 return False
-            if looked_s is not None and now_s - looked_s > ASLEEP_S:
-                # The whole program stood still, and the camera's thread with it: the frames get their chance.
+            if looked_s is not None and now_s - looked_s > ASLEEP_S and not self._forgave:
+                # The whole program stood still, and the camera's thread with it: the frames get their chance, but one
+                # only, or a program that is held up again and again would never blame the camera.
                 self._due_s += now_s - looked_s
+                self._forgave = True
             if now_s <= self._due_s:
                 return False
             self._closed = True

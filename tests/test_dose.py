@@ -214,12 +214,12 @@ def true_dose(box, start_s):
 
 def test_a_session_warns_beyond_the_budget_and_sees_another_field(tmp_path):
     with rig(tmp_path) as made:
-        made.session._dose.budget_s = 0.05
+        made.session._dose.ledger.budget_s = 0.05
         made.run_lit(record=False)
         made.wait(lambda: any("budget" in notice.text for notice in made.of(Notice)))
         assert len([notice for notice in made.of(Notice) if "budget" in notice.text]) == 1
-        made.session._dose.budget_s = None
-        made.wait(lambda: made.session._field._first is not None)
+        made.session._dose.ledger.budget_s = None
+        made.wait(lambda: made.session._dose.watch._first is not None)
         expose = made.camera._expose
         rng = np.random.default_rng(2)
         other = np.kron(rng.integers(0, 2, (10, 15)), np.full((32, 32), 200)).astype(np.uint8)

@@ -22,7 +22,7 @@ from app.hardware.serial_port import SerialPort
 from app.hardware.serial_simulator import serve_pty
 from app.hardware.simulated import SimulatedCamera
 from app.inference.model_card import load_model
-from app.recording import find_unfinished, recover
+from app.recording import find_unfinished, open_replay, recover
 from app.recording.store import FrameStore
 from app.settings import CameraSettings, SegmentationSettings, Settings
 
@@ -298,6 +298,21 @@ def test_interlock_opened(tmp_path):
         dark_s = made.dark_after()
         sees = made.failed()
         note("interlock of the box opened", sees, made.kept(), dark_s)
+
+
+def test_no_frame_is_saved_with_a_light_that_went_out_by_itself(tmp_path):
+    with rig(tmp_path) as made:
+        made.run_lit()
+        path, readings = made.recorder.path, len(made.of(LightSeen))
+        made.wait(lambda: len(made.of(LightSeen)) > readings)  # the next reading is as far away as it can be
+        made.strike(made.box.open_interlock)
+        made.failed()
+        made.kept()
+        with open_replay(path) as replay:
+            frames = list(replay.frames())
+        lit = [frame for frame in frames if frame.light.confirmed and frame.light.channel == "405"]
+        assert lit and any(frame.exposure_end_s > made.struck_s for frame in frames)
+        assert all(frame.exposure_end_s <= made.struck_s for frame in lit)
 
 
 def test_interlock_open_at_the_start(tmp_path):

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from app.clock import ManualClock
-from app.errors import LightError, LightGoneError, LightRangeError
+from app.errors import LightError, LightGoneError, LightRangeError, LightStuckError
+from app.hardware.base import LightInfo, LightReading, LightSource
 from app.hardware.guardian import GuardedLight, Guardian
 from app.hardware.led_box import LedBox
 from app.hardware.lumencor import LumencorLight
@@ -183,6 +184,98 @@ def test_requests_that_make_no_sense_are_answered_and_light_nothing(request_):
     answers, box = served({"do": "open"}, request_)
     assert "error" in answers[1]
     assert box.changes_between(-math.inf, math.inf) == []
+
+
+class Stubborn(LightSource):
+    """A light source that refuses the next `refusals` times to go dark, and is closed like a real one after that."""
+
+    def __init__(self, refusals):
+        self.refusals, self.is_open, self.levels = refusals, False, DARK
+        self.refused, self.dark = threading.Event(), threading.Event()
+
+    @property
+    def info(self):
+        return LightInfo("stub", "stub", "1", "1", 4, ("a", "b", "c", "d"), has_watchdog=False, simulated=True)
+
+    def open(self):
+        self.is_open = True
+
+    def set(self, line, level=0.0):
+        if not self.is_open:
+            raise LightError("The light source is not open; open it first.")
+        if line is None and self.refusals:
+            self.refusals -= 1
+            self.refused.set()
+            raise LightStuckError("THE LIGHT MAY STILL BE ON at stub; cut its power now.")
+        self.levels = tuple(level if index == line else 0.0 for index in range(4))
+        if line is None:
+            self.dark.set()
+        return self.read()
+
+    def read(self):
+        if not self.is_open:
+            raise LightError("The light source is not open; open it first.")
+        return LightReading(self.levels, 0.0, 0.0)
+
+    def set_watchdog(self, timeout_ms):
+        return False
+
+    def close(self):
+        self.is_open = False
+
+
+def guarded(light, requests):
+    """Answers of a guardian to `requests`, a generator that may look at `light` in between."""
+    answers = io.StringIO()
+    lines = (json.dumps(request) + "\n" for request in requests)
+    guardian = threading.Thread(target=Guardian(light, lines, answers, ManualClock()).run)
+    guardian.start()
+    guardian.join(20)
+    assert not guardian.is_alive()
+    return [json.loads(line) for line in answers.getvalue().splitlines()]
+
+
+def test_an_off_that_failed_is_tried_again_though_the_program_speaks(monkeypatch):
+    monkeypatch.setattr("app.hardware.guardian.PAUSE_S", 60.0)  # of its own it would be too late
+    light = Stubborn(refusals=3)
+    dark_before_the_end = []
+
+    def requests():
+        yield {"do": "open"}
+        yield {"do": "silence", "ms": 20}
+        yield {"do": "set", "line": 0, "level": 0.5}
+        assert light.refused.wait(20)  # the guardian has stepped in, in vain
+        yield {"do": "read"}
+        yield {"do": "set", "line": 0, "level": 0.5}
+        yield {"do": "set", "line": 1, "level": 0.5}
+        assert light.dark.wait(20)
+        dark_before_the_end.append(light.levels)
+        yield {"do": "read"}
+        yield {"do": "close"}
+
+    answers = guarded(light, requests())
+    assert [answer.get("error") for answer in answers[3:6]] == ["LightStuckError", "LightStuckError", "LightError"]
+    assert dark_before_the_end == [DARK]
+    assert answers[6]["reading"]["levels"] == list(DARK) and "guardian" in answers[6]["reading"]["faults"][0]
+    assert answers[7] == {"closed": True}
+
+
+@pytest.mark.parametrize("first", ["silence", "refusal"])
+def test_an_off_that_failed_is_tried_again_though_the_program_says_nothing(monkeypatch, first):
+    monkeypatch.setattr("app.hardware.guardian.PAUSE_S", 0.01)
+    light = Stubborn(refusals=4)
+
+    def requests():
+        yield {"do": "open"}
+        if first == "silence":
+            yield {"do": "silence", "ms": 20}
+        yield {"do": "set", "line": 0, "level": 0.5}
+        if first == "refusal":
+            yield {"do": "set", "line": None, "level": 0.0}
+        assert light.dark.wait(20), "it gave up"
+
+    guarded(light, requests())
+    assert light.refusals == 0 and light.levels == DARK
 
 
 def test_it_keeps_trying_until_the_box_confirms():

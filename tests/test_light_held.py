@@ -6,11 +6,16 @@ import time
 import pytest
 from test_session import SMALL, Bench
 
-from app.errors import CameraError, DapiscopeError, LightError
+from app.clock import SystemClock
+from app.errors import CameraError, DapiscopeError, LightError, LightGoneError
 from app.events import LightSeen, Notice, ResultReady, State
 from app.frame import Frame, Light
+from app.hardware.base import LightInfo, LightReading, LightSource
+from app.hardware.light_truth import LightTimeline
+from app.light_keeper import LightKeeper
 from app.live_path import countable
-from app.settings import Settings
+from app.plan import make_plan
+from app.settings import DEFAULT_CHANNELS, LightSettings, Settings
 
 
 @pytest.fixture
@@ -290,3 +295,234 @@ def test_a_driver_that_hangs_does_not_keep_dapiscope_from_closing(bench, monkeyp
         assert any("driver does not come back" in notice.text for notice in bench.watch.of(Notice))
     finally:
         gate.set()
+
+
+def test_live_frames_are_confirmed_only_once_the_light_has_settled():
+    made = Bench(Settings(camera=SMALL, light=LightSettings(settle_ms=400)))
+    try:
+        made.session.start_live().result(20)
+        made.session.set_intensity(0.6).result(20)
+        seen = [event.reading for event in made.watch.of(LightSeen) if event.level == pytest.approx(0.6)]
+
+        def settled():
+            frames = [event.segmentation.frame for event in made.watch.of(ResultReady)]
+            return [frame for frame in frames if frame.light.intensity == pytest.approx(0.6)]
+
+        made.watch.wait(settled)
+        for frame in settled():
+            began_s = frame.exposure_end_s - (frame.exposure_ms + frame.readout_ms) / 1000
+            assert began_s >= seen[0].confirmed_s + 0.4
+    finally:
+        assert made.session.close()
+
+
+def test_the_shutter_waits_for_a_light_that_settles(monkeypatch):
+    class Quick(SystemClock):
+        def sleep(self, seconds):
+            return
+
+    made = Bench(Settings(camera=SMALL, light=LightSettings(settle_ms=4000)), Quick())
+    armed = []
+    shutter = made.session._shutter
+    arm = shutter.arm
+
+    def note(now_s, period_s):
+        armed.append(now_s - time.monotonic())
+        arm(now_s, period_s)
+
+    shutter.arm = note
+    try:
+        made.session.start_live().result(20)
+        assert armed[0] > 2
+    finally:
+        assert made.session.close()
+
+
+def test_a_box_that_was_reset_gets_its_watchdog_before_it_shines_again(bench):
+    bench.session.start_live().result(20)
+    bench.session.stop_live().result(20)
+    box = bench.parts._box
+    box.power_cycle()
+    assert box.watchdog_ms == 0
+    at_first_light = []
+    box.on_change = lambda _unix_s, levels, _cause: at_first_light.append((box.watchdog_ms, any(levels)))
+    bench.session.start_live().result(20)
+    assert at_first_light[0] == (2000, True)
+
+
+def test_a_watchdog_that_is_switched_off_is_told():
+    made = Bench(Settings(camera=SMALL, light=LightSettings(watchdog_ms=0)))
+    made.session.connect().result(20)
+    assert any("watchdog_ms = 0" in notice.text for notice in made.watch.of(Notice))
+    assert made.session.close()
+
+
+def test_a_snapshots_emergency_off_that_fails_is_told(bench, tmp_path):
+    bench.session.connect().result(20)
+    camera, light = bench.session._bench.camera, bench.session._bench._keeper._light
+    off = light.off
+    refused = threading.Event()
+
+    def refuse():
+        light.off = off
+        refused.set()
+        raise LightError("The box refused to switch off; check it.")
+
+    snap = camera.snap
+
+    def mute(*arguments):
+        light.off = refuse
+        assert refused.wait(20)
+        return snap(*arguments)
+
+    camera.snap = mute
+    bench.session.snap(False, tmp_path).exception(30)
+    bench.watch.wait(lambda: any("refused to switch off" in notice.text for notice in bench.watch.of(Notice)))
+    assert State.FAILED in bench.states
+    bench.watch.wait(lambda: not any(bench.lit()))
+
+
+@pytest.mark.parametrize("what", ["plan", "replay"])
+def test_live_that_does_not_stop_for_something_else_ends_the_session(bench, tmp_path, what):
+    bench.session.start_live().result(20)
+    bench.watch.wait_for(ResultReady)
+    pause = bench.session._bench.pause
+
+    def stuck():
+        bench.session._bench.pause = pause
+        raise CameraError("The camera does not stop; unplug it.")
+
+    bench.session._bench.pause = stuck
+    plan = make_plan({"channels": ["405"]}, bench.session.settings)
+    asked = bench.session.run_plan(plan, tmp_path) if what == "plan" else bench.session.open_replay(tmp_path)
+    with pytest.raises(CameraError):
+        asked.result(20)
+    assert bench.session.state is State.FAILED
+    bench.watch.wait(lambda: not any(bench.lit()))
+    bench.session.start_live().result(20)
+    assert bench.session.state is State.LIVE
+
+
+def test_all_off_is_not_overtaken_by_a_light_that_was_about_to_come_on(bench):
+    gate = threading.Event()
+    bench.session.connect().result(20)
+    inner, camera = bench.session._bench, bench.session._bench.camera
+    run, start = inner.run, camera.start
+
+    def off_first(*arguments):
+        bench.session.all_off().result(20)
+        return run(*arguments)
+
+    def late(sink, ended):
+        gate.wait(20)
+        start(sink, ended)
+
+    inner.run, camera.start = off_first, late
+    started = bench.session.start_live()
+    bench.watch.wait(lambda: inner.running)
+    assert not any(bench.lit()) and lit_channels(bench) == []
+    gate.set()
+    started.result(20)
+    assert bench.session.state is State.LIVE and lit_channels(bench) == []
+
+
+def test_all_off_before_a_light_that_waits_lets_live_go_on_in_the_dark(bench):
+    gate, reads = threading.Event(), threading.Event()
+    bench.session.connect().result(20)
+    keeper = bench.session._bench._keeper
+    read = keeper._light.read
+
+    def slow():
+        keeper._light.read = read
+        reads.set()
+        gate.wait(20)
+        return read()
+
+    keeper._light.read = slow
+    assert reads.wait(20)
+    started = bench.session.start_live()
+    while not any(job.is_switch for job in keeper._jobs.queue):
+        time.sleep(0.001)
+    off = bench.session.all_off()
+    gate.set()
+    assert off.result(20).dark
+    started.result(20)
+    assert bench.session.state is State.LIVE and lit_channels(bench) == []
+
+
+def test_a_camera_that_was_replugged_while_idle_takes_the_next_snapshot(bench, tmp_path):
+    bench.session.connect().result(20)
+    camera = bench.session._bench.camera
+    camera.faults.unplug()
+    with pytest.raises(CameraError, match="plug it in"):
+        bench.session.snap(False, tmp_path).result(30)
+    camera.faults.replug()
+    assert bench.session.snap(False, tmp_path).result(30).frame.light.confirmed
+    camera.faults.unplug()
+    camera.faults.replug()
+    assert bench.session.snap(False, tmp_path).result(30).frame.light.confirmed
+    assert State.FAILED not in bench.states
+
+
+def test_a_removed_pylon_camera_that_is_back_takes_the_next_snapshot(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYLON_CAMEMU", "1")
+    made = Bench(Settings(camera_id="pylon", camera=SMALL))
+    try:
+        made.session.connect().result(20)
+        made.session._bench.camera._camera.FirePnPCallback.Execute()
+        assert made.session.snap(False, tmp_path).result(30).frame.light.confirmed
+    finally:
+        assert made.session.close()
+
+
+class Replugged(LightSource):
+    """A light whose cable was pulled and whose port takes some tries to be there again."""
+
+    def __init__(self, absent):
+        self.absent, self.present = absent, False
+
+    info = LightInfo("stub", "stub", "1", "1", 4, ("a", "b", "c", "d"), has_watchdog=False, simulated=True)
+
+    def open(self):
+        if self.absent < 0:
+            self.absent += 1
+            raise LightError("There is no port; plug the light source in.")
+        self.present = True
+
+    def set(self, line, level=0.0):
+        if not self.present:
+            raise LightError("The light source is not open; open it first.")
+        return LightReading((0.0,) * 4, time.monotonic(), time.monotonic())
+
+    def read(self):
+        if self.absent > 0:
+            self.absent, self.present = -self.absent, False
+            raise LightGoneError("The light source is gone; check its cable.")
+        return self.set(None)
+
+    def set_watchdog(self, timeout_ms):
+        return False
+
+    def close(self):
+        self.present = False
+
+
+def test_a_replugged_light_is_taken_back_though_its_port_is_late():
+    light, seen, failed, back = Replugged(absent=0), [], [], threading.Event()
+
+    def note(event):
+        seen.append(event.known)
+        if event.known and False in seen:
+            back.set()
+
+    keeper = LightKeeper(
+        light, DEFAULT_CHANNELS, LightTimeline(DEFAULT_CHANNELS), SystemClock(), note, failed.append, 0.01
+    )
+    keeper.open()
+    try:
+        light.absent = 3
+        assert back.wait(20)
+        assert len(failed) == 1 and isinstance(failed[0], LightGoneError)
+        assert keeper.dark_confirmed
+    finally:
+        assert keeper.close()

@@ -148,6 +148,26 @@ def test_a_reading_after_the_exposure_can_be_demanded():
     assert known.light_during(1.2, 1.3, need_after=True).confirmed
 
 
+def test_what_is_read_later_can_speak_against_a_label():
+    known = timeline((VIOLET, 0.0, 0.01))
+    labeller = FrameLabeller(known, LightSettings())
+    early, late = frame(0.1, 5.0, 0.0), frame(0.3, 5.0, 0.0)
+    lights = [labeller.label(each).light for each in (early, late)]
+    assert all(light.confirmed for light in lights)
+
+    def review(light, of):
+        return labeller.review(light, of.exposure_end_s, of.exposure_ms, of.readout_ms)
+
+    known.record(LightReading(VIOLET, 0.2, 0.21))
+    assert [review(light, of) for light, of in zip(lights, (early, late), strict=True)] == lights
+    known.record(LightReading((0.0,) * 4, 0.4, 0.41))
+    assert review(lights[0], early) == lights[0]  # a reading after it agreed
+    assert review(lights[1], late).reason == "light changed by itself"
+    assert review(lights[1], frame(0.45, 5.0, 0.0)).reason == "light changed by itself"  # labelled before it was known
+    unconfirmed = Light(reason="gain had just changed")
+    assert review(unconfirmed, late) is unconfirmed
+
+
 def test_light_needs_time_to_settle():
     known = timeline((VIOLET, 1.0, 1.1), settle_s=0.05)
     assert not known.light_during(1.12, 1.2).confirmed
@@ -218,7 +238,7 @@ def test_three_after_gain_and_two_after_exposure():
     labeller = FrameLabeller(timeline((VIOLET, 0.0, 0.001)), LightSettings())
     labeller.changed_gain(0.1)
     labeller.changed_exposure(0.1)
-    assert labels(labeller, [0.09]) == [""]  # its exposure was over
+    assert labels(labeller, [0.09]) == ["exposure had just changed"]  # delivered late, it says the new exposure
     assert [bool(reason) for reason in labels(labeller, [0.12, 0.14, 0.16, 0.18])] == [True, True, True, False]
 
 

@@ -1,8 +1,10 @@
 """A plan carried out: on time, in the right places, with true light; stopped, paused, failed."""
 
+import errno
 import json
 import statistics
 import threading
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -18,6 +20,7 @@ from app.plan import Estimate, make_plan
 from app.plan_runner import PlanRunner, check_plan_disk, estimate, pixel_size_of
 from app.recording import RunMetadata, open_replay
 from app.recording.ome import read_map
+from app.recording.store import FrameStore
 from app.settings import CameraSettings, LightSettings, Settings
 
 SETTINGS = Settings(camera=CameraSettings(exposure_ms=10), light=LightSettings(intensity=0.5))
@@ -121,6 +124,60 @@ def test_a_failed_plan_keeps_what_it_had(tmp_path):
     assert (result.taken, result.complete) == (3, False)
     assert isinstance(result.error, CameraError) and "unplugged" in result.reason
     assert "unplugged" in entries(result.path)["ended by"]
+
+
+@pytest.mark.parametrize("paused", [False, True])
+def test_a_disk_that_fails_ends_the_plan_without_another_exposure(tmp_path, monkeypatch, paused):
+    clock = ManualClock()
+    stand = Stand(clock)
+
+    append, taken = FrameStore.append, []
+
+    def full(store, pixels):
+        taken.append(pixels)
+        if len(taken) == 3:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return append(store, pixels)
+
+    monkeypatch.setattr(FrameStore, "append", full)
+
+    def tell(progress):
+        if progress.taken == 3 and progress.frame is not None:
+            if paused:
+                runner.pause()
+            else:
+                while runner._recorder.status.error is None:  # on the writer's own thread
+                    time.sleep(0.001)
+
+    plan = plan_of(channels=["405"], time_plan={"interval": 600, "loops": 9})
+    runner = PlanRunner(plan, SETTINGS, stand.snap, clock, tell)
+    result = runner.run(tmp_path, META)
+    assert len(stand.asked) == 3  # the third met the full disk; none came after it
+    assert isinstance(result.error, RecordingError) and "full" in result.reason
+    assert (result.taken, result.complete) == (2, False)
+
+
+def test_a_disk_that_fails_within_a_frame_is_the_reason_and_not_the_frame(tmp_path, monkeypatch):
+    clock = ManualClock()
+
+    def snap(settings, cancelled):
+        if stand.asked:
+            while runner._recorder.status.error is None:
+                time.sleep(0.001)
+        if cancelled():
+            raise DapiscopeError("The snapshot was cancelled before the light went on.")
+        return stand.snap(settings, cancelled)
+
+    def full(*_args):
+        assert len(stand.asked) == 1
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    stand = Stand(clock)
+    monkeypatch.setattr(FrameStore, "append", full)
+    plan = plan_of(channels=["405"], time_plan={"interval": 0, "loops": 9})
+    runner = PlanRunner(plan, SETTINGS, snap, clock)
+    result = runner.run(tmp_path, META)
+    assert len(stand.asked) == 1 and "full" in result.reason
 
 
 def test_a_fault_of_the_program_still_closes_the_file(tmp_path):

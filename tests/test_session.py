@@ -58,8 +58,8 @@ class Watcher:
 
 
 class Bench:
-    def __init__(self, settings):
-        self.session = app.build.make_session(settings)
+    def __init__(self, settings, clock=None):
+        self.session = app.build.make_session(settings, clock)
         self.watch = Watcher(self.session)
 
     @property

@@ -65,6 +65,13 @@ def test_who_was_asleep_himself_blames_no_camera():
     assert watch(shutter, [], 6.0, start_s=4.85)[0]
 
 
+def test_who_is_held_up_again_and_again_blames_the_camera_all_the_same():
+    shutter = armed()
+    watch(shutter, [k * 0.04 for k in range(26)], 1.0)
+    looks = [1.0 + k * 0.3 for k in range(1, 11)]
+    assert [moment for moment in looks if shutter.overdue(moment)] == pytest.approx([1.9], abs=0.31)
+
+
 def test_nothing_is_watched_before_and_after():
     shutter = Shutter()
     assert not shutter.overdue(100.0) and not shutter.frame(100.0)

@@ -2,7 +2,7 @@
 
 The app talks to it over a pipe. When the pipe closes, because the app ended, crashed or was killed, or when the app
 falls silent for longer than the agreed time, the guardian switches the light off and keeps trying until the box
-confirms it. What it cannot cover is a pulled cable: then nobody can reach the box.
+confirms it, whatever the app says meanwhile. What it cannot cover is a pulled cable: then nobody can reach the box.
 
 One line of JSON each way: a request ``{"do": "set", "line": 0, "level": 0.5}``, an answer ``{"reading": …}``,
 ``{"info": …}``, ``{"done": …}`` or ``{"error": "LightError", "text": …}``.
@@ -29,7 +29,7 @@ from app.hardware.base import LightInfo, LightReading, LightSource
 _log = logging.getLogger(__name__)
 
 TRIES, PAUSE_S = 600, 0.5
-"""How often, and how far apart, the guardian tries to switch off after the app is gone."""
+"""How often the guardian tries to switch off after the app is gone, and how far apart any of its tries are."""
 
 START_S, ANSWER_S = 20.0, 15.0
 """Longest waits for a guardian to open the light source, and to answer a request."""
@@ -55,6 +55,9 @@ class Guardian:
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._silence_s: float | None = None
         self._lit = False
+        self._owed = False
+        """The light has to go off and did not confirm it: nothing else is done before it does."""
+        self._problem = ""
         self._stepped_in = False
 
     def stop(self) -> None:
@@ -81,10 +84,11 @@ class Guardian:
     def _serve(self) -> None:
         while True:
             try:
-                line = self._lines.get(timeout=self._silence_s if self._lit else None)
+                line = self._lines.get(timeout=PAUSE_S if self._owed else self._silence_s if self._lit else None)
             except queue.Empty:
-                _log.warning("the app has been silent; switching the light off")
-                self._stepped_in = True
+                if not self._owed:
+                    _log.warning("the app has been silent; switching the light off")
+                    self._stepped_in = self._owed = True
                 self._go_dark(1)
                 continue
             if line is None:
@@ -100,25 +104,47 @@ class Guardian:
 
     def _go_dark(self, tries: int) -> None:
         """Switch off until it is confirmed; a light source that was never lit needs nothing."""
-        for _ in range(tries if self._lit else 0):
+        for attempt in range(tries if self._lit else 0):
+            if attempt:
+                self._clock.sleep(PAUSE_S)
             try:
                 self._light.open()  # again, should the port have died
                 self._light.off()
-            except DapiscopeError as error:
+            except Exception as error:  # noqa: BLE001 - nobody else can switch it off: no mistake may end the tries
+                self._problem = str(error)
                 _log.critical("%s", error)
                 self._light.close()
-                self._clock.sleep(PAUSE_S)
             else:
-                self._lit = False
+                self._lit = self._owed = False
                 return
 
     def _answer(self, line: str) -> dict[str, Any]:
         try:
-            return self._do(json.loads(line))
+            request = json.loads(line)
+            if self._owed:
+                self._settle(request)
+            return self._do(request)
         except DapiscopeError as error:
+            # It may be on, and nobody else will see to it should the app say nothing more.
+            self._owed = self._owed or (self._lit and isinstance(error, LightStuckError | LightGoneError))
             return {"error": type(error).__name__, "text": str(error)}
         except (ValueError, KeyError, TypeError) as error:
             return {"error": "LightError", "text": f"The light's guardian did not understand a request ({error})."}
+
+    def _settle(self, request: dict[str, Any]) -> None:
+        """Try what is owed before `request` is looked at; a light that is asked for on top of it does not come on."""
+        self._go_dark(1)
+        if request["do"] == "close":
+            return  # it has tries of its own
+        if self._owed:
+            said = (
+                self._problem
+                if self._problem.startswith("THE LIGHT")
+                else f"THE LIGHT MAY STILL BE ON: {self._problem}"
+            )
+            raise LightStuckError(said)
+        if request["do"] == "set" and request["line"] is not None:
+            raise LightError("The light's guardian has just switched it off; see why, then switch it on again.")
 
     def _do(self, request: dict[str, Any]) -> dict[str, Any]:
         match request["do"]:

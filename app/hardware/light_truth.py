@@ -19,6 +19,9 @@ HISTORY = 4096
 """Readings remembered; at four a second, a quarter of an hour."""
 
 
+BY_ITSELF = "light changed by itself"
+
+
 def common_window_ms(exposure_ms: float, readout_ms: float) -> float:
     """Return how long all rows are exposed together, in ms; 0 when they never are.
 
@@ -102,8 +105,9 @@ class LightTimeline:
         self._open(now_s, "light was switching")
 
     def lost(self, now_s: float, reason: str) -> None:
-        """Say that the light is not known any more, e.g. after an error; until the next `record`."""
-        self._open(now_s, reason)
+        """Say that the light is not known any more, e.g. after an error, since the last reading; until the next."""
+        last = self.last_reading
+        self._open(now_s if last is None else min(now_s, last.confirmed_s), reason)
 
     def _open(self, now_s: float, reason: str) -> None:
         with self._lock:
@@ -127,7 +131,7 @@ class LightTimeline:
             elif last is None:
                 self._unsure.append(_Unsure(-math.inf, steady_s, "light was not read yet"))
             elif reading.levels != last.levels:
-                self._unsure.append(_Unsure(last.asked_s, steady_s, "light changed by itself"))
+                self._unsure.append(_Unsure(last.asked_s, steady_s, BY_ITSELF))
             self._readings.append(reading)
 
     @property
@@ -169,11 +173,8 @@ class LightTimeline:
                 elif reading.confirmed_s <= start_s:
                     base = reading
                     break
-            for unsure in reversed(self._unsure):
-                if unsure.start_s < end_s and unsure.end_s > start_s:
-                    return Light(reason=unsure.reason)
-                if unsure.end_s <= start_s:
-                    break
+            if reason := self._doubt(start_s, end_s):
+                return Light(reason=reason)
             if base is None:
                 return Light(reason="light was not read before the exposure")
             if after is None and need_after:
@@ -181,6 +182,25 @@ class LightTimeline:
             if after is None and end_s - self._readings[-1].confirmed_s > self._max_age_s:
                 return Light(reason="light was not read back lately")
             return self._name(base.levels)
+
+    def doubt(self, light: Light, start_s: float, end_s: float) -> str:
+        """Return what speaks by now against `light`, confirmed for ``start_s`` … ``end_s``; empty for nothing.
+
+        A frame is labelled before the next reading comes, and only that tells of a box that went dark by itself.
+        """
+        with self._lock:
+            if reason := self._doubt(start_s, end_s):
+                return reason
+            base = next((reading for reading in reversed(self._readings) if reading.confirmed_s <= start_s), None)
+            return "" if base is None or self._name(base.levels) == light else BY_ITSELF
+
+    def _doubt(self, start_s: float, end_s: float) -> str:
+        for unsure in reversed(self._unsure):
+            if unsure.start_s < end_s and unsure.end_s > start_s:
+                return unsure.reason
+            if unsure.end_s <= start_s:
+                break
+        return ""
 
     def _name(self, levels: tuple[float, ...]) -> Light:
         lit = [(line, level) for line, level in enumerate(levels) if level > 0]
@@ -243,9 +263,18 @@ class FrameLabeller:
             return replace(frame, light=Light(reason=f"{skipped} had just changed"))
         return replace(frame, light=self.timeline.light_during(start_s - self._margin_s, end_s + self._margin_s))
 
+    def review(self, light: Light, end_s: float, exposure_ms: float | None, readout_ms: float) -> Light:
+        """Return `light`, with which a frame was labelled, or what has to be said instead by what was read since."""
+        if not light.confirmed or exposure_ms is None:
+            return light
+        start_s, end_s = exposure_interval(end_s, exposure_ms, readout_ms)
+        reason = self.timeline.doubt(light, start_s - self._margin_s, end_s + self._margin_s)
+        return Light(reason=reason) if reason else light
+
     def _skip(self, end_s: float) -> str:
         """Count this frame; return what changed just before it, or an empty text."""
         changed_s = self.timeline.change_before(end_s)
+        found = ""
         with self._lock:
             if changed_s > self._seen_change_s:
                 self._seen_change_s = changed_s
@@ -254,7 +283,8 @@ class FrameLabeller:
                 if end_s > at_s:
                     del self._pending[kind]
                     self._left[kind] = self._counts[kind]
-            found = ""
+                elif self._counts[kind]:
+                    found = kind  # exposed before the change and delivered after it: it says what it did not have
             for kind, left in self._left.items():
                 if left:
                     self._left[kind] = left - 1

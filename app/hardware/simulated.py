@@ -55,6 +55,7 @@ class CameraFaults:
         self._failing = 0
         self.stalled = False
         self.unplugged = False
+        self.pulls = 0
         self.delay_s = 0.0
 
     def fail_next(self, count: int = 1) -> None:
@@ -69,6 +70,7 @@ class CameraFaults:
     def unplug(self) -> None:
         """Pull the cable."""
         self.unplugged = True
+        self.pulls += 1
 
     def replug(self) -> None:
         """Put the cable back; the camera must be opened again."""
@@ -106,6 +108,7 @@ class SimulatedCamera(Camera):
         self._clock = clock or SystemClock()
         self._settings = CameraSettings()
         self._opened = False
+        self._pulls = 0
         self._scene: Scene | None = None
         self._sensor: Sensor | None = None
         self._pool: BufferPool | None = None
@@ -173,9 +176,10 @@ class SimulatedCamera(Camera):
         """
         if self.faults.unplugged:
             raise CameraError(_ABSENT)
-        if self._opened:
+        if self._opened and self._pulls == self.faults.pulls:
             return
-        self._opened = True
+        self.close()
+        self._opened, self._pulls = True, self.faults.pulls
         try:
             self._apply()
         except BaseException:
@@ -396,7 +400,7 @@ class SimulatedCamera(Camera):
         return self._thread is not None and not self._over
 
     def _need_open(self) -> None:
-        if self.faults.unplugged:
+        if self.faults.unplugged or (self._opened and self._pulls != self.faults.pulls):
             raise CameraGoneError(_GONE)
         if not self._opened:
             raise CameraError("The camera is not open; open it first.")

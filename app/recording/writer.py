@@ -8,14 +8,14 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from app.clock import Clock, SystemClock
 from app.errors import RecordingError
-from app.frame import Frame
+from app.frame import Frame, Light
 from app.recording.files import KEEP_FREE_BYTES, disk_error, free_bytes, make_folder, numbered, sync_folder
 from app.recording.finish import RecordingSummary, finish
 from app.recording.journal import Journal, PlaneRecord, journal_path
@@ -24,6 +24,8 @@ from app.recording.store import FrameStore
 from app.recording.tiff import UNFINISHED_HEADER
 
 Failed = Callable[[RecordingError], None]
+Review = Callable[[Light, float, float | None, float], Light]
+"""Takes the light of a frame, and its `exposure_end_s`, `exposure_ms` and `readout_ms`; gives what is known by now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,8 @@ class Recorder:
     sync_every_s : float
         At most this long after it came in (and the disk being fast enough) a frame is acknowledged.
     clock : Clock, optional
+    review : callable, optional
+        See `Review`; asked for every frame when the file is finished.
     """
 
     def __init__(
@@ -86,8 +90,10 @@ class Recorder:
         queue_bytes: int = 512 << 20,
         sync_every_s: float = 0.25,
         clock: Clock | None = None,
+        review: Review | None = None,
     ) -> None:
         self.path = path
+        self._review: Review = review or (lambda light, *_exposure: light)
         self._wish, self._meta, self._failed = path, meta, failed
         self._limit, self._sync_every_s = queue_bytes, sync_every_s
         self._clock: Clock = clock or SystemClock()
@@ -202,6 +208,12 @@ class Recorder:
                 seconds_left=max(0.0, self._free - KEEP_FREE_BYTES) / rate if rate > 0 else None,
                 error=self._error,
             )
+
+    @property
+    def finishing(self) -> tuple[int, int] | None:
+        """Frames (written, acknowledged) so far, while `close` still works; else None. From any thread."""
+        with self._changed:
+            return (len(self._records), self._acknowledged) if self._closing and self._summary is None else None
 
     def close(self, notes: Mapping[str, Any] | None = None) -> RecordingSummary:
         """Write what is queued, finish the file and return what became of it. Idempotent; never raises.
@@ -331,6 +343,10 @@ class Recorder:
             self._failed(error)
         return error is not None
 
+    def _reviewed(self, record: PlaneRecord) -> PlaneRecord:
+        light = self._review(record.light, record.exposure_end_s, record.exposure_ms, record.readout_ms)
+        return record if light is record.light else replace(record, light=light)
+
     def _finish(self) -> None:
         """Make the file whole with the frames that were acknowledged; on failure the journal stays for recovery."""
         records = self._records[: self._acknowledged]
@@ -338,7 +354,7 @@ class Recorder:
         if self._error is not None:
             notes["ended by"] = str(self._error)
         try:
-            finish(self._store, self.path, records, self._meta, notes)
+            finish(self._store, self.path, [self._reviewed(record) for record in records], self._meta, notes)
             self._journal.close()
             journal_path(self.path).unlink(missing_ok=True)
             sync_folder(self.path.parent)
