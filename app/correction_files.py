@@ -19,13 +19,11 @@ from app.errors import BadImageError, UsageError
 from app.frame import Frame, Segmentation
 from app.inference.measure import density_per_mm2, measure
 from app.recording.files import split_name, whole_file
-from app.recording.tables import NUCLEI_COLUMNS, encode_csv, encode_labels, full_labels, nuclei_rows
+from app.recording.tables import NUCLEI_COLUMNS, ORIGIN, encode_csv, encode_labels, full_labels, nuclei_rows
 
 FORMAT = "dapiscope corrections 1"
 MOST_BYTES = 1 << 28
 KINDS = ("add", "remove", "split", "merge")
-ORIGIN = "origin"
-"""Header of the extra column of corrected tables: ``model`` or ``by hand``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from app.errors import UsageError
 from app.frame import Frame, Segmentation, read_only
 from app.inference.measure import density_per_mm2, measure
+from app.recording.tables import BY_HAND
 
 Kind = Literal["add", "remove", "split", "merge"]
 Point = tuple[float, float]
@@ -326,7 +327,7 @@ def corrected_segmentation(base: Segmentation, labels: NDArray[np.int32]) -> tup
     origins: list[str] = []
     for index, number in enumerate(numbers):
         untouched = kept.get(int(number))
-        origins.append("by hand" if untouched is None else "model")
+        origins.append(BY_HAND if untouched is None else "model")
         if untouched is not None:
             nuclei[index] = untouched
             nuclei[index]["label"] = index + 1

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -19,6 +19,7 @@ Exposure = Annotated[float, typer.Option("--exposure-ms", help="Exposure where t
 Gain = Annotated[float, typer.Option("--gain-db", help="Gain where the plan says none, decibels.")]
 Intensity = Annotated[float, typer.Option("--intensity", help="Light intensity where the plan says none, 0 to 1.")]
 PixelSize = Annotated[str | None, typer.Option("--pixel-size-um", metavar="UM|auto", help="µm per pixel.")]
+
 Camera = Annotated[str, typer.Option("--camera", help="sim, pylon or pylon:SERIAL.")]
 Light = Annotated[str, typer.Option("--light", help="sim, a serial port, or a URL such as socket://host:port.")]
 Sample = Annotated[str, typer.Option("--sample", help="Name of the sample, for the files.")]
@@ -89,6 +90,10 @@ def add_commands(cli: typer.Typer, settings_of: SettingsOf, pixel_size: Callable
         frame: Annotated[int, typer.Option("--frame", min=0, help="Which frame of a recording.")] = 0,
         parquet: Annotated[bool, typer.Option("--parquet", help="Also the table as Parquet.")] = False,
         zarr: Annotated[bool, typer.Option("--zarr", help="Also all of it as OME-Zarr.")] = False,
+        nuclei: Annotated[
+            Literal["corrected", "model"] | None,
+            typer.Option("--nuclei", help="Whose nuclei; those corrected by hand, where there are some, if not given."),
+        ] = None,
         pixel_size_um: PixelSize = None,
         model: Annotated[str, typer.Option("--model", help="Model that counts what has no labels yet.")] = "accurate",
     ) -> None:
@@ -98,12 +103,16 @@ def add_commands(cli: typer.Typer, settings_of: SettingsOf, pixel_size: Callable
         from app.inference.overlay import render_overlay, to_8bit
         from app.recording.export import export_all
         from app.recording.files import split_name
+        from app.recording.tables import full_labels
         from app.session_report import load_snapshot
 
-        shot = load_snapshot(path, lambda: make_counter(model), pixel_size_um=size, index=frame)
-        overlay = render_overlay(to_8bit(shot.frame.pixels), shot.found.labels)
+        shot = load_snapshot(path, lambda: make_counter(model), pixel_size_um=size, index=frame, nuclei=nuclei)
+        overlay = render_overlay(to_8bit(shot.frame.pixels), full_labels(shot.found))
         stem = split_name(path.name)[0] + (f"_frame{frame}" if frame else "")
-        files = export_all(out_dir, shot.frame, shot.found, shot.meta, overlay=overlay, stem=stem, parquet=parquet)
+        files = export_all(
+            out_dir, shot.frame, shot.found, shot.meta, overlay=overlay, stem=stem, parquet=parquet,
+            extra={"corrected by hand": shot.told} if shot.told else None, origins=shot.origins,
+        )  # fmt: skip
         made: list[Path | None] = [files.image, files.labels, files.nuclei, files.rois, files.geojson]
         made += [files.overlay, files.parquet]
         if zarr:
@@ -111,7 +120,7 @@ def add_commands(cli: typer.Typer, settings_of: SettingsOf, pixel_size: Callable
 
             made.append(to_zarr(path, out_dir / f"{split_name(path.name)[0]}.ome.zarr"))
         origin = "as saved with it" if shot.from_labels else "found now"
-        say(f"{shot.found.count} nuclei, {origin}")
+        say(f"{shot.found.count} nuclei, {origin}" + (f" ({shot.told})" if shot.told else ""))
         for each in made:
             if each is not None:
                 say(str(each))
