@@ -24,12 +24,13 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 from useq import MDASequence
 
-from app.build import make_bench, make_counter
+from app.build import make_bench, make_counter, make_tracker
 from app.clock import Clock, SystemClock
 from app.errors import BadImageError, LightStuckError, UsageError
 from app.frame import Frame, Segmentation, read_only
 from app.inference.segmenter import Segmenter
 from app.plan import Plan, load_plan, make_plan
+from app.plan_counts import PlanCounts
 from app.plan_runner import PlanProgress, PlanResult, PlanRunner, check_plan_disk, estimate, pixel_size_of
 from app.recording import Replay, RunMetadata, open_replay
 from app.settings import Settings
@@ -153,6 +154,8 @@ class Microscope:
         *,
         told: Callable[[PlanProgress], None] | None = None,
         name: str = "plan.ome.tif",
+        model: str | None = "fast",
+        counted: Callable[[Segmentation], object] = lambda found: None,
     ) -> PlanResult:
         """Carry out a plan into one OME-TIFF in the folder `out`, and return what became of it.
 
@@ -166,6 +169,11 @@ class Microscope:
             and `resume` may be called.
         name : str
             Of the file.
+        model : str or None
+            Counts the frames of channels that show nuclei while the plan runs, into a table beside the file; frames
+            that it has no time for are skipped and told. None does not count.
+        counted : callable, optional
+            Gets every count, on another thread.
 
         Raises
         ------
@@ -175,10 +183,16 @@ class Microscope:
         ready = self.plan(plan)
         folder = Path(out)
         check_plan_disk(folder, estimate(ready, self.settings))
-        meta = RunMetadata.from_settings(self.settings, camera=self.camera, light=self.light)
+        counter = _counter(model) if model is not None else None
+        meta = RunMetadata.from_settings(
+            self.settings, camera=self.camera, light=self.light,
+            model_name=counter.name if counter is not None else "",
+            model_sha256=counter.sha256 if counter is not None else "",
+        )  # fmt: skip
+        counts = _counts(counter, self.settings, counted) if counter is not None else None
         self._runner = PlanRunner(ready, self.settings, self._bench.snap, self._clock, told)
         try:
-            return self._runner.run(folder, meta, name)
+            return self._runner.run(folder, meta, name, counts)
         finally:
             self._runner = None
 
@@ -262,6 +276,13 @@ class Microscope:
 @lru_cache(maxsize=4)
 def _counter(model: str) -> Segmenter:
     return make_counter(model)
+
+
+def _counts(counter: Segmenter, settings: Settings, counted: Callable[[Segmentation], object]) -> PlanCounts:
+    tracker, size = make_tracker(), settings.segmentation.pixel_size_um
+    return PlanCounts(
+        lambda frame: counter.segment(frame, size, tracker=tracker), settings.channels, counter.name, counted
+    )
 
 
 def segment(

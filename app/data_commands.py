@@ -52,6 +52,8 @@ def add_commands(cli: typer.Typer, settings_of: SettingsOf, pixel_size: Callable
         gain_db: Gain = 0.0,
         intensity: Intensity = 0.25,
         pixel_size_um: PixelSize = None,
+        model: Annotated[str, typer.Option("--model", help="Model that counts while the plan runs.")] = "fast",
+        count: Annotated[bool, typer.Option("--count/--no-count", help="Count the nuclei while the plan runs.")] = True,
         sample: Sample = "",
         operator: Operator = "",
         seed: Seed = 1,
@@ -68,7 +70,7 @@ def add_commands(cli: typer.Typer, settings_of: SettingsOf, pixel_size: Callable
         for line in _told_before(loaded, cost):
             say(line)
         if not dry_run:
-            account |= _carry_out(loaded, settings, out_dir, err)
+            account |= _carry_out(loaded, settings, out_dir, err, model if count else None)
         if json_file is not None:
             from app.headless import write_json
 
@@ -79,6 +81,8 @@ def add_commands(cli: typer.Typer, settings_of: SettingsOf, pixel_size: Callable
         say(f"taken    {taken} of {total} frames, the times begun at most {account['late_ms']['worst']:.1f} ms late")
         if account["recording"]:
             say(f"recorded {account['recording']}")
+        if count:
+            say(_told_counts(account["count"]))
         if account["error"]:
             complain(account["error"])
             raise typer.Exit(1)
@@ -154,6 +158,14 @@ def _told_before(loaded: Any, cost: Any) -> list[str]:
     return lines
 
 
+def _told_counts(count: dict[str, Any]) -> str:
+    if not count["frames"] and not count["skipped"]:
+        return "counted  nothing: no frame of a channel that shows nuclei"
+    skipped = f", {count['skipped']} skipped to stay on time" if count["skipped"] else ""
+    last = f", {count['last']} nuclei in the last" if count["last"] is not None else ""
+    return f"counted  {count['frames']} frames{last}{skipped}" + (f": {count['table']}" if count["table"] else "")
+
+
 def _span(seconds: float) -> str:
     if seconds < 100:
         return f"{seconds:.1f} s"
@@ -170,7 +182,7 @@ def _estimate(cost: Any) -> dict[str, Any]:
     }
 
 
-def _carry_out(loaded: Any, settings: Settings, folder: Path, err: Console) -> dict[str, Any]:
+def _carry_out(loaded: Any, settings: Settings, folder: Path, err: Console, model: str | None) -> dict[str, Any]:
     """Run the plan on the parts that `settings` names, and return the account."""
     from app.api import open_microscope
     from app.headless import stop_signals
@@ -181,12 +193,20 @@ def _carry_out(loaded: Any, settings: Settings, folder: Path, err: Console) -> d
         task = bar.add_task("Acquiring", total=len(loaded.frames))
         microscope = open_microscope(settings=settings)
 
+        last: list[int] = []
+
         def told(progress: Any) -> None:
             disk = f", disk full in {_span(progress.disk_left_s)}" if progress.disk_left_s is not None else ""
-            bar.update(task, completed=progress.taken, description=f"{_span(progress.left_s)} left{disk}")
+            nuclei = f", {last[-1]} nuclei" if last else ""
+            bar.update(task, completed=progress.taken, description=f"{_span(progress.left_s)} left{disk}{nuclei}")
+
+        def carry_out() -> Any:
+            return microscope.run_plan(
+                loaded, folder, told=told, model=model, counted=lambda found: last.append(found.count)
+            )
 
         try:
-            result = _watched(microscope, loaded, folder, told, asked)
+            result = _watched(microscope, carry_out, asked)
         finally:
             try:
                 microscope.close()
@@ -203,13 +223,19 @@ def _carry_out(loaded: Any, settings: Settings, folder: Path, err: Console) -> d
         "complete": result.complete,
         "late_ms": {"worst": round(max(late), 3), "mean": round(sum(late) / len(late), 3)},
         "light": {"confirmed_off": confirmed_off},
+        "count": {
+            "frames": result.counted,
+            "skipped": result.skipped,
+            "last": last[-1] if last else None,
+            "table": str(result.counts) if result.counts is not None else None,
+        },
         "recording": str(result.path) if result.taken else None,
         "error": error,
     }
 
 
-def _watched(microscope: Any, loaded: Any, folder: Path, told: Callable[[Any], None], asked: Any) -> Any:
-    """Run the plan, and stop it when a signal asks for the end."""
+def _watched(microscope: Any, carry_out: Callable[[], Any], asked: Any) -> Any:
+    """Run the plan by `carry_out`, and stop it when a signal asks for the end."""
     import threading
 
     done = threading.Event()
@@ -222,7 +248,7 @@ def _watched(microscope: Any, loaded: Any, folder: Path, told: Callable[[Any], N
     watcher = threading.Thread(target=watch, name="app-signals", daemon=True)
     watcher.start()
     try:
-        return microscope.run_plan(loaded, folder, told=told)
+        return carry_out()
     finally:
         done.set()
         watcher.join(5)

@@ -59,6 +59,7 @@ from app.hardware.base import Camera, LightReading, LightSource
 from app.inference.overlay import render_overlay, to_8bit, upscale_labels
 from app.live_path import LivePath, Pace, countable
 from app.plan import Plan
+from app.plan_counts import PlanCounts
 from app.plan_desk import BUSY, PlanDesk, check_room
 from app.plan_runner import PlanResult
 from app.recording import RunMetadata, save_snapshot
@@ -761,7 +762,8 @@ class Session:
             self._begin(State.PLAN)
             self._connect()
             self._meet(*(each.channel.name for each in plan.channels))
-            result = self._plans.run(folder, self._metadata(None))
+            counts = self._plan_counts()
+            result = self._plans.run(folder, self._metadata(self._counter if counts is not None else None), counts)
         finally:
             self._plans.release()
             if self._state is State.PLAN:
@@ -772,6 +774,23 @@ class Session:
             with suppress(DapiscopeError):
                 self._report(partial(_raise, result.error))
         return result
+
+    def _plan_counts(self) -> PlanCounts | None:
+        """Return what counts beside a plan, as live frames are counted; None where counting is off."""
+        if self._loading is not None:
+            self._loading.result()
+        counter = self._counter
+        if counter is None or not self._segmenting:
+            return None
+        self._tracker = self._parts.tracker()
+        clock = self._clock
+        return PlanCounts(
+            self._segment, self._settings.channels, counter.name,
+            told=lambda found: self._publish(
+                ResultReady(found, (clock.monotonic() - found.frame.exposure_end_s) * 1000)
+            ),
+            failed=lambda why: self._publish(Notice("warning", why)),
+        )  # fmt: skip
 
     def _planned_frame(self, frame: Frame) -> None:
         self.last_frame = frame

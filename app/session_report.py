@@ -273,19 +273,31 @@ def _counts_of_snapshots(images: Sequence[_Image], began: float) -> list[CountPo
 
 def _counts_of_runs(folder: Path, runs: Sequence[_Image], began: float) -> list[CountPoint]:
     """Return the counts that were made live; their moments are those of the recorded frames of the same number."""
-    if not runs:
-        return []
-    longest = max(runs, key=lambda image: len(image.moments))
-    moments = dict(zip(longest.indices, longest.moments, strict=True))
-    points = []
-    for path in sorted(folder.glob("counts*.csv")):
-        for row in _rows(path):
-            try:
-                moment = moments.get(int(row["frame"]))
-                if moment is not None:
-                    points.append(CountPoint(moment - began, int(row["count"]), _band(row), not row["flags"]))
-            except (KeyError, ValueError, TypeError):
-                continue
+    plans = {image.path: folder / _plan_counts(image) for image in runs}
+    points = [point for image in runs for point in _points(plans[image.path], image, began)]
+    live = [image for image in runs if "plan" not in image.entries]
+    if live:
+        longest = max(live, key=lambda image: len(image.moments))
+        points += [p for path in sorted(folder.glob("counts*.csv")) for p in _points(path, longest, began)]
+    return points
+
+
+def _plan_counts(image: _Image) -> str:
+    """Return the name of the table of counts that a plan left beside its file; it names the table itself."""
+    told = _json(image.entries.get("nuclei", "{}"), {})
+    name = told.get("table") if isinstance(told, dict) else None
+    return Path(name).name if isinstance(name, str) and name else f"{split_name(image.path.name)[0]}_counts.csv"
+
+
+def _points(table: Path, image: _Image, began: float) -> list[CountPoint]:
+    moments, points = dict(zip(image.indices, image.moments, strict=True)), []
+    for row in _rows(table):
+        try:
+            moment = moments.get(int(row["frame"]))
+            if moment is not None:
+                points.append(CountPoint(moment - began, int(row["count"]), _band(row), not row["flags"]))
+        except (KeyError, ValueError, TypeError):
+            continue
     return points
 
 
@@ -302,7 +314,13 @@ def _losses(images: Sequence[_Image]) -> dict[str, int]:
             value = _json(image.entries.get(key, "0"), 0)
             if isinstance(value, int):
                 losses[title] = losses.get(title, 0) + value
+        counts = _json(image.entries.get("nuclei", "{}"), {})
+        if isinstance(counts, dict) and isinstance(counts.get("skipped"), int) and counts["skipped"]:
+            losses[_SKIPPED] = losses.get(_SKIPPED, 0) + counts["skipped"]
     return losses
+
+
+_SKIPPED = "not counted, so that the plan stayed on time"
 
 
 def _dose(images: Sequence[_Image]) -> dict[str, str]:

@@ -63,9 +63,12 @@ def test_a_dry_run_says_what_it_takes_and_touches_nothing(run, plan_file, tmp_pa
 def test_a_plan_is_carried_out_and_exported_and_reported(run, plan_file, tmp_path):
     out_dir = tmp_path / "out"
     code, out = run("plan", plan_file, "--out", out_dir, "--sample", "U2OS", "--json", tmp_path / "a.json")
-    assert code == 0 and "4 of 4 frames" in out
+    assert code == 0 and "4 of 4 frames" in out and "counted  " in out and "nuclei in the last" in out
     account = json.loads((tmp_path / "a.json").read_text())
     assert account["complete"] and account["light"]["confirmed_off"] and account["error"] is None
+    counts = account["count"]
+    assert counts["frames"] + counts["skipped"] == 2 and counts["last"] > 20  # of both frames at 405 nm
+    assert (out_dir / "plan_counts.csv").read_text().count("\n") == counts["frames"] + 1
     with open_replay(out_dir / "plan.ome.tif") as replay:
         assert [replay.frame(n).light.channel for n in range(4)] == ["633", "405"] * 2
         assert replay.info.meta["sample"] == "U2OS"
@@ -80,6 +83,7 @@ def test_a_plan_is_carried_out_and_exported_and_reported(run, plan_file, tmp_pat
     code, out = run("report", out_dir)
     page = (out_dir / "report.html").read_text()
     assert code == 0 and "U2OS" in page and "plan.ome.tif" in page and "simulated" in page
+    assert "Count over time" in page and f"{counts['frames']} of {counts['frames']}" in page
 
 
 def test_a_plan_that_cannot_be_is_a_usage_error(run, tmp_path):
