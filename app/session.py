@@ -159,6 +159,7 @@ class Session:
         self._light_was_dark = False
         self._closed, self._closer = threading.Event(), threading.current_thread()
         self._tracker: Any = None
+        self._size_elsewhere: PixelSize = None
         self._told: deque[str] = deque(maxlen=8)
         self._loading: Future[None] | None = None
         self.last_frame: Frame | None = None
@@ -290,7 +291,10 @@ class Session:
         return self._command(lambda: self._use_model(name), worker=self._models)
 
     def set_pixel_size(self, pixel_size_um: PixelSize) -> None:
-        """Say how large a pixel is, have it estimated ("auto"), or take the frame's own (None)."""
+        """Say how large a pixel is, have it estimated ("auto"), or take the frame's own (None).
+
+        What is said while a replay is open is said of that file: afterwards, what was in force before is so again.
+        """
         self._update("segmentation", pixel_size_um=pixel_size_um)
         if isinstance(pixel_size_um, float):
             self._replay.remember_scale(pixel_size_um)
@@ -848,7 +852,7 @@ class Session:
             self._stop_live()
             self.finished.clear()
         self._leave_replay()
-        given = self._settings.segmentation.pixel_size_um
+        given = self._size_elsewhere = self._settings.segmentation.pixel_size_um
         size = given if isinstance(given, float) else None
         self._replay.open(path, pixel_size_um=size, hold=hold, speed=speed, use_told=given is None)
         if self._counter is None:
@@ -876,6 +880,7 @@ class Session:
         if not self._replay.active:
             return False
         self._stop_ticker()
+        self._update("segmentation", pixel_size_um=self._size_elsewhere)
         return self._replay.close()
 
     def _stop_ticker(self) -> None:
