@@ -12,6 +12,7 @@
 Everything raises the errors of `app.errors`; leaving the ``with`` block switches the light off and confirms it.
 """
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
@@ -25,8 +26,11 @@ from pydantic import ValidationError
 from useq import MDASequence
 
 from app.build import make_bench, make_counter, make_tracker
+from app.calibration_desk import CalibrationDesk, camera_key
 from app.clock import Clock, SystemClock
 from app.errors import BadImageError, LightStuckError, UsageError
+from app.events import Event, Notice
+from app.flat_field import usual_folder
 from app.frame import Frame, Segmentation, read_only
 from app.inference.segmenter import Segmenter
 from app.plan import Plan, load_plan, make_plan
@@ -34,6 +38,8 @@ from app.plan_counts import PlanCounts
 from app.plan_runner import PlanProgress, PlanResult, PlanRunner, check_plan_disk, estimate, pixel_size_of
 from app.recording import Replay, RunMetadata, open_replay
 from app.settings import Settings
+
+log = logging.getLogger(__name__)
 
 __all__ = ["Microscope", "Recording", "open_microscope", "read_recording", "segment"]
 
@@ -75,15 +81,21 @@ class Microscope:
         self.settings = settings
         self._clock = clock or SystemClock()
         self._bench = make_bench(settings, self._clock)
+        self._calibration = CalibrationDesk(_log, usual_folder(), self._clock)
         self._runner: PlanRunner | None = None
 
     def open(self) -> None:
         """Open what is not open yet. After an error nothing is left open."""
         try:
             self._bench.connect(self.settings)
+            self._meet(self.channels)
         except BaseException:
             self._shut()
             raise
+
+    def _meet(self, channels: tuple[str, ...]) -> None:
+        """Have what was measured on this camera and objective at hand: the pixel, and the flat fields if wanted."""
+        self.settings = self._calibration.meet(camera_key(self._bench.need_camera().info), self.settings, channels)
 
     @property
     def camera(self) -> str:
@@ -134,7 +146,7 @@ class Microscope:
         """
         settings = self._changed(channel, exposure_ms, gain_db, intensity, pixel_format)
         frame = self._bench.snap(settings, lambda: False)
-        return replace(frame, pixel_size_um=pixel_size_of(frame, settings))
+        return self._calibration.correct(replace(frame, pixel_size_um=pixel_size_of(frame, settings)), settings)
 
     def plan(self, plan: Plan | MDASequence | Mapping[str, Any] | Path | str) -> Plan:
         """Return a plan for this microscope from a `useq-schema` sequence, a mapping like one, or a file.
@@ -190,7 +202,8 @@ class Microscope:
             model_sha256=counter.sha256 if counter is not None else "",
         )  # fmt: skip
         counts = _counts(counter, self.settings, counted) if counter is not None else None
-        self._runner = PlanRunner(ready, self.settings, self._bench.snap, self._clock, told)
+        snap = self._calibration.correcting(self._bench.snap, self.settings)
+        self._runner = PlanRunner(ready, self.settings, snap, self._clock, told)
         try:
             return self._runner.run(folder, meta, name, counts)
         finally:
@@ -268,6 +281,11 @@ class Microscope:
         except ValidationError as error:
             first = error.errors()[0]
             raise UsageError(f"{first['loc'][-1]}: {first['msg']}, not {first['input']!r}.") from None
+
+
+def _log(event: Event) -> None:
+    if isinstance(event, Notice):
+        log.warning("%s", event.text)
 
 
 # ---------------------------------------------------------------------- counting

@@ -23,7 +23,7 @@ from typing import Any, Literal, Protocol, TypeVar, cast
 from pydantic import ValidationError
 
 from app.bench import ANSWER_S, Bench
-from app.calibration_desk import FRAMES, CalibrationDesk
+from app.calibration_desk import FRAMES, CalibrationDesk, camera_key
 from app.clock import Clock, SystemClock
 from app.desks import RecordingDesk, ReplayDesk, check_rate, unfinished_notice
 from app.display import Contrast, View
@@ -488,9 +488,7 @@ class Session:
 
     def _meet(self, *channels: str) -> None:
         """Have the calibration of the camera in use at hand before frames come."""
-        info = self._bench.need_camera().info
-        # Every simulated sample has a camera of its own, and all have the same optics.
-        camera = info.model if info.simulated else info.title
+        camera = camera_key(self._bench.need_camera().info)
         self._settings = self._calibration.meet(camera, self._settings, channels)
         self._calibration.tell(self._settings)
 
