@@ -13,13 +13,17 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
+from app.calibration_desk import CalibrationDesk
+from app.clock import SystemClock
 from app.correction_files import Correction, counts_in, load_correction
 from app.corrections import corrected, corrected_segmentation, said
 from app.errors import BadImageError, DapiscopeError, UsageError
+from app.flat_field import usual_folder
 from app.frame import Frame, Segmentation
 from app.images import read_labels
 from app.inference.measure import density_per_mm2, light_flag, measure, quality_flags
 from app.inference.overlay import render_overlay, to_8bit
+from app.inference.scale import seen
 from app.inference.segmenter import Segmenter
 from app.recording import RunMetadata, open_replay
 from app.recording.files import split_name
@@ -82,7 +86,8 @@ def load_snapshot(
         Corrected nuclei were asked for and there are none, or their file is damaged.
     """
     given = pixel_size_um if isinstance(pixel_size_um, float) else None
-    with open_replay(path, pixel_size_um=given) as replay:
+    find_shading = CalibrationDesk(lambda event: None, usual_folder(), SystemClock()).find
+    with open_replay(path, pixel_size_um=given, find_shading=find_shading) as replay:
         if not 0 <= index < replay.length:
             raise BadImageError(f"{path} has {replay.length} frames: choose one from 0 to {replay.length - 1}.")
         frame, meta = replay.frame(index), RunMetadata.from_entries(replay.info.meta)
@@ -133,11 +138,12 @@ def _from_labels(frame: Frame, path: Path, entries: Mapping[str, str]) -> Segmen
     labels = (inverse.reshape(saved.shape) + first).astype(np.int32)
     count = len(numbers) - 1 + first
     size_um = frame.pixel_size_um
-    nuclei = measure(labels, _scores(path, numbers), frame.pixels, pixel_size_um=size_um, white=frame.white)
+    image = seen(frame, 1.0)
+    nuclei = measure(labels, _scores(path, numbers), image, pixel_size_um=size_um, white=frame.white)
     told = _json(entries.get("segmentation", "{}"), {})
     flags = told.get("flags") if isinstance(told, dict) else None
     if not isinstance(flags, list) or told.get("count") != count:
-        flags = [*quality_flags(labels, nuclei, frame.pixels, frame.white), *light_flag(frame)]
+        flags = [*quality_flags(labels, nuclei, image, frame.white), *light_flag(frame)]
     return Segmentation(
         frame=frame,
         labels=labels,
