@@ -12,6 +12,7 @@
 Everything raises the errors of `app.errors`; leaving the ``with`` block switches the light off and confirms it.
 """
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
@@ -24,15 +25,21 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 from useq import MDASequence
 
-from app.build import make_bench, make_counter
+from app.build import make_bench, make_counter, make_tracker
+from app.calibration_desk import CalibrationDesk, camera_key
 from app.clock import Clock, SystemClock
 from app.errors import BadImageError, LightStuckError, UsageError
+from app.events import Event, Notice
+from app.flat_field import usual_folder
 from app.frame import Frame, Segmentation, read_only
 from app.inference.segmenter import Segmenter
 from app.plan import Plan, load_plan, make_plan
+from app.plan_counts import PlanCounts
 from app.plan_runner import PlanProgress, PlanResult, PlanRunner, check_plan_disk, estimate, pixel_size_of
 from app.recording import Replay, RunMetadata, open_replay
 from app.settings import Settings
+
+log = logging.getLogger(__name__)
 
 __all__ = ["Microscope", "Recording", "open_microscope", "read_recording", "segment"]
 
@@ -74,15 +81,21 @@ class Microscope:
         self.settings = settings
         self._clock = clock or SystemClock()
         self._bench = make_bench(settings, self._clock)
+        self._calibration = CalibrationDesk(_log, usual_folder(), self._clock)
         self._runner: PlanRunner | None = None
 
     def open(self) -> None:
         """Open what is not open yet. After an error nothing is left open."""
         try:
             self._bench.connect(self.settings)
+            self._meet(self.channels)
         except BaseException:
             self._shut()
             raise
+
+    def _meet(self, channels: tuple[str, ...]) -> None:
+        """Have what was measured on this camera and objective at hand: the pixel, and the flat fields if wanted."""
+        self.settings = self._calibration.meet(camera_key(self._bench.need_camera().info), self.settings, channels)
 
     @property
     def camera(self) -> str:
@@ -133,7 +146,7 @@ class Microscope:
         """
         settings = self._changed(channel, exposure_ms, gain_db, intensity, pixel_format)
         frame = self._bench.snap(settings, lambda: False)
-        return replace(frame, pixel_size_um=pixel_size_of(frame, settings))
+        return self._calibration.correct(replace(frame, pixel_size_um=pixel_size_of(frame, settings)), settings)
 
     def plan(self, plan: Plan | MDASequence | Mapping[str, Any] | Path | str) -> Plan:
         """Return a plan for this microscope from a `useq-schema` sequence, a mapping like one, or a file.
@@ -153,6 +166,8 @@ class Microscope:
         *,
         told: Callable[[PlanProgress], None] | None = None,
         name: str = "plan.ome.tif",
+        model: str | None = "fast",
+        counted: Callable[[Segmentation], object] = lambda found: None,
     ) -> PlanResult:
         """Carry out a plan into one OME-TIFF in the folder `out`, and return what became of it.
 
@@ -166,6 +181,11 @@ class Microscope:
             and `resume` may be called.
         name : str
             Of the file.
+        model : str or None
+            Counts the frames of channels that show nuclei while the plan runs, into a table beside the file; frames
+            that it has no time for are skipped and told. None does not count.
+        counted : callable, optional
+            Gets every count, on another thread.
 
         Raises
         ------
@@ -175,10 +195,17 @@ class Microscope:
         ready = self.plan(plan)
         folder = Path(out)
         check_plan_disk(folder, estimate(ready, self.settings))
-        meta = RunMetadata.from_settings(self.settings, camera=self.camera, light=self.light)
-        self._runner = PlanRunner(ready, self.settings, self._bench.snap, self._clock, told)
+        counter = _counter(model) if model is not None else None
+        meta = RunMetadata.from_settings(
+            self.settings, camera=self.camera, light=self.light,
+            model_name=counter.name if counter is not None else "",
+            model_sha256=counter.sha256 if counter is not None else "",
+        )  # fmt: skip
+        counts = _counts(counter, self.settings, counted) if counter is not None else None
+        snap = self._calibration.correcting(self._bench.snap, self.settings)
+        self._runner = PlanRunner(ready, self.settings, snap, self._clock, told)
         try:
-            return self._runner.run(folder, meta, name)
+            return self._runner.run(folder, meta, name, counts)
         finally:
             self._runner = None
 
@@ -256,12 +283,24 @@ class Microscope:
             raise UsageError(f"{first['loc'][-1]}: {first['msg']}, not {first['input']!r}.") from None
 
 
+def _log(event: Event) -> None:
+    if isinstance(event, Notice):
+        log.warning("%s", event.text)
+
+
 # ---------------------------------------------------------------------- counting
 
 
 @lru_cache(maxsize=4)
 def _counter(model: str) -> Segmenter:
     return make_counter(model)
+
+
+def _counts(counter: Segmenter, settings: Settings, counted: Callable[[Segmentation], object]) -> PlanCounts:
+    tracker, size = make_tracker(), settings.segmentation.pixel_size_um
+    return PlanCounts(
+        lambda frame: counter.segment(frame, size, tracker=tracker), settings.channels, counter.name, counted
+    )
 
 
 def segment(

@@ -31,7 +31,7 @@ def make_session(settings: Settings, clock: Clock | None = None) -> Session:
     share_the_cores()
     clock = clock or SystemClock()
     parts = _parts(settings, clock)
-    made = Parts(parts.camera, parts.light, make_counter, _tracker, usual_folder())
+    made = Parts(parts.camera, parts.light, make_counter, make_tracker, usual_folder())
     session = Session(settings, made, clock)
     session.subscribe(parts.light_history.listen)
     return session
@@ -84,7 +84,8 @@ def make_counter(name: str) -> "Segmenter":
     return Segmenter(load_model(chosen))
 
 
-def _tracker() -> Any:
+def make_tracker() -> Any:
+    """Return a fresh memory of the nuclei's size, one a stream."""
     from app.inference.scale import ScaleTracker
 
     return ScaleTracker()

@@ -19,6 +19,7 @@ from app.errors import BadImageError, DapiscopeError, LightError, RecordingError
 from app.events import CalibrationEnded, CalibrationMoved, Event, FlatFieldSeen, FlatFieldState, Notice
 from app.flat_field import Conditions, FlatFields, Profile, check_flat, mean_frame
 from app.frame import Frame
+from app.hardware.base import CameraInfo
 from app.recording.files import whole_file
 from app.settings import OpticsSettings, Settings
 from app.shading import Shading, parse_title
@@ -34,6 +35,14 @@ _MEASURED = "pixel-sizes.json"
 Snap = Callable[[Settings, Callable[[], bool]], Frame]
 """Takes one frame under these settings with the light on for it alone; see `app.bench.Bench.snap`."""
 _Key = tuple[str, int, tuple[int, int, int, int] | None]
+
+
+def camera_key(info: CameraInfo) -> str:
+    """Return under which name the calibration of a camera is kept.
+
+    Every simulated sample has a camera of its own, and all have the same optics.
+    """
+    return info.model if info.simulated else info.title
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,14 +18,13 @@ from app.corrections import Edit, Kind, corrected, corrected_segmentation
 from app.errors import BadImageError, UsageError
 from app.frame import Frame, Segmentation
 from app.inference.measure import density_per_mm2, measure
+from app.inference.scale import seen_at
 from app.recording.files import split_name, whole_file
-from app.recording.tables import NUCLEI_COLUMNS, encode_csv, encode_labels, full_labels, nuclei_rows
+from app.recording.tables import NUCLEI_COLUMNS, ORIGIN, encode_csv, encode_labels, full_labels, nuclei_rows
 
 FORMAT = "dapiscope corrections 1"
 MOST_BYTES = 1 << 28
 KINDS = ("add", "remove", "split", "merge")
-ORIGIN = "origin"
-"""Header of the extra column of corrected tables: ``model`` or ``by hand``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,12 +210,8 @@ def _measured(
     flags: tuple[str, ...],
     interval: tuple[int, int] | None,
 ) -> Segmentation:
-    import cv2
-
     size_um = frame.pixel_size_um if scale_source == "estimated" else pixel_size_um
-    image = frame.pixels
-    if image.shape != labels.shape:
-        image = cv2.resize(image, (labels.shape[1], labels.shape[0]), interpolation=cv2.INTER_AREA)
+    image = seen_at(frame, (labels.shape[0], labels.shape[1]))
     nuclei = measure(labels, scores, image, zoom=zoom, pixel_size_um=size_um, white=frame.white)
     density = density_per_mm2(nuclei, frame.shape, size_um)
     return Segmentation(frame, labels, zoom, nuclei, density, pixel_size_um, scale_source, flags, interval)

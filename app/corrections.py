@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from app.errors import UsageError
 from app.frame import Frame, Segmentation, read_only
 from app.inference.measure import density_per_mm2, measure
+from app.inference.scale import seen_at
+from app.recording.tables import BY_HAND
 
 Kind = Literal["add", "remove", "split", "merge"]
 Point = tuple[float, float]
@@ -315,10 +317,7 @@ def corrected_segmentation(base: Segmentation, labels: NDArray[np.int32]) -> tup
     table = np.zeros(int(labels.max(initial=0)) + 1, np.int32)
     table[numbers] = np.arange(1, len(numbers) + 1)
     compact = table[labels]
-    height, width = labels.shape
-    image = base.frame.pixels
-    if image.shape != labels.shape:
-        image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    image = seen_at(base.frame, (labels.shape[0], labels.shape[1]))
     size_um = base.frame.pixel_size_um if base.scale_source == "estimated" else base.pixel_size_um
     scores = np.full(len(numbers), np.nan, np.float32)  # a hand gives none
     nuclei = measure(compact, scores, image, zoom=base.zoom, pixel_size_um=size_um, white=base.frame.white)
@@ -326,7 +325,7 @@ def corrected_segmentation(base: Segmentation, labels: NDArray[np.int32]) -> tup
     origins: list[str] = []
     for index, number in enumerate(numbers):
         untouched = kept.get(int(number))
-        origins.append("by hand" if untouched is None else "model")
+        origins.append(BY_HAND if untouched is None else "model")
         if untouched is not None:
             nuclei[index] = untouched
             nuclei[index]["label"] = index + 1

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -19,6 +19,7 @@ Exposure = Annotated[float, typer.Option("--exposure-ms", help="Exposure where t
 Gain = Annotated[float, typer.Option("--gain-db", help="Gain where the plan says none, decibels.")]
 Intensity = Annotated[float, typer.Option("--intensity", help="Light intensity where the plan says none, 0 to 1.")]
 PixelSize = Annotated[str | None, typer.Option("--pixel-size-um", metavar="UM|auto", help="µm per pixel.")]
+
 Camera = Annotated[str, typer.Option("--camera", help="sim, pylon or pylon:SERIAL.")]
 Light = Annotated[str, typer.Option("--light", help="sim, a serial port, or a URL such as socket://host:port.")]
 Sample = Annotated[str, typer.Option("--sample", help="Name of the sample, for the files.")]
@@ -51,6 +52,8 @@ def add_commands(cli: typer.Typer, settings_of: SettingsOf, pixel_size: Callable
         gain_db: Gain = 0.0,
         intensity: Intensity = 0.25,
         pixel_size_um: PixelSize = None,
+        model: Annotated[str, typer.Option("--model", help="Model that counts while the plan runs.")] = "fast",
+        count: Annotated[bool, typer.Option("--count/--no-count", help="Count the nuclei while the plan runs.")] = True,
         sample: Sample = "",
         operator: Operator = "",
         seed: Seed = 1,
@@ -67,7 +70,7 @@ def add_commands(cli: typer.Typer, settings_of: SettingsOf, pixel_size: Callable
         for line in _told_before(loaded, cost):
             say(line)
         if not dry_run:
-            account |= _carry_out(loaded, settings, out_dir, err)
+            account |= _carry_out(loaded, settings, out_dir, err, model if count else None)
         if json_file is not None:
             from app.headless import write_json
 
@@ -78,6 +81,8 @@ def add_commands(cli: typer.Typer, settings_of: SettingsOf, pixel_size: Callable
         say(f"taken    {taken} of {total} frames, the times begun at most {account['late_ms']['worst']:.1f} ms late")
         if account["recording"]:
             say(f"recorded {account['recording']}")
+        if count:
+            say(_told_counts(account["count"]))
         if account["error"]:
             complain(account["error"])
             raise typer.Exit(1)
@@ -89,6 +94,10 @@ def add_commands(cli: typer.Typer, settings_of: SettingsOf, pixel_size: Callable
         frame: Annotated[int, typer.Option("--frame", min=0, help="Which frame of a recording.")] = 0,
         parquet: Annotated[bool, typer.Option("--parquet", help="Also the table as Parquet.")] = False,
         zarr: Annotated[bool, typer.Option("--zarr", help="Also all of it as OME-Zarr.")] = False,
+        nuclei: Annotated[
+            Literal["corrected", "model"] | None,
+            typer.Option("--nuclei", help="Whose nuclei; those corrected by hand, where there are some, if not given."),
+        ] = None,
         pixel_size_um: PixelSize = None,
         model: Annotated[str, typer.Option("--model", help="Model that counts what has no labels yet.")] = "accurate",
     ) -> None:
@@ -98,12 +107,16 @@ def add_commands(cli: typer.Typer, settings_of: SettingsOf, pixel_size: Callable
         from app.inference.overlay import render_overlay, to_8bit
         from app.recording.export import export_all
         from app.recording.files import split_name
+        from app.recording.tables import full_labels
         from app.session_report import load_snapshot
 
-        shot = load_snapshot(path, lambda: make_counter(model), pixel_size_um=size, index=frame)
-        overlay = render_overlay(to_8bit(shot.frame.pixels), shot.found.labels)
+        shot = load_snapshot(path, lambda: make_counter(model), pixel_size_um=size, index=frame, nuclei=nuclei)
+        overlay = render_overlay(to_8bit(shot.frame.pixels), full_labels(shot.found))
         stem = split_name(path.name)[0] + (f"_frame{frame}" if frame else "")
-        files = export_all(out_dir, shot.frame, shot.found, shot.meta, overlay=overlay, stem=stem, parquet=parquet)
+        files = export_all(
+            out_dir, shot.frame, shot.found, shot.meta, overlay=overlay, stem=stem, parquet=parquet,
+            extra={"corrected by hand": shot.told} if shot.told else None, origins=shot.origins,
+        )  # fmt: skip
         made: list[Path | None] = [files.image, files.labels, files.nuclei, files.rois, files.geojson]
         made += [files.overlay, files.parquet]
         if zarr:
@@ -111,7 +124,7 @@ def add_commands(cli: typer.Typer, settings_of: SettingsOf, pixel_size: Callable
 
             made.append(to_zarr(path, out_dir / f"{split_name(path.name)[0]}.ome.zarr"))
         origin = "as saved with it" if shot.from_labels else "found now"
-        say(f"{shot.found.count} nuclei, {origin}")
+        say(f"{shot.found.count} nuclei, {origin}" + (f" ({shot.told})" if shot.told else ""))
         for each in made:
             if each is not None:
                 say(str(each))
@@ -145,6 +158,14 @@ def _told_before(loaded: Any, cost: Any) -> list[str]:
     return lines
 
 
+def _told_counts(count: dict[str, Any]) -> str:
+    if not count["frames"] and not count["skipped"]:
+        return "counted  nothing: no frame of a channel that shows nuclei"
+    skipped = f", {count['skipped']} skipped to stay on time" if count["skipped"] else ""
+    last = f", {count['last']} nuclei in the last" if count["last"] is not None else ""
+    return f"counted  {count['frames']} frames{last}{skipped}" + (f": {count['table']}" if count["table"] else "")
+
+
 def _span(seconds: float) -> str:
     if seconds < 100:
         return f"{seconds:.1f} s"
@@ -161,7 +182,7 @@ def _estimate(cost: Any) -> dict[str, Any]:
     }
 
 
-def _carry_out(loaded: Any, settings: Settings, folder: Path, err: Console) -> dict[str, Any]:
+def _carry_out(loaded: Any, settings: Settings, folder: Path, err: Console, model: str | None) -> dict[str, Any]:
     """Run the plan on the parts that `settings` names, and return the account."""
     from app.api import open_microscope
     from app.headless import stop_signals
@@ -172,12 +193,20 @@ def _carry_out(loaded: Any, settings: Settings, folder: Path, err: Console) -> d
         task = bar.add_task("Acquiring", total=len(loaded.frames))
         microscope = open_microscope(settings=settings)
 
+        last: list[int] = []
+
         def told(progress: Any) -> None:
             disk = f", disk full in {_span(progress.disk_left_s)}" if progress.disk_left_s is not None else ""
-            bar.update(task, completed=progress.taken, description=f"{_span(progress.left_s)} left{disk}")
+            nuclei = f", {last[-1]} nuclei" if last else ""
+            bar.update(task, completed=progress.taken, description=f"{_span(progress.left_s)} left{disk}{nuclei}")
+
+        def carry_out() -> Any:
+            return microscope.run_plan(
+                loaded, folder, told=told, model=model, counted=lambda found: last.append(found.count)
+            )
 
         try:
-            result = _watched(microscope, loaded, folder, told, asked)
+            result = _watched(microscope, carry_out, asked)
         finally:
             try:
                 microscope.close()
@@ -194,13 +223,19 @@ def _carry_out(loaded: Any, settings: Settings, folder: Path, err: Console) -> d
         "complete": result.complete,
         "late_ms": {"worst": round(max(late), 3), "mean": round(sum(late) / len(late), 3)},
         "light": {"confirmed_off": confirmed_off},
+        "count": {
+            "frames": result.counted,
+            "skipped": result.skipped,
+            "last": last[-1] if last else None,
+            "table": str(result.counts) if result.counts is not None else None,
+        },
         "recording": str(result.path) if result.taken else None,
         "error": error,
     }
 
 
-def _watched(microscope: Any, loaded: Any, folder: Path, told: Callable[[Any], None], asked: Any) -> Any:
-    """Run the plan, and stop it when a signal asks for the end."""
+def _watched(microscope: Any, carry_out: Callable[[], Any], asked: Any) -> Any:
+    """Run the plan by `carry_out`, and stop it when a signal asks for the end."""
     import threading
 
     done = threading.Event()
@@ -213,7 +248,7 @@ def _watched(microscope: Any, loaded: Any, folder: Path, told: Callable[[Any], N
     watcher = threading.Thread(target=watch, name="app-signals", daemon=True)
     watcher.start()
     try:
-        return microscope.run_plan(loaded, folder, told=told)
+        return carry_out()
     finally:
         done.set()
         watcher.join(5)

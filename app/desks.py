@@ -166,8 +166,7 @@ class ReplayDesk:
             find_shading=self._find_shading,
         )
         self._replay.set_speed(speed)
-        info = self._replay.info
-        self._simulated = RunMetadata.from_entries(info.meta).simulated if info.kind == "recording" else ()
+        self._simulated = RunMetadata.from_entries(self._replay.info.meta).simulated  # others' files say nothing of it
 
     def remember_scale(self, pixel_size_um: float) -> None:
         """Keep what was just told of the file that is open, if it does not say its own."""

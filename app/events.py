@@ -164,7 +164,8 @@ class PlanMoved:
     """The plan that runs has `taken` of its `total` frames, or was paused or went on.
 
     `deviation_ms` is how much later than planned the last frame began; `left_s` is estimated; `disk_left_s` is until
-    the disk is full at the rate so far, None where that is not known.
+    the disk is full at the rate so far, None where that is not known. Of the frames that show nuclei, `counted` were
+    counted by now, and `skipped` left out so that the plan stays on time.
     """
 
     taken: int
@@ -174,11 +175,16 @@ class PlanMoved:
     left_s: float
     disk_left_s: float | None
     paused: bool
+    counted: int = 0
+    skipped: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class PlanEnded:
-    """A plan ended; `path` exists if a frame was `taken`, and `reason` says why it is not `complete`."""
+    """A plan ended; `path` exists if a frame was `taken`, and `reason` says why it is not `complete`.
+
+    `counted` and `skipped` are as for `PlanMoved`.
+    """
 
     path: Path
     taken: int
@@ -186,6 +192,8 @@ class PlanEnded:
     complete: bool
     reason: str
     unconfirmed: int
+    counted: int = 0
+    skipped: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from app.errors import RefusedError
 from app.events import Event, PlanEnded, PlanMoved
 from app.frame import Frame
 from app.plan import Plan
+from app.plan_counts import PlanCounts
 from app.plan_runner import PlanProgress, PlanResult, PlanRunner, Snap, check_plan_disk, estimate
 from app.recording import RunMetadata
 from app.settings import Settings
@@ -56,15 +57,18 @@ class PlanDesk:
         if (runner := self._runner) is not None:
             runner.abandon()
 
-    def run(self, folder: Path, meta: RunMetadata) -> PlanResult:
+    def run(self, folder: Path, meta: RunMetadata, counts: PlanCounts | None = None) -> PlanResult:
         """Carry out the claimed plan on this thread, into a new file in `folder`; see `PlanRunner.run`."""
         runner = self._runner
         if runner is None:
             raise RefusedError("The plan was given up before it began; start it again.", "plan")
-        result = runner.run(folder, meta)
+        result = runner.run(folder, meta, counts=counts)
         self._publish(
-            PlanEnded(result.path, result.taken, result.total, result.complete, result.reason, result.unconfirmed)
-        )
+            PlanEnded(
+                result.path, result.taken, result.total, result.complete, result.reason, result.unconfirmed,
+                result.counted, result.skipped,
+            )
+        )  # fmt: skip
         return result
 
     def release(self) -> None:
@@ -90,8 +94,11 @@ class PlanDesk:
         if at.frame is not None:
             self._seen(at.frame)
         self._publish(
-            PlanMoved(at.taken, at.total, at.deviation_ms, at.elapsed_s, at.left_s, at.disk_left_s, at.paused)
-        )
+            PlanMoved(
+                at.taken, at.total, at.deviation_ms, at.elapsed_s, at.left_s, at.disk_left_s, at.paused,
+                at.counted, at.skipped,
+            )
+        )  # fmt: skip
 
 
 def check_room(plan: Plan, settings: Settings, folder: Path) -> None:

@@ -15,6 +15,7 @@ from app.clock import Clock
 from app.errors import DapiscopeError, LightHeldError, RecordingError
 from app.frame import Frame
 from app.plan import Estimate, Plan, PlannedFrame
+from app.plan_counts import PlanCounts
 from app.recording import Recorder, RunMetadata, check_disk
 from app.settings import Settings
 
@@ -44,6 +45,8 @@ class PlanProgress:
     disk_left_s : float or None
         Until the disk is full at the rate so far.
     paused : bool
+    counted, skipped : int
+        Frames whose nuclei were counted by now, and those left out to stay on time.
     """
 
     taken: int
@@ -54,6 +57,8 @@ class PlanProgress:
     left_s: float
     disk_left_s: float | None
     paused: bool
+    counted: int = 0
+    skipped: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +80,10 @@ class PlanResult:
         How much later than planned each frame began.
     unconfirmed : int
         Frames whose light could not be confirmed; they are in the file and say so.
+    counts : Path or None
+        The table of counts beside the file.
+    counted, skipped : int
+        Frames whose nuclei were counted, and those left out to stay on time.
     """
 
     path: Path
@@ -85,6 +94,9 @@ class PlanResult:
     error: DapiscopeError | None
     deviation_ms: tuple[float, ...]
     unconfirmed: int
+    counts: Path | None = None
+    counted: int = 0
+    skipped: int = 0
 
 
 def estimate(plan: Plan, settings: Settings) -> Estimate:
@@ -129,6 +141,7 @@ class PlanRunner:
         self._told = told or (lambda progress: None)
         self._stop, self._paused = threading.Event(), threading.Event()
         self._why = ""
+        self._counts: PlanCounts | None = None
         self._log = _Log()
         self._zero_s = 0.0
         self._recorder: Recorder | None = None
@@ -161,7 +174,9 @@ class PlanRunner:
         """True between `pause` and `resume`."""
         return self._paused.is_set()
 
-    def run(self, folder: Path, meta: RunMetadata, name: str = "plan.ome.tif") -> PlanResult:
+    def run(
+        self, folder: Path, meta: RunMetadata, name: str = "plan.ome.tif", counts: PlanCounts | None = None
+    ) -> PlanResult:
         """Carry out the plan on this thread and return what became of it.
 
         Parameters
@@ -171,6 +186,8 @@ class PlanRunner:
         meta : RunMetadata
         name : str
             Of the file; an existing one is never touched: -2, -3… is appended.
+        counts : PlanCounts, optional
+            Counts the frames beside the plan; without it none is counted.
 
         Raises
         ------
@@ -179,6 +196,9 @@ class PlanRunner:
         """
         recorder = self._recorder = Recorder(folder / name, meta)
         recorder.start()
+        if counts is not None:
+            counts.start(recorder.path)
+        self._counts = counts
         error: DapiscopeError | None = None
         try:
             self._run(recorder)
@@ -200,6 +220,7 @@ class PlanRunner:
         return PlanResult(
             summary.path, summary.frames, total, complete, reason, error,
             tuple(self._log.deviation_ms), self._log.unconfirmed,
+            *((counts.table, counts.counted, counts.skipped) if counts is not None else ()),
         )  # fmt: skip
 
     # ------------------------------------------------------------------ one frame after the other
@@ -220,6 +241,8 @@ class PlanRunner:
                 raise recorder.status.error or RecordingError("The file was closed while the plan ran: start it again.")
             channel = self._plan.channels[planned.place[1]]
             self._log.note(channel.channel.name, channel.intensity, lit_s, deviation_ms, frame)
+            if self._counts is not None:
+                self._counts.offer(frame, planned.place[0])
             self._tell(recorder, frame, deviation_ms)
 
     def _take(self, planned: PlannedFrame, recorder: Recorder) -> Frame:
@@ -274,11 +297,16 @@ class PlanRunner:
             timetable_s = self._zero_s + self._plan.frames[-1].due_s - self._clock.monotonic()
             left_s = max(timetable_s, self._log.busy_s / max(taken, 1) * (total - taken))
         disk_left_s = recorder.status.seconds_left
+        counts = self._counts
         self._told(
-            PlanProgress(taken, total, frame, deviation_ms, elapsed_s, left_s, disk_left_s, self._paused.is_set())
-        )
+            PlanProgress(
+                taken, total, frame, deviation_ms, elapsed_s, left_s, disk_left_s, self._paused.is_set(),
+                *((counts.counted, counts.skipped) if counts is not None else ()),
+            )
+        )  # fmt: skip
 
     def _notes(self, reason: str) -> dict[str, Any]:
+        """Return what the file tells of the run, which is over: it is dark, and the last count may take its time."""
         log = self._log
         notes: dict[str, Any] = {
             "complete": not reason,
@@ -299,6 +327,9 @@ class PlanRunner:
             notes["pauses"] = [{"after frame": taken, "seconds": round(length, 3)} for taken, length in log.pauses]
         if reason:
             notes["ended by"] = reason
+        if self._counts is not None:
+            self._counts.finish()
+            notes["nuclei"] = dict(self._counts.notes())
         return notes
 
 

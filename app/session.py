@@ -22,7 +22,7 @@ from typing import Any, Literal, Protocol, TypeVar, cast
 from pydantic import ValidationError
 
 from app.bench import ANSWER_S, Bench
-from app.calibration_desk import FRAMES, CalibrationDesk
+from app.calibration_desk import FRAMES, CalibrationDesk, camera_key
 from app.clock import Clock, SystemClock
 from app.desks import RecordingDesk, ReplayDesk, check_rate, unfinished_notice
 from app.display import Contrast, View
@@ -58,6 +58,7 @@ from app.inference.overlay import render_overlay, to_8bit, upscale_labels
 from app.live_path import LivePath, Pace, countable
 from app.pipeline import Ticker
 from app.plan import Plan
+from app.plan_counts import PlanCounts
 from app.plan_desk import BUSY, PlanDesk, check_room
 from app.plan_runner import PlanResult
 from app.recording import RunMetadata, save_snapshot
@@ -166,6 +167,7 @@ class Session:
         self._light_was_dark = False
         self._closed, self._closer = threading.Event(), threading.current_thread()
         self._tracker: Any = None
+        self._size_elsewhere: PixelSize = None
         self._told: deque[str] = deque(maxlen=8)
         self._loading: Future[None] | None = None
         self.last_frame: Frame | None = None
@@ -295,7 +297,10 @@ class Session:
         return self._command(lambda: self._use_model(name), worker=self._models)
 
     def set_pixel_size(self, pixel_size_um: PixelSize) -> None:
-        """Say how large a pixel is, have it estimated ("auto"), or take the frame's own (None)."""
+        """Say how large a pixel is, have it estimated ("auto"), or take the frame's own (None).
+
+        What is said while a replay is open is said of that file: afterwards, what was in force before is so again.
+        """
         self._update("segmentation", pixel_size_um=pixel_size_um)
         if isinstance(pixel_size_um, float):
             self._replay.remember_scale(pixel_size_um)
@@ -534,9 +539,7 @@ class Session:
 
     def _meet(self, *channels: str) -> None:
         """Have the calibration of the camera in use at hand before frames come."""
-        info = self._bench.need_camera().info
-        # Every simulated sample has a camera of its own, and all have the same optics.
-        camera = info.model if info.simulated else info.title
+        camera = camera_key(self._bench.need_camera().info)
         self._settings = self._calibration.meet(camera, self._settings, channels)
         self._calibration.tell(self._settings)
 
@@ -813,7 +816,8 @@ class Session:
             self._begin(State.PLAN)
             self._connect()
             self._meet(*(each.channel.name for each in plan.channels))
-            result = self._plans.run(folder, self._metadata(None))
+            counts = self._plan_counts()
+            result = self._plans.run(folder, self._metadata(self._counter if counts is not None else None), counts)
         finally:
             self._plans.release()
             if self._state is State.PLAN:
@@ -824,6 +828,23 @@ class Session:
             with suppress(DapiscopeError):
                 self._report(partial(_raise, result.error))
         return result
+
+    def _plan_counts(self) -> PlanCounts | None:
+        """Return what counts beside a plan, as live frames are counted; None where counting is off."""
+        if self._loading is not None:
+            self._loading.result()
+        counter = self._counter
+        if counter is None or not self._segmenting:
+            return None
+        self._tracker = self._parts.tracker()
+        clock = self._clock
+        return PlanCounts(
+            self._segment, self._settings.channels, counter.name,
+            told=lambda found: self._publish(
+                ResultReady(found, (clock.monotonic() - found.frame.exposure_end_s) * 1000)
+            ),
+            failed=lambda why: self._publish(Notice("warning", why)),
+        )  # fmt: skip
 
     def _planned_frame(self, frame: Frame) -> None:
         self.last_frame = frame
@@ -883,7 +904,7 @@ class Session:
             self._stop_live()
             self.finished.clear()
         self._leave_replay()
-        given = self._settings.segmentation.pixel_size_um
+        given = self._size_elsewhere = self._settings.segmentation.pixel_size_um
         size = given if isinstance(given, float) else None
         self._replay.open(path, pixel_size_um=size, hold=hold, speed=speed, use_told=given is None)
         if self._counter is None:
@@ -911,6 +932,7 @@ class Session:
         if not self._replay.active:
             return False
         self._stop_ticker()
+        self._update("segmentation", pixel_size_um=self._size_elsewhere)
         return self._replay.close()
 
     def _stop_ticker(self) -> None:

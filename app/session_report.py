@@ -13,13 +13,17 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from app.correction_files import counts_in
-from app.corrections import said
+from app.calibration_desk import CalibrationDesk
+from app.clock import SystemClock
+from app.correction_files import Correction, counts_in, load_correction
+from app.corrections import corrected, corrected_segmentation, said
 from app.errors import BadImageError, DapiscopeError, UsageError
+from app.flat_field import usual_folder
 from app.frame import Frame, Segmentation
 from app.images import read_labels
 from app.inference.measure import density_per_mm2, light_flag, measure, quality_flags
 from app.inference.overlay import render_overlay, to_8bit
+from app.inference.scale import seen
 from app.inference.segmenter import Segmenter
 from app.recording import RunMetadata, open_replay
 from app.recording.files import split_name
@@ -40,6 +44,13 @@ class Snapshot:
     meta: RunMetadata
     from_labels: bool
     """True when the labels saved beside the image were taken, False when it was segmented now."""
+    told: str = ""
+    """Both counts, and which one `found` is, where a hand corrected the model's answer."""
+    origins: tuple[str, ...] = ()
+    """Who found each nucleus of a corrected answer, ``"model"`` or ``"by hand"``."""
+
+
+Nuclei = Literal["corrected", "model"]
 
 
 def load_snapshot(
@@ -48,8 +59,11 @@ def load_snapshot(
     *,
     pixel_size_um: float | Literal["auto"] | None = None,
     index: int = 0,
+    nuclei: Nuclei | None = None,
 ) -> Snapshot:
     """Return an image and its nuclei: those saved beside it where there are some, else those the model finds.
+
+    Where a hand corrected them, the corrected ones are taken.
 
     Parameters
     ----------
@@ -61,29 +75,58 @@ def load_snapshot(
         See `app.inference.segmenter.Segmenter.segment`; anything but None has the image segmented anew.
     index : int
         Of the frame.
+    nuclei : "corrected", "model" or None
+        Whose nuclei; None takes the corrected ones where there are some.
 
     Raises
     ------
     BadImageError
         It cannot be read, or has no such frame.
+    UsageError
+        Corrected nuclei were asked for and there are none, or their file is damaged.
     """
     given = pixel_size_um if isinstance(pixel_size_um, float) else None
-    with open_replay(path, pixel_size_um=given) as replay:
+    find_shading = CalibrationDesk(lambda event: None, usual_folder(), SystemClock()).find
+    with open_replay(path, pixel_size_um=given, find_shading=find_shading) as replay:
         if not 0 <= index < replay.length:
             raise BadImageError(f"{path} has {replay.length} frames: choose one from 0 to {replay.length - 1}.")
         frame, meta = replay.frame(index), RunMetadata.from_entries(replay.info.meta)
         entries = replay.info.meta
+    picture = Path(frame.source) if frame.source else path  # of a folder, the file
+    correction = load_correction(picture, frame)
+    if nuclei == "corrected" and correction is None:
+        raise UsageError(f"No nucleus of {picture.name} was corrected by hand: correct it in the window first.")
+    if nuclei == "corrected" and pixel_size_um is not None:
+        raise UsageError("What was corrected keeps the scale it was counted at: leave --pixel-size-um out.")
+    if correction is not None and pixel_size_um is None:
+        return _corrected_snapshot(frame, correction, meta, nuclei or "corrected")
     labels = path.with_name(f"{split_name(path.name)[0]}_labels.tif")
     if pixel_size_um is None and index == 0 and path.is_file() and labels.exists():
         return Snapshot(frame, _from_labels(frame, labels, entries), meta, True)
     model = counter()
     found = model.segment(frame, pixel_size_um, exact=True)
-    return Snapshot(frame, found, _with_model(meta, model), False)
+    unused = "the corrections made by hand were not used: they belong to the model's answer at another scale"
+    return Snapshot(
+        frame, found, _with_model(meta, model.name, model.sha256), False, unused if correction is not None else ""
+    )
 
 
-def _with_model(meta: RunMetadata, model: Segmenter) -> RunMetadata:
-    plain = meta.to_json() | {"model_name": model.name, "model_sha256": model.sha256}
-    return RunMetadata.from_json(plain)
+def _corrected_snapshot(frame: Frame, correction: Correction, meta: RunMetadata, nuclei: Nuclei) -> Snapshot:
+    base = correction.base
+    found, origins = corrected_segmentation(base, corrected(base.labels, correction.edits, base.zoom))
+    told = f"{said(base.count, found.count, correction.edits)}; these are the {_WHOSE[nuclei]}"
+    if correction.model_name:
+        meta = _with_model(meta, correction.model_name, correction.model_sha256)
+    if nuclei == "model":
+        return Snapshot(frame, base, meta, True, told)
+    return Snapshot(frame, found, meta, True, told, origins)
+
+
+_WHOSE: Mapping[Nuclei, str] = {"corrected": "corrected ones", "model": "model's"}
+
+
+def _with_model(meta: RunMetadata, name: str, sha256: str) -> RunMetadata:
+    return RunMetadata.from_json(meta.to_json() | {"model_name": name, "model_sha256": sha256})
 
 
 def _from_labels(frame: Frame, path: Path, entries: Mapping[str, str]) -> Segmentation:
@@ -95,11 +138,12 @@ def _from_labels(frame: Frame, path: Path, entries: Mapping[str, str]) -> Segmen
     labels = (inverse.reshape(saved.shape) + first).astype(np.int32)
     count = len(numbers) - 1 + first
     size_um = frame.pixel_size_um
-    nuclei = measure(labels, _scores(path, numbers), frame.pixels, pixel_size_um=size_um, white=frame.white)
+    image = seen(frame, 1.0)
+    nuclei = measure(labels, _scores(path, numbers), image, pixel_size_um=size_um, white=frame.white)
     told = _json(entries.get("segmentation", "{}"), {})
     flags = told.get("flags") if isinstance(told, dict) else None
     if not isinstance(flags, list) or told.get("count") != count:
-        flags = [*quality_flags(labels, nuclei, frame.pixels, frame.white), *light_flag(frame)]
+        flags = [*quality_flags(labels, nuclei, image, frame.white), *light_flag(frame)]
     return Segmentation(
         frame=frame,
         labels=labels,
@@ -235,19 +279,31 @@ def _counts_of_snapshots(images: Sequence[_Image], began: float) -> list[CountPo
 
 def _counts_of_runs(folder: Path, runs: Sequence[_Image], began: float) -> list[CountPoint]:
     """Return the counts that were made live; their moments are those of the recorded frames of the same number."""
-    if not runs:
-        return []
-    longest = max(runs, key=lambda image: len(image.moments))
-    moments = dict(zip(longest.indices, longest.moments, strict=True))
-    points = []
-    for path in sorted(folder.glob("counts*.csv")):
-        for row in _rows(path):
-            try:
-                moment = moments.get(int(row["frame"]))
-                if moment is not None:
-                    points.append(CountPoint(moment - began, int(row["count"]), _band(row), not row["flags"]))
-            except (KeyError, ValueError, TypeError):
-                continue
+    plans = {image.path: folder / _plan_counts(image) for image in runs}
+    points = [point for image in runs for point in _points(plans[image.path], image, began)]
+    live = [image for image in runs if "plan" not in image.entries]
+    if live:
+        longest = max(live, key=lambda image: len(image.moments))
+        points += [p for path in sorted(folder.glob("counts*.csv")) for p in _points(path, longest, began)]
+    return points
+
+
+def _plan_counts(image: _Image) -> str:
+    """Return the name of the table of counts that a plan left beside its file; it names the table itself."""
+    told = _json(image.entries.get("nuclei", "{}"), {})
+    name = told.get("table") if isinstance(told, dict) else None
+    return Path(name).name if isinstance(name, str) and name else f"{split_name(image.path.name)[0]}_counts.csv"
+
+
+def _points(table: Path, image: _Image, began: float) -> list[CountPoint]:
+    moments, points = dict(zip(image.indices, image.moments, strict=True)), []
+    for row in _rows(table):
+        try:
+            moment = moments.get(int(row["frame"]))
+            if moment is not None:
+                points.append(CountPoint(moment - began, int(row["count"]), _band(row), not row["flags"]))
+        except (KeyError, ValueError, TypeError):
+            continue
     return points
 
 
@@ -264,7 +320,13 @@ def _losses(images: Sequence[_Image]) -> dict[str, int]:
             value = _json(image.entries.get(key, "0"), 0)
             if isinstance(value, int):
                 losses[title] = losses.get(title, 0) + value
+        counts = _json(image.entries.get("nuclei", "{}"), {})
+        if isinstance(counts, dict) and isinstance(counts.get("skipped"), int) and counts["skipped"]:
+            losses[_SKIPPED] = losses.get(_SKIPPED, 0) + counts["skipped"]
     return losses
+
+
+_SKIPPED = "not counted, so that the plan stayed on time"
 
 
 def _dose(images: Sequence[_Image]) -> dict[str, str]:
@@ -309,13 +371,22 @@ def _pictures(folder: Path, images: Sequence[_Image]) -> Iterator[tuple[str, NDA
         moment = datetime.fromtimestamp(image.moments[-1], UTC)
         light = image.last.light.channel if image.last.light.confirmed else "light not confirmed"
         small = _small(to_8bit(image.last.pixels))
-        labels = folder / f"{stem}_labels.tif"
         caption = f"{image.path.name}, {light or 'dark'}, {moment:%H:%M:%S} UTC"
         try:
-            drawn = render_overlay(small, read_labels(labels)) if labels.exists() else None
-        except BadImageError:
+            labels, by_hand = _drawn_labels(image, folder / f"{stem}_labels.tif")
+            drawn = None if labels is None else render_overlay(small, labels)
+            caption += ", corrected by hand" if by_hand else ""
+        except (BadImageError, UsageError):
             drawn = None
         yield caption, np.repeat(small[..., None], 3, axis=-1) if drawn is None else drawn
+
+
+def _drawn_labels(image: _Image, saved: Path) -> tuple[NDArray[np.int32] | None, bool]:
+    """Return the nuclei to be drawn into the picture of `image`, and whether a hand corrected them."""
+    correction = load_correction(image.path, image.last)
+    if correction is not None:
+        return corrected(correction.base.labels, correction.edits, correction.base.zoom), True
+    return (read_labels(saved) if saved.exists() else None), False
 
 
 def _small(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -7,9 +7,13 @@ import cv2
 import numpy as np
 import pytest
 
+import app.api
 from app.api import open_microscope, read_recording, segment
+from app.calibration_desk import CalibrationDesk, camera_key
+from app.clock import SystemClock
 from app.errors import BadImageError, UsageError
 from app.settings import CameraSettings, Settings
+from app.shading import parse_title
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 SMALL = Settings(camera=CameraSettings(roi=(0, 0, 960, 540)))
@@ -36,6 +40,25 @@ def test_a_snapshot_has_its_light_confirmed(microscope):
     dark = microscope.snap(intensity=0)
     assert dark.light.channel is None and dark.pixels.mean() < frame.pixels.mean()
     assert "simul" in microscope.camera and "simul" in microscope.light
+
+
+def test_what_was_calibrated_on_this_microscope_holds_here_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(app.api, "usual_folder", lambda: tmp_path / "calibration")
+    slide = Settings(camera=CameraSettings(roi=(0, 0, 960, 540), exposure_ms=5), seed=0)
+    with open_microscope(settings=slide) as opened:
+        desk = CalibrationDesk(lambda event: None, tmp_path / "calibration", SystemClock())
+        desk.meet(camera_key(opened._bench.need_camera().info), slide)
+        desk.take(opened._bench.snap, slide, "405", 2, lambda: False)
+        desk.measured(slide.optics, 0.125)
+        assert opened.snap("405").pixel_size_um == pytest.approx(0.1)  # of what was known when it was opened
+    with open_microscope(settings=slide.model_copy(update={"flat_field": True})) as opened:
+        frame = opened.snap("405")
+        assert frame.pixel_size_um == 0.125 and frame.shading is not None
+        assert opened.snap("488").shading is None
+        result = opened.run_plan({"channels": ["405"]}, tmp_path, model=None)
+    with read_recording(result.path) as recording:
+        assert recording.info.pixel_size_um == pytest.approx(0.125)
+        assert parse_title(recording._replay._sequence.flat_field_of(0))[0] == frame.shading.name
 
 
 def test_what_cannot_be_asked_for_is_said(microscope):

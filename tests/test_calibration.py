@@ -1,14 +1,19 @@
 """Scale, dark signal and flat field, on images whose truth is known."""
 
+import re
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
+import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.calibration import scale_from_micrometer
 from app.errors import BadImageError, UsageError
 from app.flat_field import Profile, mean_frame
+from app.frame import Frame
 
 
 def ruler(period, angle_deg=0.0, width=0.2, shape=(480, 640), dark=True, noise=3.0, seed=0):
@@ -143,3 +148,18 @@ def test_a_damaged_profile_is_one_sentence(tmp_path_factory, stored, data):
         Profile.load(path)
     except BadImageError as error:
         assert "take a new one" in str(error)
+
+
+def test_what_the_documentation_shows_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    tifffile.imwrite("micrometer.tif", ruler(40), photometric="minisblack")
+    text = (Path(__file__).parents[1] / "docs" / "calibration.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert len(blocks) == 2
+    exec(blocks[0], {})
+    assert float(capsys.readouterr().out.split()[0]) == pytest.approx(0.25, rel=0.004)
+    dark = [np.full((64, 96), 60, np.uint16)] * 2
+    names = {"dark_frames": dark, "flat_frames": [each + 2000 for each in dark], "path": tmp_path / "405.npz"}
+    frame = Frame(np.full((64, 96), 1060, np.uint16), 0, 0.0, 0.0, 15.0, 0.0, "Mono12", 0.1)
+    exec(blocks[1], shown := {**names, "frame": frame})
+    assert (shown["corrected"] == 1000).all()

@@ -25,6 +25,7 @@ from app.errors import UsageError
 from app.frame import read_only
 from app.recording import RunMetadata, save_snapshot
 from app.session_report import report_of
+from app.shading import Shading
 
 SQUARE = ((300.0, 50.0), (360.0, 50.0), (360.0, 110.0), (300.0, 110.0))
 INTO_ONE, INTO_TWO = (130.0, 130.0), (440.0, 340.0)
@@ -168,6 +169,17 @@ def test_a_nucleus_is_split_at_its_neck():
 
 def test_both_counts_are_said():
     assert said(55, 57, [edit("add", *SQUARE)]) == "55 by the model, 57 corrected by hand (Ada)"
+
+
+def test_what_a_hand_added_is_measured_as_the_model_measures_without_the_shading(tmp_path):
+    shading = Shading("n", "ab" * 32, np.zeros((480, 640), np.uint16), np.full((4, 4), 2, np.float32), 255)
+    base = make_result(replace(make_frame(), shading=shading))
+    found, origins = corrected_segmentation(base, corrected(base.labels, [edit("add", *SQUARE)], base.zoom))
+    assert origins[2] == "by hand" and found.nuclei["mean_intensity"][2] == pytest.approx(40)  # of 20 on the sensor
+    picture = tmp_path / "a.tif"
+    save_corrections(picture, Correction(base, (edit("add", *SQUARE),)))
+    again = load_correction(picture, base.frame)
+    assert again.base.nuclei["mean_intensity"][1] == pytest.approx(253, abs=1)  # of 127, not quite saturated
 
 
 # --- files -----------------------------------------------------------------------------------------------------------

@@ -1,21 +1,27 @@
 """The commands plan, export and report, as a user types them."""
 
+import csv
 import json
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import imagecodecs
 import numpy as np
 import pytest
 import roifile
 import tifffile
+from gui_fake_session import make_frame, make_result
 from typer.testing import CliRunner
 
 from app.__main__ import cli
+from app.correction_files import Correction, save_corrections
+from app.corrections import Edit
 from app.errors import BadImageError, DapiscopeError, UsageError
 from app.frame import Frame, Light
-from app.recording import Recorder, RunMetadata, open_replay
+from app.recording import Recorder, RunMetadata, open_replay, save_snapshot
+from app.recording.ome import read_map
 from app.session_report import report_of
 from app.settings import Settings
 
@@ -57,9 +63,12 @@ def test_a_dry_run_says_what_it_takes_and_touches_nothing(run, plan_file, tmp_pa
 def test_a_plan_is_carried_out_and_exported_and_reported(run, plan_file, tmp_path):
     out_dir = tmp_path / "out"
     code, out = run("plan", plan_file, "--out", out_dir, "--sample", "U2OS", "--json", tmp_path / "a.json")
-    assert code == 0 and "4 of 4 frames" in out
+    assert code == 0 and "4 of 4 frames" in out and "counted  " in out and "nuclei in the last" in out
     account = json.loads((tmp_path / "a.json").read_text())
     assert account["complete"] and account["light"]["confirmed_off"] and account["error"] is None
+    counts = account["count"]
+    assert counts["frames"] + counts["skipped"] == 2 and counts["last"] > 20  # of both frames at 405 nm
+    assert (out_dir / "plan_counts.csv").read_text().count("\n") == counts["frames"] + 1
     with open_replay(out_dir / "plan.ome.tif") as replay:
         assert [replay.frame(n).light.channel for n in range(4)] == ["633", "405"] * 2
         assert replay.info.meta["sample"] == "U2OS"
@@ -74,6 +83,7 @@ def test_a_plan_is_carried_out_and_exported_and_reported(run, plan_file, tmp_pat
     code, out = run("report", out_dir)
     page = (out_dir / "report.html").read_text()
     assert code == 0 and "U2OS" in page and "plan.ome.tif" in page and "simulated" in page
+    assert "Count over time" in page and f"{counts['frames']} of {counts['frames']}" in page
 
 
 def test_a_plan_that_cannot_be_is_a_usage_error(run, tmp_path):
@@ -124,6 +134,91 @@ def test_a_snapshot_is_exported_as_it_was_saved(run, tmp_path):
         "export", shots / "snapshot.ome.tif", "--out", exported, "--pixel-size-um", "0.1", "--model", "fast"
     )
     assert code == 0 and "found now" in out
+
+
+@pytest.fixture
+def corrected_shot(tmp_path):
+    """A snapshot of two squares, of which a hand removed one, split the other, and added a third; at half scale."""
+    frame = replace(make_frame(), source="", light=Light("405", 0.25, True, ""))
+    base = make_result(frame)
+    picture = save_snapshot(tmp_path / "shots", frame, base, RunMetadata()).image
+    with open_replay(picture) as replay:
+        base = replace(base, frame=replay.frame(0))
+    square = ((300.0, 50.0), (360.0, 50.0), (360.0, 110.0), (300.0, 110.0))
+    edits = [("add", square), ("remove", ((130.0, 130.0),)), ("split", ((440.0, 280.0), (440.0, 400.0)))]
+    save_corrections(picture, Correction(base, tuple(Edit(k, p, "Ada", 1.7e9) for k, p in edits), "fast", "ab" * 32))
+    return picture
+
+
+def read_export(folder, stem="snapshot"):
+    """Return label image, table, ROIs, objects, overlay and the image's own notes."""
+    with (folder / f"{stem}_nuclei.csv").open(newline="") as file:
+        table = list(csv.DictReader(file))
+    with tifffile.TiffFile(folder / f"{stem}.ome.tif") as tif:
+        notes = read_map(tif.ome_metadata)
+    return (
+        tifffile.imread(folder / f"{stem}_labels.tif"),
+        table,
+        roifile.roiread(folder / f"{stem}_rois.zip"),
+        json.loads((folder / f"{stem}.geojson").read_text())["features"],
+        imagecodecs.png_decode((folder / f"{stem}_overlay.png").read_bytes()),
+        notes,
+    )
+
+
+def test_corrected_nuclei_are_exported_in_every_form(run, corrected_shot, tmp_path):
+    code, out = run("export", corrected_shot, "--out", tmp_path / "out")
+    assert code == 0 and "3 nuclei" in out and "2 by the model, 3 corrected by hand (Ada)" in out
+    assert "these are the corrected ones" in " ".join(out.split())
+    labels, table, rois, objects, overlay, notes = read_export(tmp_path / "out")
+    by_hand = tifffile.imread(corrected_shot.with_name("snapshot_corrected_labels.tif"))
+    np.testing.assert_array_equal(labels, by_hand)
+    assert labels.max() == 3 and labels[130, 130] == 0 and labels[80, 330] > 0
+    assert [row["origin"] for row in table] == ["by hand"] * 3
+    assert len(rois) == len(objects) == 3 and all(roi.name.endswith("-by-hand") for roi in rois)
+    assert [each["properties"]["metadata"] for each in objects] == [{"origin": "by hand"}] * 3
+    for number, row in enumerate(table, start=1):
+        assert float(row["area_px"]) == (labels == number).sum()
+    assert not np.array_equal(overlay[80, 300], overlay[80, 250]) and overlay.shape == (480, 640, 3)
+    assert json.loads(notes["segmentation"])["count"] == 3 and notes["model sha256"] == "ab" * 32
+    assert "2 by the model, 3 corrected" in notes["corrected by hand"]
+
+
+def test_the_model_s_own_nuclei_can_be_had_too(run, corrected_shot, tmp_path):
+    code, out = run("export", corrected_shot, "--out", tmp_path / "out", "--nuclei", "model")
+    assert code == 0 and "2 nuclei" in out and "3 corrected by hand (Ada)" in " ".join(out.split())
+    assert "these are the model's" in " ".join(out.split())
+    labels, table, rois, objects, _, notes = read_export(tmp_path / "out")
+    assert labels.max() == len(table) == len(rois) == len(objects) == 2 and "origin" not in table[0]
+    assert labels[130, 130] > 0 and json.loads(notes["segmentation"])["count"] == 2
+    assert "model's" in notes["corrected by hand"]
+
+
+def test_corrected_nuclei_go_to_parquet_and_the_report(run, corrected_shot, tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+    assert run("export", corrected_shot, "--out", tmp_path / "out", "--parquet")[0] == 0
+    table = parquet.read_table(tmp_path / "out" / "snapshot_nuclei.parquet")
+    assert table.column("origin").to_pylist() == ["by hand"] * 3 and str(table.schema.field("score").type) == "double"
+
+
+def test_the_report_draws_what_a_hand_corrected(corrected_shot):
+    report = report_of(corrected_shot.parent)
+    ((caption, picture),) = report.pictures
+    assert "corrected by hand" in caption and report.corrected == {
+        corrected_shot.name: "2 by the model, 3 corrected by hand"
+    }
+    assert np.ptp(picture[130, 95:105].astype(int), axis=-1).max() == 0  # the removed one has no outline
+
+
+def test_what_was_corrected_is_not_exported_at_another_scale(run, corrected_shot, tmp_path):
+    with pytest.raises(UsageError, match="pixel-size-um"):
+        run("export", corrected_shot, "--out", tmp_path, "--nuclei", "corrected", "--pixel-size-um", "0.2")
+    code, out = run("export", corrected_shot, "--out", tmp_path, "--pixel-size-um", "0.2", "--model", "fast")
+    assert code == 0 and "corrections made by hand were not used" in " ".join(out.split())
+    plain = corrected_shot.with_name("plain.png")
+    plain.write_bytes(imagecodecs.png_encode(np.zeros((80, 90), np.uint8)))
+    with pytest.raises(UsageError, match="correct it in the window"):
+        run("export", plain, "--out", tmp_path, "--nuclei", "corrected")
 
 
 def test_any_image_is_exported(run, tmp_path):

@@ -9,6 +9,7 @@ import tifffile
 from test_session import Watcher
 
 import app.build
+import app.session_report
 from app.calibration_desk import CalibrationDesk
 from app.clock import SystemClock
 from app.display import Contrast, View, render
@@ -25,9 +26,10 @@ from app.events import (
     State,
 )
 from app.flat_field import Conditions, FlatFields, Profile
-from app.frame import Frame, Light, read_only
+from app.frame import NUCLEUS_DTYPE, Frame, Light, Segmentation, read_only
 from app.inference.scale import seen
-from app.recording import open_replay
+from app.recording import RunMetadata, open_replay, save_snapshot
+from app.session_report import load_snapshot
 from app.settings import CameraSettings, Settings
 from app.shading import parse_title
 
@@ -155,6 +157,23 @@ def test_regions_within_the_flat_field_are_corrected_and_others_are_not():
     assert binned.shading((100, 100, 768, 432), 2).shape == SHAPE
     assert binned.shading((200, 200, 100, 80), 2).title.endswith(" 50,50,50,40")
     assert binned.shading((0, 0, 100, 80), 2) is None and binned.shading(None, 2) is None
+
+
+def test_an_exported_snapshot_is_measured_as_it_was_counted(tmp_path, monkeypatch):
+    monkeypatch.setattr(app.session_report, "usual_folder", lambda: tmp_path)
+    fields = FlatFields(tmp_path)
+    fields.keep(profile(CONDITIONS), np.asarray(2000 * shade() + 60, np.float32))
+    shading = fields.read(fields.newest("405", CONDITIONS)).whole()
+    pixels = np.clip(np.rint(2000 * shade() + 60), 0, 4095).astype(np.uint16)
+    labels = np.zeros(SHAPE, np.int32)
+    labels[:20, :20], labels[100:120, 180:200] = 1, 2
+    shot = frame(pixels, shading, "Mono12")
+    result = Segmentation(shot, labels, (1.0, 1.0), np.zeros(2, NUCLEUS_DTYPE), None, 0.1, "metadata")
+    path = save_snapshot(tmp_path / "shots", shot, result, RunMetadata()).image
+    found = load_snapshot(path, lambda: None).found
+    corner, middle = found.nuclei["mean_intensity"]
+    assert pixels[:20, :20].mean() < 0.9 * pixels[100:120, 180:200].mean()
+    assert corner == pytest.approx(middle, rel=0.02)
 
 
 # ---------------------------------------------------------------------- the desk, without devices

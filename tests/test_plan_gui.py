@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 import tifffile
-from gui_fake_session import FakeSession
+from gui_fake_session import FakeSession, make_frame, make_result
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PySide6.QtCore import QPoint, QSettings, Qt
@@ -234,11 +234,28 @@ def test_while_a_plan_runs_the_page_shows_how_far_it_is_and_the_keys_hold_it(qtb
     assert session.asked("resume_plan") == [()]
     click(page.stop)
     assert session.asked("stop_plan") == [()]
-    session.publish(
-        PlanEnded(window.folder / "plan.ome.tif", 12, 80, False, "The plan was stopped.", 0), StateChanged(State.IDLE)
-    )
+    ended = PlanEnded(window.folder / "plan.ome.tif", 12, 80, False, "The plan was stopped.", 0, 11, 1)
+    session.publish(ended, StateChanged(State.IDLE))
     qtbot.waitUntil(page.start.isVisible)
-    assert any("12 / 80" in n.text and "stopped" in n.text for _, n in window.messages.notices)
+    (said,) = (n.text for _, n in window.messages.notices if "12 / 80" in n.text)
+    assert "stopped" in said and "11 counted, 1 skipped to stay on time" in said
+
+
+def test_the_nuclei_of_a_plan_are_shown_while_it_runs(qtbot, window, session, page):
+    session.publish(StateChanged(State.PLAN), PlanMoved(1, 80, 0.4, 24.0, 95.0, None, False))
+    qtbot.waitUntil(lambda: page.bar.value() == 1)
+    frame = make_frame()
+    session.show(frame)
+    session.count(make_result(frame))
+    session.publish(PlanMoved(2, 80, 0.4, 24.0, 95.0, None, False, 1))
+    qtbot.waitUntil(lambda: "1 counted" in page.rest.text())
+    qtbot.waitUntil(lambda: window.counts.big.text == "2")
+    qtbot.waitUntil(lambda: window.viewer.result is not None)
+    assert window.viewer.result.frame is frame
+    # Pictures of the next time point, an hour later, do not wear the outlines of this one.
+    later = session.show(replace(make_frame(index=3), exposure_end_s=frame.exposure_end_s + 3600))
+    qtbot.waitUntil(lambda: window.viewer.frame is later)
+    assert window.viewer.result is None
 
 
 def test_holding_without_a_plan_says_so(qtbot, window, session):

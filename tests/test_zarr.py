@@ -3,13 +3,17 @@
 import json
 import shutil
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from app.clock import SystemClock
+from app.desks import ReplayDesk
 from app.errors import BadImageError, RecordingError, UsageError
 from app.frame import Frame, Light
 from app.recording import Recorder, RunMetadata, open_replay
+from app.recording.told_scales import ToldScales
 from app.settings import Settings
 
 zarr = pytest.importorskip("zarr", reason="the extra zarr is not installed")
@@ -71,6 +75,31 @@ def test_a_recorded_plan_is_converted_with_its_channels(tmp_path):
     with open_replay(path) as replay:
         assert [frame.light.channel for frame in replay.frames()] == ["405", "488"] * 3
     assert to_zarr(tmp_path / "r.ome.tif", tmp_path / "r.ome.zarr").name == "r-2.ome.zarr"
+
+
+def test_what_a_recording_says_of_its_run_goes_along(tmp_path):
+    meta = replace(META, sample="U2OS", operator="Ada", light="LED4 (simulated)", model_name="fast")
+    recorder = Recorder(tmp_path / "r.ome.tif", meta)
+    recorder.start()
+    for number, channel in enumerate(("488", "405")):
+        recorder.put(make_frame(number, channel), (0, number))
+    source = recorder.close({"complete": False, "ended by": "It was stopped.", "dose": {"channels": {}}}).path
+    once = to_zarr(source, tmp_path / "a.ome.zarr")
+    for path in (once, to_zarr(once, tmp_path / "b.ome.zarr")):
+        with open_replay(path) as replay:
+            entries = replay.info.meta
+            assert RunMetadata.from_entries(entries) == replace(meta, channels=META.channels)
+            assert (entries["complete"], entries["ended by"]) == ("false", "It was stopped.")
+            assert [replay.frame(n).light.channel for n in range(2)] == ["488", "405"]
+        image = json.loads((path / "zarr.json").read_text())["attributes"]["ome"]
+        assert [channel["label"] for channel in image["omero"]["channels"]] == ["488", "405"]
+    # A replay says what was simulated.
+    told = []
+    desk = ReplayDesk(told.append, SystemClock(), ToldScales(tmp_path / "scales.json"))
+    desk.open(once, pixel_size_um=None, hold=True, speed=None)
+    desk.tell()
+    desk.close()
+    assert told[-1].simulated == ("camera", "light")
 
 
 def test_images_of_other_writers_are_read(tmp_path):

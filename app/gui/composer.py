@@ -20,6 +20,8 @@ from app.gui.overlay_paint import OverlayStyle, Rgb, paint_overlay
 
 OVERLAY_MAX_LAG = 30
 """Frames after which a result is too old to be drawn over a newer picture (the sample or the light has changed)."""
+OVERLAY_MAX_AGE_S = 2.0
+"""And seconds, where frames are rare: those of a plan may lie an hour apart."""
 
 _SATURATED: Rgb = (255, 60, 220)
 _DARK: Rgb = (40, 90, 255)
@@ -76,6 +78,7 @@ def matches(frame: Frame, result: Segmentation | None) -> bool:
         and result.frame.source == frame.source
         and result.frame.name == frame.name
         and 0 <= lag <= OVERLAY_MAX_LAG
+        and frame.exposure_end_s - result.frame.exposure_end_s <= OVERLAY_MAX_AGE_S
     )
 
 

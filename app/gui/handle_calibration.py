@@ -1,7 +1,9 @@
 """The operator's actions on calibration: the switch, taking a flat field, measuring the size of a pixel."""
 
+from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 from app.calibration import MicrometerScale, scale_from_micrometer
 from app.calibration_desk import FRAMES
@@ -19,6 +21,16 @@ if TYPE_CHECKING:
 _BUSY = (State.STARTING, State.STOPPING, State.SNAPPING, State.PLAN, State.CLOSED, State.FAILED)
 
 
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """What a picture of a micrometer gave, and whose picture it was."""
+
+    scale: MicrometerScale
+    file: str
+    """The file it is from; empty for the microscope's own."""
+    binning: int
+
+
 class CalibrationActions:
     """Each public method is one action of the table, what a button of the page does, or takes an event."""
 
@@ -27,7 +39,7 @@ class CalibrationActions:
         self.page: CalibrationPage | None = None
         self.seen = FlatFieldSeen(window.session.settings.flat_field, {})
         self._runs = False
-        self._found: tuple[Frame, MicrometerScale] | None = None
+        self._found: _Measured | None = None
         if window.store.flag("flat_field", False) and not self.seen.on:
             window.session.set_flat_field(True)
 
@@ -96,8 +108,17 @@ class CalibrationActions:
 
     def follow_state(self, state: State) -> None:
         """Let the button say whether a flat field can be taken now."""
+        if self._runs and state is not State.SNAPPING:  # it ended without a word: something else failed
+            self._runs = False
+            if self.page is not None:
+                self.page.show_idle(False)
         if self.page is not None and not self._runs:
             self.page.take.setEnabled(state not in _BUSY)
+
+    @property
+    def runs(self) -> bool:
+        """True while a flat field is taken."""
+        return self._runs
 
     def badge(self) -> Badge | None:
         """Return what is to be said on the picture: that shading was taken out, or that there is nothing to do so."""
@@ -127,44 +148,69 @@ class CalibrationActions:
         page.measure.setEnabled(False)
         page.show_found(tr("Measuring…"), "muted", usable=False)
 
+        file, binning = self._file_of(frame), self._binning_of(frame)
+
         def done(found: Any) -> None:
             if isinstance(found, DapiscopeError):
                 page.show_found(str(found), "warning", usable=False)
             elif isinstance(found, BaseException):
                 raise found
             else:
-                self._found = (frame, found)
-                page.show_found(self._words(frame, found), "good", usable=True)
+                self._found = _Measured(found, file, binning)
+                page.show_found(self._words(self._found), "good", usable=True)
 
         self.w.bridge.off_thread(lambda: scale_from_micrometer(frame.pixels, division_um), done)
 
-    def _words(self, frame: Frame, found: MicrometerScale) -> str:
+    def _words(self, found: _Measured) -> str:
+        scale = found.scale
         text = (
-            f"{number(found.pixel_size_um, 4)} µm {tr('per pixel')}, {tr('good to')} "
-            f"{number(max(found.error_percent, 0.1), 1)} %; {tr('one division is')} {number(found.period_px, 1)} px."
+            f"{number(scale.pixel_size_um, 4)} µm {tr('per pixel')}, {tr('good to')} "
+            f"{number(max(scale.error_percent, 0.1), 1)} %; {tr('one division is')} {number(scale.period_px, 1)} px."
         )
-        if not self._of_file(frame):
-            optics = self.w.session.settings.optics.model_copy(update={"measured_pixel_um": None})
-            nominal = optics.pixel_size_um(self.w.session.settings.camera.binning)
-            text += f" {tr('That is')} {number(100 * (found.pixel_size_um / nominal - 1), 1)} % "
-            text += tr("from what objective, tube and binning say.")
-        return text
+        if found.file:
+            return f"{text} {tr('It is for this file')}: {Path(found.file).name}"
+        optics = self.w.session.settings.optics.model_copy(update={"measured_pixel_um": None})
+        off = 100 * (scale.pixel_size_um / optics.pixel_size_um(found.binning) - 1)
+        than = (
+            tr("more than objective, tube and binning say.")
+            if off >= 0
+            else tr("less than objective, tube and binning say.")
+        )
+        return f"{text} {tr('That is')} {number(abs(off), 1)} % {than}"
 
-    def _of_file(self, frame: Frame) -> bool:
-        return self.w.session.state is State.REPLAYING or bool(frame.name)
+    def _file_of(self, frame: Frame) -> str:
+        if self.w.session.state is State.REPLAYING or frame.name:
+            return frame.source or frame.name
+        return ""
+
+    def _binning_of(self, frame: Frame) -> int:
+        """Return how the picture was binned: it may be older than the present setting."""
+        settings = self.w.session.settings
+        if frame.pixel_size_um is None or isinstance(settings.segmentation.pixel_size_um, float):
+            return settings.camera.binning
+        return max(round(frame.pixel_size_um / settings.optics.pixel_size_um()), 1)
 
     def use_measured(self) -> None:
         """Take the measured size: for the file that is open, or for the microscope's own frames from now on."""
-        if self._found is None or self.page is None:
+        found, page, frame = self._found, self.page, self.w.viewer.frame
+        if found is None or page is None:
             return
-        frame, found = self._found
-        if self._of_file(frame):
-            self.w.session.set_pixel_size(found.pixel_size_um)
-            self.page.show_found(tr("In use for the file that is open."), "good", usable=False)
+        if found.file and (frame is None or self._file_of(frame) != found.file):
+            page.show_found(tr("That picture is no longer open: open it, and measure again."), "warning", usable=False)
+        elif found.file:
+            self.give_pixel_size(found.scale.pixel_size_um)
+            page.show_found(tr("In use for the file that is open."), "good", usable=False)
         else:
-            binning = self.w.session.settings.camera.binning
-            self.w.session.set_measured_pixel(found.pixel_size_um / binning)
-            self.page.show_found(tr("In use, and kept for this camera and objective."), "good", usable=False)
+            if self.w.session.state is not State.REPLAYING:
+                self.give_pixel_size(None)  # one that was given would go before the measured one
+            self.w.session.set_measured_pixel(found.scale.pixel_size_um / found.binning)
+            page.show_found(tr("In use, and kept for this camera and objective."), "good", usable=False)
+
+    def give_pixel_size(self, size: float | Literal["auto"] | None) -> None:
+        """Set the pixel size that pictures are taken to have; None takes their own."""
+        self.w.session.set_pixel_size(size)
+        self.w.segmentation.show_pixel_size(size)
+        self._refresh()
 
     # --- what is in force ------------------------------------------------------------------------------------------
 
@@ -179,6 +225,8 @@ class CalibrationActions:
         measured = optics.measured_pixel_um is not None
         source = tr("measured on a stage micrometer") if measured else nominal
         text = f"{size}: {source} · {tr('binning')} {binning}×{binning}"
+        if isinstance(given := self.w.session.settings.segmentation.pixel_size_um, float):
+            text = f"{number(given, 4)} µm {tr('per pixel')}: {tr('given')}"
         self.w.camera.show_scale(text)
         if self.page is None:
             return
@@ -188,6 +236,8 @@ class CalibrationActions:
         self.follow_state(self.w.session.state)
 
     def _line(self, kept: FlatFieldState | None) -> ChannelLine:
+        if kept is None and not self.seen.camera:
+            return ChannelLine(tr("known once the camera is open: start live"), "muted")
         if kept is None:
             return ChannelLine(tr("no flat field yet for this camera, objective and binning"), "muted")
         taken = datetime.fromtimestamp(kept.unix_time_s).strftime("%Y-%m-%d %H:%M")

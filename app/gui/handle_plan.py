@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QFileDialog
 
 from app.errors import DapiscopeError, UsageError
 from app.events import Notice, PlanEnded, PlanMoved, State
-from app.gui.panels.plan_page import PlanPage
+from app.gui.panels.plan_page import PlanPage, counted_words
 from app.gui.plan_form import PlanForm, empty_form, form_of, sequence_of
 from app.gui.text import duration, number, tr
 from app.settings import Settings
@@ -198,6 +198,8 @@ class PlanActions:
         frames = f"{number(event.taken)} / {number(event.total)} {tr('frames')}"
         if event.unconfirmed:
             frames += f", {number(event.unconfirmed)} {tr('with light not confirmed')}"
+        if event.counted or event.skipped:
+            frames += f", {counted_words(event)}"
         if event.complete:
             notice = Notice("warning" if event.unconfirmed else "info", f"{tr('Plan complete')}: {frames}")
         else:

@@ -27,8 +27,10 @@ class ViewActions:
     # --- contrast --------------------------------------------------------------------------------------------------
 
     def contrast_key(self) -> str:
-        """Return whose contrast is in force: the channel's, or the recording's channel."""
+        """Return whose contrast is in force: the channel's, or that of the recording's or the plan's frame."""
         frame = self.w.viewer.frame
+        if self.w.session.state is State.PLAN and frame is not None and frame.light.channel is not None:
+            return frame.light.channel
         if self.w.session.state is State.REPLAYING and frame is not None:
             return frame.light.channel or "file"
         return self.w.session.selected_channel or "dark"

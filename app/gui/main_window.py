@@ -266,7 +266,7 @@ class MainWindow(QMainWindow):
         self.camera.settings_asked.connect(lambda settings: s.set_camera(settings))
         self.segmentation.counting_asked.connect(self.microscope.toggle_counting)
         self.segmentation.model_asked.connect(lambda name: s.set_model(name))
-        self.segmentation.pixel_size_asked.connect(lambda size: s.set_pixel_size(size))
+        self.segmentation.pixel_size_asked.connect(self.calibration.give_pixel_size)
         self.segmentation.style_changed.connect(view.restyle)
         self.sample.names_changed.connect(lambda sample, operator: s.set_sample(sample, operator))
         self.sample.folder_asked.connect(self.files.choose_folder)

@@ -149,6 +149,7 @@ class Presenter:
         w.compare.follow_state(event.state)
         w.plans.take_state(event.state)
         w.calibration.follow_state(event.state)
+        w.segmentation.show_pixel_size(w.session.settings.segmentation.pixel_size_um)  # a replay's own ends with it
         if event.state is State.REPLAYING:
             w.replay_bar.clear()
             self.forget()
@@ -278,6 +279,8 @@ class Presenter:
         if state is State.PLAN:
             paused = self.w.plans.moved is not None and self.w.plans.moved.paused
             left.append(Badge(self.w.plans.badge(), p.warning if paused else p.good, dot=True))
+        elif state is State.SNAPPING and self.w.calibration.runs:
+            left.append(Badge(tr("TAKING A FLAT FIELD…"), p.good, dot=True))
         elif state in words:
             left.append(Badge(words[state], p.good, dot=True))
         elif state is State.REPLAYING:

@@ -159,6 +159,14 @@ def seen(frame: Frame, factor: float) -> NDArray[Any]:
     return frame.shading.apply(reduced, frame.white, steps=steps)
 
 
+def seen_at(frame: Frame, shape: tuple[int, int]) -> NDArray[Any]:
+    """Return the pixels of `frame` at the size `shape`, (h, w), of labels, without its shading."""
+    image = seen(frame, shape[1] / frame.shape[1])
+    if image.shape == shape:
+        return image
+    return np.asarray(cv2.resize(image, shape[::-1], interpolation=cv2.INTER_AREA))
+
+
 def to_scale(pixels: NDArray[Any], factor: float) -> NDArray[Any]:
     """Return an image with `factor` times as many pixels along each side, at least one; dtype unchanged.
 

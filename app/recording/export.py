@@ -17,7 +17,7 @@ from app.recording.files import write_together
 from app.recording.metadata import RunMetadata
 from app.recording.outlines import Ring, outlines, signed_area
 from app.recording.snapshot import segmentation_notes, write_image, write_png
-from app.recording.tables import NUCLEI_COLUMNS, encode_csv, encode_labels, full_labels, nuclei_rows
+from app.recording.tables import BY_HAND, NUCLEI_COLUMNS, ORIGIN, encode_csv, encode_labels, full_labels, nuclei_rows
 
 _MEASUREMENTS = (
     ("area_um2", "Area µm^2"),
@@ -60,7 +60,8 @@ def export_all(
     folder, frame, segmentation, meta, overlay, stem, extra
         As for `save_snapshot`.
     origins : sequence of str
-        Who found each nucleus, ``"model"`` or ``"by hand"``: one more column of the table. Empty leaves it out.
+        Who found each nucleus, ``"model"`` or ``"by hand"``, a row each: one more column of the tables, and named with
+        every ROI and object. Empty leaves it out.
     parquet : bool
         Also write the table as Parquet with the units in its column names; needs the extra ``parquet``.
 
@@ -78,13 +79,13 @@ def export_all(
         ".ome.tif": lambda path: write_image(path, frame, meta, notes, stem),
         "_labels.tif": lambda path: encode_labels(path, full_labels(segmentation), frame.pixel_size_um),
         "_nuclei.csv": lambda path: encode_csv(path, *_table(segmentation, origins)),
-        "_rois.zip": lambda path: encode_rois(path, segmentation),
-        ".geojson": lambda path: encode_geojson(path, segmentation),
+        "_rois.zip": lambda path: encode_rois(path, segmentation, origins),
+        ".geojson": lambda path: encode_geojson(path, segmentation, origins),
     }
     if overlay is not None:
         writers["_overlay.png"] = lambda path: write_png(path, overlay)
     if parquet:
-        writers["_nuclei.parquet"] = lambda path: encode_parquet(path, segmentation)
+        writers["_nuclei.parquet"] = lambda path: encode_parquet(path, segmentation, origins)
     paths = write_together(folder, stem, writers)
     return ExportFiles(
         paths[".ome.tif"],
@@ -101,7 +102,13 @@ def _table(segmentation: Segmentation, origins: Sequence[str]) -> tuple[tuple[st
     rows = nuclei_rows(segmentation)
     if not origins:
         return NUCLEI_COLUMNS, rows
-    return (*NUCLEI_COLUMNS, "origin"), [[*row, origin] for row, origin in zip(rows, origins, strict=True)]
+    return (*NUCLEI_COLUMNS, ORIGIN), [[*row, origin] for row, origin in zip(rows, origins, strict=True)]
+
+
+def _origin_of(segmentation: Segmentation, origins: Sequence[str]) -> dict[int, str]:
+    """Return label → origin; empty where nobody asked."""
+    labels = (int(label) for label in segmentation.nuclei["label"])
+    return dict(zip(labels, origins, strict=True)) if origins else {}
 
 
 def _scaled(ring: Ring, zoom: tuple[float, float]) -> list[tuple[float, float]]:
@@ -109,33 +116,43 @@ def _scaled(ring: Ring, zoom: tuple[float, float]) -> list[tuple[float, float]]:
     return [(x * zoom[1], y * zoom[0]) for x, y in ring]
 
 
-def encode_rois(path: Path, segmentation: Segmentation) -> None:
-    """Write an ImageJ ROI set, one polygon a nucleus; of a nucleus in parts the largest. Raises OSError."""
+def encode_rois(path: Path, segmentation: Segmentation, origins: Sequence[str] = ()) -> None:
+    """Write an ImageJ ROI set, one polygon a nucleus; of a nucleus in parts the largest. Raises OSError.
+
+    With `origins` the names of those that a hand made end in ``-by-hand``.
+    """
     import roifile
 
-    rois = []
+    rois, origin_of = [], _origin_of(segmentation, origins)
     for number, rings in outlines(segmentation.labels):
         points = np.asarray(_scaled(rings[0], segmentation.zoom))
         whole = points.astype(np.int32)
         exact = whole if np.array_equal(points, whole) else points
-        roi = roifile.ImagejRoi.frompoints(exact, name=f"nucleus-{number:05d}")
+        mark = "-by-hand" if origin_of.get(number) == BY_HAND else ""
+        roi = roifile.ImagejRoi.frompoints(exact, name=f"nucleus-{number:05d}{mark}")
         roi.roitype = roifile.ROI_TYPE.POLYGON
         rois.append(roi)
     roifile.roiwrite(path, rois, mode="w")
 
 
-def encode_geojson(path: Path, segmentation: Segmentation) -> None:
-    """Write QuPath detections (GeoJSON, RFC 7946 geometry in pixels of the frame). Raises OSError."""
+def encode_geojson(path: Path, segmentation: Segmentation, origins: Sequence[str] = ()) -> None:
+    """Write QuPath detections (GeoJSON, RFC 7946 geometry in pixels of the frame). Raises OSError.
+
+    `origins` become QuPath's metadata of each object.
+    """
     by_label = {int(nucleus["label"]): nucleus for nucleus in segmentation.nuclei}
+    origin_of = _origin_of(segmentation, origins)
     features = [
-        _feature(number, rings, by_label.get(number), segmentation.zoom)
+        _feature(number, rings, by_label.get(number), segmentation.zoom, origin_of.get(number))
         for number, rings in outlines(segmentation.labels)
     ]
     collection = {"type": "FeatureCollection", "features": features}
     path.write_text(json.dumps(collection, separators=(",", ":"), allow_nan=False), encoding="utf-8")
 
 
-def _feature(number: int, rings: list[Ring], nucleus: Any, zoom: tuple[float, float]) -> dict[str, Any]:
+def _feature(
+    number: int, rings: list[Ring], nucleus: Any, zoom: tuple[float, float], origin: str | None
+) -> dict[str, Any]:
     outer = [ring for ring in rings if signed_area(ring) > 0]
     holes = [ring for ring in rings if signed_area(ring) < 0]
     polygons = [
@@ -156,6 +173,7 @@ def _feature(number: int, rings: list[Ring], nucleus: Any, zoom: tuple[float, fl
             "name": str(number),
             "classification": {"name": "Nucleus", "color": list(_COLOR)},
             "measurements": {title: value for title, value in measured.items() if np.isfinite(value)},
+            **({} if origin is None else {"metadata": {ORIGIN: origin}}),
         },
     }
 
@@ -183,11 +201,15 @@ def _pyarrow(part: str = "") -> Any:
         raise UsageError("Parquet needs pyarrow: install dapiscope[parquet], or export CSV.") from None
 
 
-def encode_parquet(path: Path, segmentation: Segmentation) -> None:
-    """Write the table as Parquet. Raises OSError, UsageError."""
-    arrow, rows = _pyarrow(), nuclei_rows(segmentation)
+def encode_parquet(path: Path, segmentation: Segmentation, origins: Sequence[str] = ()) -> None:
+    """Write the table as Parquet; every column has its type, whatever is unknown in it. Raises OSError, UsageError."""
+    arrow = _pyarrow()
+    header, rows = _table(segmentation, origins)
+    kinds = {name: arrow.int32() for name in ("label", "touches_edge", "counted", "saturated")} | {
+        ORIGIN: arrow.string()
+    }
     columns = {
-        name: arrow.array([None if row[index] == "" else row[index] for row in rows])
-        for index, name in enumerate(NUCLEI_COLUMNS)
+        name: arrow.array([None if row[index] == "" else row[index] for row in rows], kinds.get(name, arrow.float64()))
+        for index, name in enumerate(header)
     }
     _pyarrow(".parquet").write_table(arrow.table(columns), path)

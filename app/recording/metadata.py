@@ -87,6 +87,14 @@ class RunMetadata:
         values["channels"] = tuple(Channel.model_validate(channel) for channel in values.get("channels", ()))
         return cls(**values)
 
+    def to_entries(self) -> dict[str, str]:
+        """Return what is known as texts, as files keep them; `from_entries` takes them back."""
+        texts = {"sample": self.sample, "operator": self.operator, "camera": self.camera, "light source": self.light}
+        texts |= {"model": self.model_name, "model sha256": self.model_sha256}
+        known = {key: value for key, value in texts.items() if value}
+        settings = json.dumps(dict(self.settings), separators=(",", ":"), ensure_ascii=False, default=str)
+        return {"software": self.software, **known, "settings": settings}
+
     @classmethod
     def from_entries(cls, entries: Mapping[str, str]) -> Self:
         """Rebuild from the texts a file of dapiscope holds; what is missing or damaged stays empty."""

@@ -238,12 +238,9 @@ def _map(records: Sequence[PlaneRecord], meta: RunMetadata, notes: Mapping[str, 
         light = [record.light.channel, record.light.intensity, record.light.confirmed, record.light.reason]
         if not lights or lights[-1][1:] != light:
             lights.append([number, *light])
-    texts = {"sample": meta.sample, "operator": meta.operator, "camera": meta.camera, "light source": meta.light}
-    texts |= {"model": meta.model_name, "model sha256": meta.model_sha256}
-    entries = {"software": meta.software} | {key: value for key, value in texts.items() if value}
+    entries = meta.to_entries()
     entries["frames"] = _json(frames)
     entries["light"] = _json(lights)
-    entries["settings"] = _json(dict(meta.settings))
     entries |= {key: value if isinstance(value, str) else _json(value) for key, value in notes.items()}
     return model.Map(ms=[model.Map.M(k=key, value=_printable(value)) for key, value in entries.items()])
 

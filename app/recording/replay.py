@@ -31,6 +31,7 @@ def open_replay(
     hold: bool = False,
     clock: Clock | None = None,
     bad_file: BadFile | None = None,
+    find_shading: FindShading | None = None,
 ) -> "Replay":
     """Open a file or folder for replay.
 
@@ -45,13 +46,22 @@ def open_replay(
     clock : Clock, optional
     bad_file : callable, optional
         Told of each image that cannot be read, which is then skipped; without it the replay ends with the error.
+    find_shading : callable, optional
+        Finds the flat fields that a recording names; without it its frames have none.
 
     Raises
     ------
     BadImageError
         Nothing there can be read.
     """
-    return Replay(open_sequence(path), pixel_size_um=pixel_size_um, hold=hold, clock=clock, bad_file=bad_file)
+    return Replay(
+        open_sequence(path),
+        pixel_size_um=pixel_size_um,
+        hold=hold,
+        clock=clock,
+        bad_file=bad_file,
+        find_shading=find_shading,
+    )
 
 
 class Replay:

@@ -32,6 +32,9 @@ NUCLEI_COLUMNS: tuple[str, ...] = (
 )
 """Positions are centroids from the top left corner of the image; `counted` is by the unbiased edge rule."""
 
+ORIGIN = "origin"
+"""Header of one more column, where nuclei were corrected: ``model`` or ``by hand``."""
+BY_HAND = "by hand"
 
 STRIP_ROWS = 64
 

@@ -231,7 +231,10 @@ def to_zarr(source: Path, target: Path, meta: RunMetadata | None = None) -> Path
         with ZarrWriter(target, meta or RunMetadata.from_entries(sequence.info.meta), tuple(names)) as writer:
             for index, place in enumerate(places):
                 writer.append(sequence.read(index), place, sequence.flat_field_of(index))
-            return writer.close({"made from": source.name})
+            # What a file says of its run (losses, dose, whether it is complete) goes along.
+            known = RunMetadata().to_entries() | RunMetadata.from_entries(sequence.info.meta).to_entries()
+            notes = {key: value for key, value in sequence.info.meta.items() if key not in known}
+            return writer.close({"made from": source.name, **notes})
     finally:
         sequence.close()
 
@@ -247,7 +250,9 @@ class ZarrSequence(ImageSequence):
             self._planes = tuple(int(n) for n in self._array.shape[:-2])
             self._names = [str(axis["name"]) for axis in axes]
             self._check()
-            self._records = self._own_records()
+            self._records, meta = self._own_records()
+            notes = zarr.open_group(path, mode="r").attrs.asdict().get("dapiscope", {}).get("notes", {}) if meta else {}
+            meta |= {str(key): str(value) for key, value in notes.items()}
             size_um = self._size_um(axes, scale)
         except (BadImageError, UsageError):
             raise
@@ -262,6 +267,7 @@ class ZarrSequence(ImageSequence):
             size_um,
             self._fps(axes, scale),
             f"{path.name} ({math.prod(self._planes)} planes)",
+            meta,
         )
 
     def _damaged(self) -> BadImageError:
@@ -288,13 +294,14 @@ class ZarrSequence(ImageSequence):
         if not 0 < math.prod(array.shape) or largest > MAX_PIXELS or largest * array.dtype.itemsize > _MAX_CHUNK_BYTES:
             raise BadImageError(f"{self._path} is empty, or too large in one piece: store it in smaller chunks.")
 
-    def _own_records(self) -> dict[int, PlaneRecord]:
+    def _own_records(self) -> tuple[dict[int, PlaneRecord], dict[str, str]]:
+        """Return the planes that dapiscope wrote, and what it knew of the run; both empty for others' files."""
         journal = self._path / _FRAMES
         if not journal.is_file():
-            return {}
-        _, records = read_journal(journal)
+            return {}, {}
+        head, records = read_journal(journal)
         placed = ((self._flat({"t": r.place[0], "c": r.place[1]}), r) for r in records if r.place)
-        return {index: record for index, record in placed if index is not None}
+        return {index: record for index, record in placed if index is not None}, head.meta.to_entries()
 
     def _flat(self, place: Mapping[str, int]) -> int | None:
         where = tuple(place.get(name, 0) for name in self._names[:-2])
@@ -362,6 +369,16 @@ class ZarrSequence(ImageSequence):
         """Return the recorded moment."""
         record = self._records.get(index)
         return None if record is None else record.unix_time_s
+
+    def place_of(self, index: int) -> tuple[int, int]:
+        """Return (t, c) of the plane."""
+        record = self._records.get(index)
+        return (record.place if record is not None else None) or (index, 0)
+
+    def channel_of(self, index: int) -> str:
+        """Return the name of the confirmed channel."""
+        record = self._records.get(index)
+        return record.light.channel or "" if record is not None and record.light.confirmed else ""
 
     def flat_field_of(self, index: int) -> str:
         """Return what the recording said that this was made from."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, Signal, SignalInstance
+from PySide6.QtCore import Qt, QTimer, Signal, SignalInstance
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -110,7 +110,7 @@ class CalibrationPage(Page):
             self._down.addWidget(label(tr(step), wrap=True))
         self.channel: QComboBox = choice(self, tr("Channel"), tr("Whose light is used for the flat frames."))
         self.channel.addItems([channel.name for channel in self._channels])
-        self.frames = number_field(self, tr("Frames"), "×", 0, tr("Averaged dark and flat frames: more is less noise."))
+        self.frames = number_field(self, tr("Frames"), "", 0, tr("Averaged dark and flat frames: more is less noise."))
         self.frames.setRange(1, 256)
         self.frames.setValue(frames)
         self.take = QPushButton(tr("Take flat field"))
@@ -121,6 +121,7 @@ class CalibrationPage(Page):
         self._row(label(tr("Channel")), self.channel, label(tr("Frames")), self.frames, self.take)
         self.bar = QProgressBar()
         self.bar.setAccessibleName(tr("Progress"))
+        self.bar.setTextVisible(False)  # it stands below, where it can be read whatever the bar's colour
         self.cancel = _button(tr("Cancel"), tr("Give it up; nothing is kept."), self.cancel_asked)
         across = QHBoxLayout()
         across.addWidget(self.bar, 1)
@@ -189,19 +190,19 @@ class CalibrationPage(Page):
         self.take.setEnabled(False)
         self.bar.setRange(0, total)
         self.bar.setValue(done)
-        self.bar.setFormat(text)
+        set_text(self.result, text)
         if self.bar.isHidden():
-            set_text(self.result, "")
+            set_role(self.result, "muted")
             self.bar.show()
             self.cancel.show()
             self.cancel.setEnabled(True)
-            self._fit()
+            self._fit(self.bar, self.result)
 
     def show_result(self, text: str, role: str) -> None:
         """Show what became of it."""
         set_text(self.result, text)
         set_role(self.result, role)
-        self._fit()
+        self._fit(self.result)
 
     def show_found(self, text: str, role: str, *, usable: bool) -> None:
         """Show what was measured on the picture."""
@@ -209,11 +210,19 @@ class CalibrationPage(Page):
         set_role(self.found, role)
         self.use.setVisible(usable)
         self.measure.setEnabled(True)
-        self._fit()
+        self._fit(self.found)
 
-    def _fit(self) -> None:
-        if self.isVisible():
-            self.settle()
+    def _fit(self, *news: QWidget) -> None:
+        """Make room for what has just changed, and bring it into view."""
+        if not self.isVisible():
+            return
+        self.settle()
+
+        def reveal() -> None:
+            for widget in news:
+                self._area.ensureWidgetVisible(widget, 0, THEME.px(8))
+
+        QTimer.singleShot(0, self, reveal)  # once the layout knows how high it has become
 
     def settle(self) -> None:
         """Be as high as the steps need, where there is room."""

@@ -25,7 +25,7 @@ from app.gui.theme import THEME
 from app.settings import Channel
 
 if TYPE_CHECKING:
-    from app.events import PlanMoved
+    from app.events import PlanEnded, PlanMoved
     from app.gui.main_window import MainWindow
 
 _CALM_MS = 200
@@ -351,6 +351,8 @@ class PlanPage(Page):
             parts.append(f"{tr('disk for')} {duration(at.disk_left_s)}")
         if at.taken:
             parts.append(f"{tr('last frame')} {number(max(at.deviation_ms, 0), 1)} ms {tr('late')}")
+        if at.counted or at.skipped:
+            parts.append(counted_words(at))
         set_text(self.rest, " · ".join(parts))
         self.show_paused(at.paused)
 
@@ -368,6 +370,12 @@ class PlanPage(Page):
         box.moveBottom(around.bottom() - THEME.px(60))
         box.moveTop(max(box.top(), around.top()))
         self.setGeometry(box)
+
+
+def counted_words(at: "PlanMoved | PlanEnded") -> str:
+    """Return in words how many frames were counted, and how many had to be skipped."""
+    words = f"{number(at.counted)} {tr('counted')}"
+    return f"{words}, {number(at.skipped)} {tr('skipped to stay on time')}" if at.skipped else words
 
 
 def _button(text: str, tooltip: str, asked: SignalInstance) -> QPushButton:

@@ -41,8 +41,7 @@ class SegmentationPanel(QWidget):
         self.scale.addItem(tr("given:"), "given")
         self.micrometres = number_field(self, tr("Pixel size"), "µm", 4, tr("Size of one camera pixel in the sample."))
         self.micrometres.setRange(0.001, 100)
-        self.micrometres.setValue(pixel_size if isinstance(pixel_size, float) else 0.1)
-        self.scale.setCurrentIndex({"auto": 1}.get(str(pixel_size), 2 if isinstance(pixel_size, float) else 0))
+        self.micrometres.setValue(0.1)
         self.contour = QCheckBox(tr("outline"))
         self.contour.setToolTip(tr("Draw a line around each nucleus."))
         self.fill = QCheckBox(tr("fill"))
@@ -63,7 +62,7 @@ class SegmentationPanel(QWidget):
             box.clicked.connect(lambda _on: self._restyle())
         self.color_by.activated.connect(lambda _index: self._restyle())
         self.opacity.valueChanged.connect(lambda _value: self._restyle())
-        self._enable()
+        self.show_pixel_size(pixel_size)
 
     def _lay_out(self) -> None:
         lines = form(self)
@@ -95,6 +94,15 @@ class SegmentationPanel(QWidget):
         self.model.setCurrentText(event.name)
         set_text(self.model_note, f"{event.sha256[:8]} · {event.provider.replace('ExecutionProvider', '')}")
         self.model_note.setToolTip(f"{event.name} · sha256 {event.sha256} · {event.provider}")
+
+    def show_pixel_size(self, size: object) -> None:
+        """Show what is in force: a number of µm, ``"auto"`` or None; nothing is asked for."""
+        if isinstance(size, float):
+            self.micrometres.blockSignals(True)
+            self.micrometres.setValue(size)
+            self.micrometres.blockSignals(False)
+        self.scale.setCurrentIndex(2 if isinstance(size, float) else 1 if size == "auto" else 0)
+        self._enable()
 
     def show_style(self, style: OverlayStyle) -> None:
         """Show how nuclei are drawn."""

@@ -1,0 +1,161 @@
+"""Nuclei are counted while a plan runs: live, beside it, never in its way, and kept with its file."""
+
+import csv
+import json
+import threading
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from gui_fake_session import make_result
+from test_plan_runner import META, SETTINGS, Stand, entries, plan_of
+from test_plan_session import Stand as SessionStand
+from test_plan_session import plan_of as session_plan
+
+from app.clock import ManualClock, SystemClock
+from app.errors import ModelError
+from app.events import PlanEnded, ResultReady
+from app.frame import Light
+from app.plan_counts import HEADER, PlanCounts
+from app.plan_runner import PlanRunner
+from app.session_report import report_of
+
+
+class Counter:
+    """Finds two nuclei in whatever it is given, once it may."""
+
+    def __init__(self, fails=False):
+        self.seen, self.fails = [], fails
+        self.may, self.at_work = threading.Event(), threading.Event()
+        self.may.set()
+
+    def __call__(self, frame):
+        self.at_work.set()
+        assert self.may.wait(20)
+        self.seen.append(frame.index)
+        if self.fails:
+            raise ModelError("The network failed; choose another model.")
+        return make_result(frame, interval=(1, 3))
+
+
+def run(tmp_path, counter, stand=None, loops=4, channels=("405", "633"), said=None):
+    clock = ManualClock()
+    stand = stand or Stand(clock)
+    stand.clock = clock
+    plan = plan_of(channels=list(channels), time_plan={"interval": 1, "loops": loops})
+    counts = PlanCounts(counter, SETTINGS.channels, "fast", failed=(said if said is not None else []).append)
+    return PlanRunner(plan, SETTINGS, stand.snap, clock).run(tmp_path, META, counts=counts), counts
+
+
+def rows(path):
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_frames_that_show_nuclei_are_counted_and_kept_beside_the_file(tmp_path):
+    counter = Counter()
+    clock = ManualClock()
+    stand = Stand(clock)
+    plan = plan_of(channels=["405", "633"], time_plan={"interval": 1, "loops": 4})
+    told = []
+    counts = PlanCounts(counter, SETTINGS.channels, "fast", lambda found: told.append(found.frame.index))
+    # One count is over before the next frame is taken.
+    runner = PlanRunner(
+        plan, SETTINGS, stand.snap, clock, lambda at: at.frame.light.channel == "405" and wait(told, at)
+    )
+    result = runner.run(tmp_path, META, counts=counts)
+    assert (result.taken, result.counted, result.skipped) == (8, 4, 0)
+    assert result.counts == tmp_path / "plan_counts.csv"
+    found = rows(result.counts)
+    assert list(found[0]) == list(HEADER)
+    assert [(row["frame"], row["time_point"], row["channel"], row["count"]) for row in found] == [
+        (str(2 * t + 1), str(t), "405", "2")
+        for t in range(4)  # 633 goes first
+    ]
+    notes = json.loads(entries(result.path)["nuclei"])
+    assert notes == {"model": "fast", "counted": 4, "skipped": 0, "not countable": 4, "table": "plan_counts.csv"}
+    # A second run leaves the first one's table alone.
+    again, _ = run(tmp_path, Counter(), loops=1)
+    assert again.counts.name == "plan-2_counts.csv" and len(rows(result.counts)) == 4
+    report = report_of(tmp_path)
+    assert [point.count for point in report.counts] == [2] * 5 and report.counts[0].interval == (1, 3)
+
+
+def wait(told, at):
+    for _ in range(2000):
+        if told and told[-1] == at.frame.index:
+            return
+        threading.Event().wait(0.005)
+    raise AssertionError("not counted")
+
+
+def test_slow_counting_never_delays_the_plan_and_what_it_skips_is_said(tmp_path):
+    counter = Counter()
+    counter.may.clear()
+    clock = ManualClock()
+    stand = Stand(clock)
+    stand.at[1] = lambda: counter.at_work.wait(20)  # it counts the first frame, and goes on for as long as the plan
+    stand.at[9] = counter.may.set
+    result, _ = run(tmp_path, counter, stand, loops=10, channels=("405",))
+    assert result.complete and max(result.deviation_ms) < 1e-6
+    assert result.counted + result.skipped == 10 and result.skipped >= 7
+    assert counter.seen[0] == 0 and counter.seen[-1] == 9  # the latest, always
+    notes = json.loads(entries(result.path)["nuclei"])
+    assert (notes["counted"], notes["skipped"]) == (result.counted, result.skipped)
+    assert report_of(tmp_path).losses["not counted, so that the plan stayed on time"] == result.skipped
+
+
+def test_a_failing_model_ends_the_counting_and_not_the_plan(tmp_path):
+    said = []
+    result, counts = run(tmp_path, Counter(fails=True), loops=5, channels=("405",), said=said)
+    assert result.complete and result.counted == 0 and result.skipped == 5 and result.counts is None
+    assert said == [counts.problem] and "network failed" in said[0] and "the plan goes on" in said[0]
+    assert json.loads(entries(result.path)["nuclei"])["ended by"] == said[0]
+
+
+def test_frames_in_doubt_are_not_counted(tmp_path):
+    stand, counter = Stand(ManualClock()), Counter()
+    taken = stand.snap
+
+    def snap(settings, cancelled):
+        return replace(taken(settings, cancelled), light=Light("405", 0.5, False, "it flickers"))
+
+    stand.snap = snap
+    result, counts = run(tmp_path, counter, stand, loops=2, channels=("405",))
+    assert result.unconfirmed == 2 and counter.seen == [] and counts.not_countable == 2
+    assert (result.counted, result.skipped, result.counts) == (0, 0, None)
+
+
+@pytest.fixture
+def stand():
+    made = SessionStand(SystemClock())
+    yield made
+    assert made.session.close()
+
+
+def test_the_session_counts_a_plan_and_its_replay_finds_the_same(stand, tmp_path):
+    result = stand.session.run_plan(session_plan(3, interval=0.5), tmp_path).result(60)
+    assert result.complete and result.counted + result.skipped == 3 and result.counted >= 1
+    live = {event.segmentation.frame.index: event.segmentation for event in stand.of(ResultReady)}
+    assert len(live) == result.counted and {found.frame.light.channel for found in live.values()} == {"405"}
+    (ended,) = stand.of(PlanEnded)
+    assert (ended.counted, ended.skipped) == (result.counted, result.skipped)
+    assert entries(result.path)["model"] == stand.session.counter.name
+    logged = {int(row["frame"]): int(row["count"]) for row in rows(result.counts)}
+    assert logged == {index: found.count for index, found in live.items()}
+    del stand.events[:]
+    stand.session.open_replay(result.path, hold=False, speed=None).result(30)
+    assert stand.session.finished.wait(30)
+    stand.session.close_replay().result(30)
+    replayed = {event.segmentation.frame.index: event.segmentation for event in stand.of(ResultReady)}
+    assert set(replayed) == {n for n in range(6) if n % 2}
+    for index, found in live.items():
+        np.testing.assert_array_equal(found.labels, replayed[index].labels)
+        assert found.nuclei.tobytes() == replayed[index].nuclei.tobytes()
+
+
+def test_a_plan_is_not_counted_where_counting_is_off(stand, tmp_path):
+    stand.session.set_segmenting(False)
+    result = stand.session.run_plan(session_plan(1), tmp_path).result(60)
+    assert result.complete and result.counts is None and not stand.of(ResultReady)
+    assert "nuclei" not in entries(result.path)
