@@ -6,10 +6,11 @@ import pytest
 from gui_fake_session import FakeSession, make_frame, make_result
 from PySide6.QtCore import QSettings
 from PySide6.QtGui import QFontMetricsF
-from PySide6.QtWidgets import QAbstractButton, QAbstractSpinBox, QComboBox, QLabel, QScrollArea, QWidget
+from PySide6.QtWidgets import QAbstractButton, QAbstractSpinBox, QApplication, QComboBox, QLabel, QScrollArea, QWidget
 
 import app.build
 from app.events import ReplayMoved, State, StateChanged, Stats, StatsReady
+from app.gui.language import silence, speak
 from app.gui.main_window import MainWindow
 from app.gui.panels.light import LightButton
 from app.gui.panels.parts import Eliding
@@ -18,13 +19,16 @@ from app.gui.theme import DARK, RED, THEME, contrast_ratio
 from app.settings import DEFAULT_CHANNELS
 
 SIZES = [(1366, 768, 1.0), (1366, 768, 2.0), (3840, 2160, 1.0), (3840, 2160, 2.0)]
+CASES = [*((*size, None) for size in SIZES), *((*size, "de") for size in SIZES[:2])]
+"""German words are longer than English ones; what fits on the small screen fits on the large one."""
 
 
 @pytest.fixture
 def make_window(qtbot, tmp_path):
-    made = []
+    made, spoken = [], []
 
-    def make(width, height, letters):
+    def make(width, height, letters, language=None):
+        spoken.extend(speak(QApplication.instance(), language))
         store = QSettings(str(tmp_path / "window.ini"), QSettings.Format.IniFormat)
         store.setValue("letters", str(letters))
         store.setValue("folder", "/home/someone/with.a.long.name/Documents/dapiscope/2026/U2OS, plate 3, well B4")
@@ -49,6 +53,7 @@ def make_window(qtbot, tmp_path):
         qtbot.waitUntil(lambda w=window: w.closing.done, timeout=10_000)
         window.deleteLater()
     qtbot.wait(1)
+    silence(QApplication.instance(), spoken)
     THEME.set(DARK, 1.0)
 
 
@@ -90,9 +95,9 @@ def cut_off(window: QWidget) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize(("width", "height", "letters"), SIZES)
-def test_nothing_is_cut_off(qtbot, make_window, width, height, letters):
-    window = make_window(width, height, letters)
+@pytest.mark.parametrize(("width", "height", "letters", "language"), CASES)
+def test_nothing_is_cut_off(qtbot, make_window, width, height, letters, language):
+    window = make_window(width, height, letters, language)
     for section in window.sections.values():
         section.set_open(True)
     window.replay_bar.show()
@@ -105,19 +110,22 @@ def test_nothing_is_cut_off(qtbot, make_window, width, height, letters):
         assert part.isVisible() and part.visibleRegion().boundingRect().size() == part.size()
 
 
-@pytest.mark.parametrize(("width", "height", "letters"), SIZES)
-def test_pages_and_the_map_of_keys_stay_inside_the_window(qtbot, make_window, width, height, letters):
-    window = make_window(width, height, letters)
+@pytest.mark.parametrize(("width", "height", "letters", "language"), CASES)
+def test_pages_and_the_map_of_keys_stay_inside_the_window(qtbot, make_window, width, height, letters, language):
+    window = make_window(width, height, letters, language)
     pages = {
         "presets": lambda: window.tools.presets_page,
         "doctor": lambda: window.tools.doctor_page,
         "plan": lambda: window.plans.page,
+        "calibrate": lambda: window.calibration.page,
+        "devices": lambda: window.start.page,
+        "report": lambda: window.files.report_page,
     }
     for name, page_of in pages.items():
         window.actions_by_id[name].setEnabled(True)
         window.actions_by_id[name].trigger()
         page = page_of()
-        if name == "doctor":
+        if name in ("doctor", "devices"):
             qtbot.waitUntil(page.again.isEnabled, timeout=20_000)
         settle(qtbot, window)
         assert page.isVisible() and page.parentWidget().rect().contains(page.geometry()), name
@@ -133,10 +141,10 @@ def test_pages_and_the_map_of_keys_stay_inside_the_window(qtbot, make_window, wi
     assert (window.width(), window.height()) == (width, height)
 
 
-@pytest.mark.parametrize(("width", "height", "letters"), SIZES)
-def test_charts_and_the_comparison_of_models_fit(qtbot, make_window, monkeypatch, width, height, letters):
+@pytest.mark.parametrize(("width", "height", "letters", "language"), CASES)
+def test_charts_and_the_comparison_of_models_fit(qtbot, make_window, monkeypatch, width, height, letters, language):
     monkeypatch.setattr(app.build, "make_counter", SecondModel)
-    window = make_window(width, height, letters)
+    window = make_window(width, height, letters, language)
     session = window.session
     session.publish(StateChanged(State.REPLAYING), ReplayMoved(Path("a.ome.tif"), 1, 5, False, 1.0, 0))
     session.last_result = make_result(session.last_frame)
