@@ -94,7 +94,7 @@ class CameraPanel(QWidget):
         shares_no_moment = bool(switch_warning(event.settings.exposure_ms, event.readout_ms))
         told = (
             tr("Shorter than the {} ms in which the rows are read out: frames at a change of light are thrown away; "
-               "expose longer for a clean change.")
+               "expose longer for a clean switch.")
             if shares_no_moment
             else tr("Rows are read out over {} ms")
         )  # fmt: skip

@@ -765,7 +765,7 @@
         </message>
         <message>
             <location filename="../../../app/gui/panels/camera.py" />
-            <source>Shorter than the {} ms in which the rows are read out: frames at a change of light are thrown away; expose longer for a clean change.</source>
+            <source>Shorter than the {} ms in which the rows are read out: frames at a change of light are thrown away; expose longer for a clean switch.</source>
             <translation>Kürzer als die {} ms, in denen die Zeilen ausgelesen werden: Bilder bei einem Lichtwechsel werden verworfen; für einen sauberen Wechsel länger belichten.</translation>
         </message>
         <message>
