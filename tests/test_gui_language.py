@@ -28,9 +28,11 @@ from PySide6.QtWidgets import (
 
 from app import doctor
 from app.doctor import Found
-from app.events import ReplayMoved, State, StateChanged
+from app.dose import ChannelDose
+from app.events import DoseSeen, ReplayMoved, State, StateChanged, Stats, StatsReady
 from app.gui import application
 from app.gui.actions import ACTIONS
+from app.gui.geometry import length_text
 from app.gui.language import CATALOGUES, silence, speak, wanted
 from app.gui.main_window import MainWindow
 from app.gui.store import WindowStore
@@ -269,6 +271,37 @@ def test_everything_that_can_be_read_was_looked_up(qtbot, marked, window, sessio
                 left[text] = f"action {action.objectName()} {words}"
     assert not left, "\n".join(f"{text!r}: {where}" for text, where in left.items())
     assert len(ACTIONS) <= len(window.actions())
+
+
+@pytest.fixture
+def in_germany():
+    before = QLocale()
+    QLocale.setDefault(GERMAN)
+    yield
+    QLocale.setDefault(before)
+
+
+def test_numbers_on_the_screen_are_written_as_the_country_does(qtbot, in_germany, window, session):
+    session.ready()
+    session.go_live()
+    frame = shown(qtbot, window, session, make_frame(pixel_size_um=0.325))
+    session.count(make_result(frame, interval=(1, 3)))
+    session.shine("405", 0.255)
+    session.publish(
+        DoseSeen(1, {"405": ChannelDose(60.0, 12.5)}, 2.5),
+        StatsReady(Stats(grabbed=1200, fps_camera=44.9, fps_display=30.1, fps_segment=9.7, latency_ms=81.4)),
+    )
+    window.actions_by_id["calibrate"].trigger()
+    window.actions_by_id["plan"].trigger()
+    qtbot.waitUntil(lambda: "12,5 s / 2,5 s" in window.light.dose.text())
+    qtbot.waitUntil(lambda: window.viewer.result is not None)
+    texts = {text for _, text in said_by(window)} - {window.sample.folder.toolTip()}
+    foreign = [text for text in texts if re.search(r"\d\.\d(?!\d\d\b)", text)]  # 1.200 is 1200
+    assert not foreign
+    assert any(re.search(r"\d,\d", text) for text in texts)
+    axis = window.charts.widget(0).getPlotItem().getAxis("left")
+    assert axis.tickStrings([0.5, 1.0], 1.0, 0.5) == ["0,5", "1,0"]
+    assert length_text(1.5) == "1,5 µm"
 
 
 # --- files have no language --------------------------------------------------------------------------------------
