@@ -130,7 +130,7 @@ def _camera() -> Check:
     return Check(
         "camera",
         "note",
-        "No Basler camera is connected; check the USB 3 cable, or choose the simulated camera (--camera sim).",
+        "No Basler camera is connected; check the USB 3 cable, or choose the simulated one (--camera sim).",
     )
 
 
