@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test lint docs bench soak prove bundle bundle-test clean
+.PHONY: run test lint docs translations bench soak prove bundle bundle-test clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.installed-run
@@ -20,6 +20,10 @@ lint: $(VENV)/.installed-dev
 
 docs: $(VENV)/.installed-docs
 	$(BIN)/mkdocs build --quiet
+
+# The window's words in other languages: collects new ones, says what is not translated, compiles the catalogues.
+translations: $(VENV)/.installed-dev
+	$(BIN)/python packaging/translations.py
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks

@@ -127,7 +127,11 @@ def _camera() -> Check:
     if plugged:
         text = f"{plugged[0].name} is plugged in, but pylon does not see it; unplug it and plug it in again."
         return Check("camera", "bad", text)
-    return Check("camera", "note", "No Basler camera is connected; check the USB 3 cable, or use --camera sim.")
+    return Check(
+        "camera",
+        "note",
+        "No Basler camera is connected; check the USB 3 cable, or choose the simulated one (--camera sim).",
+    )
 
 
 def _usb() -> Check:
@@ -150,7 +154,9 @@ def _ports() -> Check:
 
     ports = list_ports()
     if not ports:
-        return Check("ports", "note", "No serial port is there; plug in the LED box, or use --light sim.")
+        return Check(
+            "ports", "note", "No serial port is there; plug in the LED box, or choose the simulated one (--light sim)."
+        )
     closed = [p.device for p in ports if os.name == "posix" and not os.access(p.device, os.R_OK | os.W_OK)]
     if closed:
         text = f"{', '.join(closed)} may not be opened by you; add yourself to the group dialout and log in again."

@@ -1,7 +1,7 @@
 """Brings the catalogues of the window's words up to date with the code: `make translations`.
 
-Collects what `tr` and `words` are given and the table of actions; keeps what is translated, marks what is new as
-unfinished, drops what is gone; then compiles every catalogue with Qt's lrelease.
+Collects what `tr` is given, and the tables of texts that are looked up one by one; keeps what is translated, marks what
+is new as unfinished, drops what is gone; then compiles every catalogue with Qt's lrelease.
 """
 
 import ast
@@ -15,7 +15,6 @@ ROOT = Path(__file__).resolve().parents[1]
 GUI = ROOT / "app" / "gui"
 CATALOGUES = GUI / "translations"
 CONTEXT = "dapiscope"
-MARKS = ("tr", "words")
 
 
 def strings() -> dict[str, str]:
@@ -24,7 +23,7 @@ def strings() -> dict[str, str]:
     for path in sorted(GUI.rglob("*.py")):
         place = path.relative_to(ROOT).as_posix()
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in MARKS:
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "tr":
                 for argument in node.args:
                     if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
                         found.setdefault(argument.value, place)
@@ -41,8 +40,10 @@ def tables() -> dict[str, Iterable[str]]:
 
     return {
         "actions.py": (*actions.MENUS, *(text for spec in actions.ACTIONS for text in (spec.text, spec.tooltip))),
-        "handle_correct.py": (*handle_correct.MODES.values(), handle_correct.SECOND),
-        "handle_correct.py (2)": ("add nucleus", "remove nucleus", "split nucleus", "merge nuclei"),
+        "handle_correct.py": (
+            *handle_correct.MODES.values(), handle_correct.SECOND,
+            "add nucleus", "remove nucleus", "split nucleus", "merge nuclei",
+        ),
         "panels/counts.py": ("too dim", "saturated", "out of focus", "too crowded", "scale unknown"),
         "nuclei_table.py": [heading for _, heading, _ in nuclei_table.COLUMNS],
         "overlay_paint.py": [item.value for item in overlay_paint.ColorBy],
@@ -50,7 +51,7 @@ def tables() -> dict[str, Iterable[str]]:
         "panels/status_strip.py": status_strip.STATE_WORDS.values(),
         "tour.py": [text for step in tour.STEPS for text in (step.title, step.text)],
         "presenter.py": ("camera", "light"),
-    }
+    }  # fmt: skip
 
 
 def translated(catalogue: Path) -> dict[str, str]:

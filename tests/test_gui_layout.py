@@ -4,27 +4,29 @@ from pathlib import Path
 
 import pytest
 from gui_fake_session import FakeSession, make_frame, make_result
+from gui_window import cut_off
 from PySide6.QtCore import QSettings
-from PySide6.QtGui import QFontMetricsF
-from PySide6.QtWidgets import QAbstractButton, QAbstractSpinBox, QComboBox, QLabel, QScrollArea, QWidget
+from PySide6.QtWidgets import QApplication, QScrollArea, QWidget
 
 import app.build
 from app.events import ReplayMoved, State, StateChanged, Stats, StatsReady
+from app.gui.language import silence, speak
 from app.gui.main_window import MainWindow
-from app.gui.panels.light import LightButton
-from app.gui.panels.parts import Eliding
 from app.gui.store import WindowStore
 from app.gui.theme import DARK, RED, THEME, contrast_ratio
 from app.settings import DEFAULT_CHANNELS
 
 SIZES = [(1366, 768, 1.0), (1366, 768, 2.0), (3840, 2160, 1.0), (3840, 2160, 2.0)]
+CASES = [*((*size, None) for size in SIZES), *((*size, "de") for size in SIZES[:2])]
+"""German words are longer than English ones; what fits on the small screen fits on the large one."""
 
 
 @pytest.fixture
 def make_window(qtbot, tmp_path):
-    made = []
+    made, spoken = [], []
 
-    def make(width, height, letters):
+    def make(width, height, letters, language=None):
+        spoken.extend(speak(QApplication.instance(), language))
         store = QSettings(str(tmp_path / "window.ini"), QSettings.Format.IniFormat)
         store.setValue("letters", str(letters))
         store.setValue("folder", "/home/someone/with.a.long.name/Documents/dapiscope/2026/U2OS, plate 3, well B4")
@@ -49,6 +51,7 @@ def make_window(qtbot, tmp_path):
         qtbot.waitUntil(lambda w=window: w.closing.done, timeout=10_000)
         window.deleteLater()
     qtbot.wait(1)
+    silence(QApplication.instance(), spoken)
     THEME.set(DARK, 1.0)
 
 
@@ -60,39 +63,9 @@ def settle(qtbot, window):
         qtbot.wait(50)
 
 
-def cut_off(window: QWidget) -> list[str]:
-    """Return what is smaller than its text."""
-    found = []
-    for label in window.findChildren(QLabel):
-        if not label.isVisible() or isinstance(label, Eliding) or not label.text():
-            continue
-        if label.wordWrap():
-            needed, has = label.heightForWidth(label.width()), label.height()
-        else:
-            needed, has = QFontMetricsF(label.font()).horizontalAdvance(label.text()), label.width()
-        if needed > has + 1:
-            found.append(f"label {label.text()!r}: {needed} > {has}")
-    for button in window.findChildren(QAbstractButton):
-        if not button.isVisible() or not button.text() or isinstance(button, LightButton):
-            continue
-        needed = QFontMetricsF(button.font()).horizontalAdvance(button.text())
-        if button.objectName() != "fold" and needed > button.width() and button.toolTip() == "":
-            found.append(f"button {button.text()!r}: {needed} > {button.width()}")
-    for field in window.findChildren(QAbstractSpinBox):
-        line = field.lineEdit()
-        needed = QFontMetricsF(line.font()).horizontalAdvance(line.text())
-        if field.isVisible() and needed > line.width():
-            found.append(f"field {field.accessibleName()!r} {line.text()!r}: {needed} > {line.width()}")
-    for box in window.findChildren(QComboBox):
-        needed = QFontMetricsF(box.font()).horizontalAdvance(box.currentText()) + THEME.px(24)
-        if box.isVisible() and needed > box.width():
-            found.append(f"choice {box.currentText()!r}: {needed} > {box.width()}")
-    return found
-
-
-@pytest.mark.parametrize(("width", "height", "letters"), SIZES)
-def test_nothing_is_cut_off(qtbot, make_window, width, height, letters):
-    window = make_window(width, height, letters)
+@pytest.mark.parametrize(("width", "height", "letters", "language"), CASES)
+def test_nothing_is_cut_off(qtbot, make_window, width, height, letters, language):
+    window = make_window(width, height, letters, language)
     for section in window.sections.values():
         section.set_open(True)
     window.replay_bar.show()
@@ -105,19 +78,22 @@ def test_nothing_is_cut_off(qtbot, make_window, width, height, letters):
         assert part.isVisible() and part.visibleRegion().boundingRect().size() == part.size()
 
 
-@pytest.mark.parametrize(("width", "height", "letters"), SIZES)
-def test_pages_and_the_map_of_keys_stay_inside_the_window(qtbot, make_window, width, height, letters):
-    window = make_window(width, height, letters)
+@pytest.mark.parametrize(("width", "height", "letters", "language"), CASES)
+def test_pages_and_the_map_of_keys_stay_inside_the_window(qtbot, make_window, width, height, letters, language):
+    window = make_window(width, height, letters, language)
     pages = {
         "presets": lambda: window.tools.presets_page,
         "doctor": lambda: window.tools.doctor_page,
         "plan": lambda: window.plans.page,
+        "calibrate": lambda: window.calibration.page,
+        "devices": lambda: window.start.page,
+        "report": lambda: window.files.report_page,
     }
     for name, page_of in pages.items():
         window.actions_by_id[name].setEnabled(True)
         window.actions_by_id[name].trigger()
         page = page_of()
-        if name == "doctor":
+        if name in ("doctor", "devices"):
             qtbot.waitUntil(page.again.isEnabled, timeout=20_000)
         settle(qtbot, window)
         assert page.isVisible() and page.parentWidget().rect().contains(page.geometry()), name
@@ -133,10 +109,10 @@ def test_pages_and_the_map_of_keys_stay_inside_the_window(qtbot, make_window, wi
     assert (window.width(), window.height()) == (width, height)
 
 
-@pytest.mark.parametrize(("width", "height", "letters"), SIZES)
-def test_charts_and_the_comparison_of_models_fit(qtbot, make_window, monkeypatch, width, height, letters):
+@pytest.mark.parametrize(("width", "height", "letters", "language"), CASES)
+def test_charts_and_the_comparison_of_models_fit(qtbot, make_window, monkeypatch, width, height, letters, language):
     monkeypatch.setattr(app.build, "make_counter", SecondModel)
-    window = make_window(width, height, letters)
+    window = make_window(width, height, letters, language)
     session = window.session
     session.publish(StateChanged(State.REPLAYING), ReplayMoved(Path("a.ome.tif"), 1, 5, False, 1.0, 0))
     session.last_result = make_result(session.last_frame)

@@ -8,11 +8,14 @@ import time
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QPoint, QSettings, Qt, QTimer
+from gui_window import cut_off
+from PySide6.QtCore import QPoint, QSettings, QSize, Qt, QTimer
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QFileDialog, QLineEdit, QPushButton, QWidget
 
+from app import doctor
 from app.build import make_session
+from app.doctor import Check, Found
 from app.gui.application import run_window
 from app.settings import CameraSettings, Settings
 
@@ -28,6 +31,7 @@ class User:
     def __init__(self) -> None:
         self.events = 0
         self.steps: list[str] = []
+        self.cut_off: dict[str, list[str]] = {}
 
     @property
     def window(self) -> QWidget:
@@ -44,6 +48,9 @@ class User:
     def click(self, widget):
         self.events += 1
         QTest.mouseClick(widget, Qt.MouseButton.LeftButton, pos=widget.rect().center())
+
+    def button(self, text):
+        return next(b for b in self.window.findChildren(QPushButton) if b.isVisible() and b.text() == text)
 
     def hover(self, widget, at):
         self.events += 1
@@ -64,11 +71,21 @@ class User:
         return any(part in text for text in self.texts())
 
     def done(self, step):
+        """Return what to wait for after a step: nothing is cut off any more, and the picture of it is taken."""
         self.steps.append(step)
-        if PICTURES:
-            folder = Path(PICTURES)
-            folder.mkdir(parents=True, exist_ok=True)
-            self.window.grab().save(str(folder / f"{len(self.steps):02d}-{step}.jpg"), "JPG", 85)
+        looks = iter(range(40))
+
+        def seen():
+            self.cut_off[step] = cut_off(self.window)  # new texts take the layout a moment
+            if self.cut_off[step] and next(looks, None) is not None:
+                return False
+            if PICTURES:
+                folder = Path(PICTURES)
+                folder.mkdir(parents=True, exist_ok=True)
+                self.window.grab().save(str(folder / f"{len(self.steps):02d}-{step}.jpg"), "JPG", 85)
+            return True
+
+        return seen
 
 
 def frames_recorded(user) -> int:
@@ -86,33 +103,39 @@ def active(window) -> bool:
 
 def first_ten_minutes(user, folder):
     """Yield what has to be seen before the next step; every step is done with keys and the mouse."""
-    yield lambda: user.sees("Ready") and user.sees("simulated")
+    yield lambda: user.sees("Camera and light") and user.button("Look again").isEnabled()
     yield lambda: active(user.window)
+    yield user.done("first-start")
+    user.click(user.button("Try it on simulators"))
+    yield lambda: user.sees("1 of 5")  # the tour
+    yield user.done("tour")
+    for _ in range(5):
+        user.press(Qt.Key.Key_Return, on=QApplication.focusWidget())
+    yield lambda: user.sees("Ready") and user.sees("simulated") and not user.sees("5 of 5")
     user.press(Qt.Key.Key_L)  # live
     yield lambda: user.sees("405: shines, chosen")
     user.press(Qt.Key.Key_Escape)  # all lights off
     yield lambda: user.sees("405: dark, chosen")
     user.press(Qt.Key.Key_1)  # 405 on
     yield lambda: user.sees("405: shines, chosen") and user.sees("nuclei/mm²")
-    user.done("live")
+    yield user.done("live")
     user.press(Qt.Key.Key_A)  # auto-contrast
-    yield lambda: True
-    user.done("auto-contrast")
+    yield user.done("auto-contrast")
     user.press(Qt.Key.Key_S)  # snap & segment
     yield lambda: user.sees(" nuclei: snapshot")
-    user.done("snap-and-segment")
+    yield user.done("snap-and-segment")
     yield lambda: user.sees("405: shines, chosen")
-    user.click(next(b for b in user.window.findChildren(QPushButton) if b.isVisible() and b.text() == "Open"))
+    user.click(user.button("Open"))
     yield lambda: user.sees("Timeline") and user.sees("Replay")
     yield lambda: user.sees("Fit to count") or user.sees("Not fit to count")
-    user.done("open-the-result")
+    yield user.done("open-the-result")
     user.press(Qt.Key.Key_W, Qt.KeyboardModifier.ControlModifier)
     yield lambda: user.sees("Ready")
     user.press(Qt.Key.Key_R)  # record; live starts by itself
     yield lambda: frames_recorded(user) > 0
     user.started = time.monotonic()
     yield lambda: time.monotonic() - user.started > RECORD_S and frames_recorded(user) > 8 * RECORD_S
-    user.done("record")
+    yield user.done("record")
     user.press(Qt.Key.Key_R)
     yield lambda: user.sees("Recorded ")
     user.press(Qt.Key.Key_L)  # stop live
@@ -125,20 +148,33 @@ def first_ten_minutes(user, folder):
     user.press(Qt.Key.Key_Return, on=name)
     yield lambda: user.sees("Timeline") and QApplication.activeWindow() is user.window
     yield lambda: user.sees("Fit to count") or user.sees("Not fit to count")
-    user.done("replay")
+    yield user.done("replay")
     user.hover(user.window.findChild(QWidget, "viewer"), QPoint(200, 200))
     user.press(Qt.Key.Key_R, Qt.KeyboardModifier.ControlModifier)
     yield lambda: user.sees("Session report: session-report.html")
-    user.done("report")
+    yield user.done("report")
     assert (folder / "session-report.html").stat().st_size > 10_000
     user.press(Qt.Key.Key_Q, Qt.KeyboardModifier.ControlModifier)
     yield lambda: True
 
 
+SCREENS = [
+    (1366, 768, 1.0),
+    *(
+        pytest.param(*screen, marks=pytest.mark.prove)
+        for screen in [(1366, 768, 2.0), (3840, 2160, 1.0), (3840, 2160, 2.0)]
+    ),
+]
+
+
 @pytest.mark.timeout(240)
-def test_a_new_user_gets_from_start_to_report(qtbot, tmp_path):
+@pytest.mark.parametrize(("width", "height", "letters"), SCREENS)
+def test_a_new_user_gets_from_start_to_report(qtbot, tmp_path, monkeypatch, width, height, letters):
+    nothing = Check("camera", "note", "No Basler camera is connected; check the USB 3 cable.")
+    monkeypatch.setattr(doctor, "look_for_devices", lambda: Found((), (), (nothing,)))
     store = QSettings(str(tmp_path / "window.ini"), QSettings.Format.IniFormat)
-    store.setValue("folder", str(tmp_path))
+    for key, value in {"folder": str(tmp_path), "letters": str(letters)}.items():
+        store.setValue(key, value)
     session = make_session(Settings(camera=CameraSettings(fps=10.0, binning=2)))
     user = User()
     story = first_ten_minutes(user, tmp_path)
@@ -146,6 +182,9 @@ def test_a_new_user_gets_from_start_to_report(qtbot, tmp_path):
 
     def go_on():
         try:
+            if user.window.size() != QSize(width, height):
+                user.window.resize(width, height)  # as a person drags it to the edges of the screen
+                return
             if waiting["for"] is None or waiting["for"]():
                 waiting["for"], waiting["patience"] = next(story), 0
             waiting["patience"] += 1
@@ -162,13 +201,14 @@ def test_a_new_user_gets_from_start_to_report(qtbot, tmp_path):
     timer = QTimer()
     timer.timeout.connect(go_on)
     timer.start(50)
-    code = run_window(session, begin=session.connect, store=store)
+    code = run_window(session, begin=session.connect, store=store, ask=True)
     timer.stop()
     if failed:
         raise failed[0]
     assert code == 0
     assert user.steps[-1] == "report"
     assert user.events < MOST_EVENTS
+    assert not {step: found for step, found in user.cut_off.items() if found}
 
 
 @pytest.mark.prove
@@ -180,7 +220,7 @@ def test_the_same_on_a_real_display():
     environment.pop("WAYLAND_DISPLAY", None)
 
     def under_x(*arguments):
-        command = [shutil.which("xvfb-run"), "-a", "-s", "-screen 0 1920x1080x24", sys.executable, *arguments]
+        command = [shutil.which("xvfb-run"), "-a", "-s", "-screen 0 3840x2160x24", sys.executable, *arguments]
         return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=280)
 
     if under_x("-c", "from PySide6.QtWidgets import QApplication; QApplication([])").returncode:

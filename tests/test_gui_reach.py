@@ -96,7 +96,7 @@ def by_tab(window) -> list[QWidget]:
     return seen
 
 
-PAGES = {"": None, "presets": "presets", "plan": "plan", "doctor": "doctor"}
+PAGES = ("", "presets", "plan", "doctor", "calibrate", "devices", "report")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page or "window")
@@ -188,6 +188,11 @@ def test_every_action_is_done_by_its_key_or_from_the_menu_and_fails_nothing(qtbo
         action = window.actions_by_id[spec.id]
         qtbot.wait(10)
         action.setEnabled(True)  # some belong to a state of their own; here the way to them is tried
+        if QApplication.activeWindow() is not window:  # without a window manager a menu keeps the keys when it closes
+            window.hide()
+            window.show()
+            window.activateWindow()
+            qtbot.waitUntil(window.isActiveWindow)
         window.viewer.setFocus()
         with qtbot.waitSignal(action.triggered, timeout=2000):
             if spec.shortcut:
@@ -195,7 +200,9 @@ def test_every_action_is_done_by_its_key_or_from_the_menu_and_fails_nothing(qtbo
             else:
                 place = next(m.menu() for m in window.menu.actions() if action in m.menu().actions())
                 place.popup(QPoint(0, 0))
-                QTest.mouseClick(place, Qt.MouseButton.LeftButton, pos=place.actionGeometry(action).center())
+                while place.activeAction() is not action:
+                    QTest.keyClick(place, Qt.Key.Key_Down)
+                QTest.keyClick(place, Qt.Key.Key_Return)
         assert not action.icon().isNull() and action.toolTip(), spec.id
         assert any(action in m.menu().actions() for m in window.menu.actions()), spec.id
         qtbot.wait(5)

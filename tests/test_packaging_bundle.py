@@ -138,6 +138,14 @@ def test_licences_and_the_rule_for_the_camera_lie_beside_the_program(bundle):
     assert "LICENSE" in told["pypylon"]
 
 
+def test_it_brings_the_window_s_languages_and_qts_own_words_in_them(bundle):
+    inside = bundle / "_internal"
+    ours = {path.stem.removeprefix("dapiscope_") for path in (inside / "app/gui/translations").glob("*.qm")}
+    assert "de" in ours
+    for language in ours:
+        assert list(inside.rglob(f"qtbase_{language}.qm")), language
+
+
 def test_nothing_under_the_gpl_and_no_second_pylon_lies_in_it(bundle):
     names = [path.name for path in (bundle / "_internal").rglob("*")]
     assert not [name for name in names if name.startswith(("libreadline", "libgtk"))]

@@ -69,5 +69,7 @@ def test_the_installed_program_counts_an_image(installed, tmp_path):
     told = call(installed, "segment", "snaps", "--out", "results", cwd=tmp_path)
     assert int(re.search(r"(\d+) nuclei", told)[1]) > 20
     assert list((tmp_path / "results").rglob("*.tif"))
+    spoken = "from app.gui.language import CATALOGUES; print(*(path.name for path in CATALOGUES.iterdir()))"
+    assert "dapiscope_de.qm" in call(installed.with_name("python"), "-c", spoken, cwd=tmp_path).split()
     place = call(installed.with_name("python"), "-c", "import app; print(app.__file__)", cwd=tmp_path)
     assert not Path(place.strip()).is_relative_to(ROOT), "the checkout was used, not what was installed"

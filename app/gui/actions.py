@@ -111,6 +111,7 @@ ACTIONS: tuple[ActionSpec, ...] = (
     ActionSpec("devices", "Camera and light…", "Ctrl+Shift+D", "devices", "Look for cameras and light sources, and choose what to work with.", "start.show_devices", "Microscope"),
     ActionSpec("tour", "Tour", "Ctrl+Shift+H", "tour", "Show in five steps what is where.", "start.show_tour", "Help"),
     ActionSpec("report", "Problem report", "Ctrl+Shift+P", "report", "Save versions, settings and messages for whoever helps you; a picture only if you want it.", "files.show_report", "Help"),
+    ActionSpec("english", "English", "", "language", "Speak English, whatever language the system has; from the next start on.", "view.toggle_english", "Help", True),
     ActionSpec("messages", "Messages", "Ctrl+M", "info", "Show everything that was said in this session.", "tools.show_messages", "Help"),
     ActionSpec("help", "Map of keys", "?", "help", "Show all keys.", "view.toggle_help", "Help", True),
 )  # fmt: skip

@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType, TracebackType
 
-from PySide6.QtCore import QObject, QSettings, QSocketNotifier, QTimer
+from PySide6.QtCore import QLocale, QObject, QSettings, QSocketNotifier, QTimer
 from PySide6.QtWidgets import QApplication
 
 from app.events import State
 from app.gui.icons import pixmap
+from app.gui.language import silence, speak, wanted
 from app.gui.main_window import MainWindow
 from app.gui.problem_report import LOG
 from app.gui.session_port import SessionPort
@@ -60,7 +61,9 @@ def run_window(
     app.setApplicationName("dapiscope")
     app.setQuitOnLastWindowClosed(False)
     LOG.listen()
-    window = MainWindow(session, WindowStore(store if store is not None else usual_store()))
+    kept = WindowStore(store if store is not None else usual_store())
+    spoken = speak(app, None if kept.flag("english", False) else wanted(QLocale()))
+    window = MainWindow(session, kept)
     app.setWindowIcon(pixmap("overlay", THEME.palette.accent, 64))
     window.left.connect(lambda _code: app.quit())
     with (
@@ -87,6 +90,7 @@ def run_window(
             window.bridge.close()
     window.deleteLater()
     app.processEvents()
+    silence(app, spoken)
     return window.closing.exit_code if dark else 1
 
 

@@ -3,6 +3,8 @@
 import math
 from dataclasses import dataclass, replace
 
+from app.gui.text import plain
+
 MIN_SCALE = 0.01
 MAX_SCALE = 32.0
 
@@ -128,7 +130,7 @@ def scale_bar(um_per_widget_px: float, room_px: float) -> tuple[float, float]:
 def length_text(um: float) -> str:
     """Return a length with the unit people use for it: nm, µm or mm."""
     if um >= 1000:
-        return f"{um / 1000:g} mm"
+        return f"{plain(um / 1000)} mm"
     if um < 1:
-        return f"{round(um * 1000, 6):g} nm"
-    return f"{um:g} µm"
+        return f"{plain(round(um * 1000, 6))} nm"
+    return f"{plain(um)} µm"

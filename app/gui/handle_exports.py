@@ -44,6 +44,7 @@ class ExportActions:
         self._points: deque[Counted] = deque(maxlen=KEEP_POINTS)
         self._files: list[Path] = []
         self._model = ModelReady("", "", "")
+        self._titles = {"camera": "", "light": ""}
         self._corrected: dict[tuple[int, float], int] = {}
         self._said: dict[str, str] = {}
 
@@ -62,6 +63,10 @@ class ExportActions:
     def note_model(self, model: ModelReady) -> None:
         """Remember which model counts."""
         self._model = model
+
+    def note_device(self, part: str, title: str) -> None:
+        """Remember which ``"camera"`` or ``"light"`` is in use; never the window's own words."""
+        self._titles[part] = title
 
     @property
     def model(self) -> ModelReady:
@@ -136,11 +141,16 @@ class ExportActions:
     def _meta(self, frame: Frame) -> "RunMetadata":
         from app.recording import RunMetadata
 
-        camera = frame.source if self.w.session.state is State.REPLAYING else self.w.camera.title.text()
+        camera, light = self._titles["camera"], self._titles["light"]
+        if self.w.session.state is State.REPLAYING:  # the devices of then, as far as the recording tells
+            replay = self.w.presenter.replay
+            was = replay.simulated if replay is not None else ()
+            camera = f"{frame.source} (simulated camera)" if "camera" in was else frame.source
+            light = "simulated light" if "light" in was else ""
         return RunMetadata.from_settings(
             self.w.session.settings,
             camera=camera,
-            light=self.w.light.state.toolTip(),
+            light=light,
             model_name=self._model.name,
             model_sha256=self._model.sha256,
         )

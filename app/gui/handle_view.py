@@ -3,11 +3,12 @@
 from typing import TYPE_CHECKING
 
 from app.display import Contrast
-from app.events import State
+from app.events import Notice, State
 from app.frame import Frame
 from app.gui.composer import Look
 from app.gui.contrast import ContrastBook, auto_fractions
 from app.gui.overlay_paint import ColorBy, OverlayStyle, Rgb
+from app.gui.text import tr
 from app.gui.theme import DARK, RED, THEME
 
 if TYPE_CHECKING:
@@ -165,6 +166,12 @@ class ViewActions:
         """Deep red, or the dark theme."""
         THEME.set(RED if on else DARK)
         self.restyle(self.w.segmentation.style_now)
+
+    def toggle_english(self, on: bool) -> None:
+        """English, or the language of the system; texts are looked up once, so it takes a new window."""
+        self.w.store.put({"english": on})
+        self.w.store.sync()
+        self.w.notify(Notice("info", tr("Close dapiscope and start it again for the other language.")))
 
     def toggle_help(self, on: bool) -> None:
         """Show or hide the map of keys."""

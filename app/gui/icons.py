@@ -43,6 +43,7 @@ DRAWINGS: dict[str, str] = {
     "close": '<path d="M6 6l12 12M18 6L6 18"/>',
     "flat-field": '<rect x="3.500" y="5" width="17" height="14" rx="1"/><circle cx="12" cy="12" r="3"/><path d="M6 8h.2M18 8h.2M6 16h.2M18 16h.2" stroke-width="2.4"/>',
     "devices": '<rect x="3.500" y="7" width="9" height="8" rx="1"/><path d="M12.500 9.500l4-1.500v6l-4-1.500M8 15v4M5.500 19h5M20 7v8M18.500 19h3M20 15v4"/>',
+    "language": '<circle cx="12" cy="12" r="8.500"/><path d="M3.500 12h17M12 3.500c-5 5-5 12 0 17M12 3.500c5 5 5 12 0 17"/>',
     "tour": '<path d="M5 20V5M5 5h12l-2.500 3.500L17 12H5"/>',
     "menu": '<path d="M4 7h16M4 12h16M4 17h16"/>',
     "panels": '<rect x="3.500" y="5" width="17" height="14" rx="1"/><path d="M14.500 5v14M16.800 9h1.500M16.800 12h1.500"/>',

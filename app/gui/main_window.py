@@ -327,7 +327,7 @@ class MainWindow(QMainWindow):
             "overlay": style.shown, "ids": style.ids, "tint": self.view.tinted, "limits": self.view.marking,
             "counting": True,
             "panels": store.flag("panels", True), "charts": store.flag("charts", True),
-            "red_theme": THEME.palette is RED,
+            "red_theme": THEME.palette is RED, "english": store.flag("english", False),
         }  # fmt: skip
         for name, on in checks.items():
             self.actions_by_id[name].setChecked(on)

@@ -90,11 +90,13 @@ class Presenter:
                 self.w.light.show_dose(event)
             case LightReady():
                 self.simulated["light"] = event.info.simulated
+                self.w.exports.note_device("light", event.info.title)
                 self.light = LightSeen(None, 0.0, True)
                 self.w.light.show_ready(event)
                 self.refresh_badges()
             case CameraReady():
                 self.simulated["camera"] = event.info.simulated
+                self.w.exports.note_device("camera", event.info.title)
                 self.w.camera.show_ready(event)
                 self.refresh_badges()
             case ModelReady():

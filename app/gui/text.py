@@ -13,6 +13,11 @@ def number(value: float, decimals: int = 0) -> str:
     return QLocale().toString(float(value), "f", decimals)
 
 
+def plain(value: float) -> str:
+    """Return a number with no more decimals than it has, as the operator's country writes it; for the screen only."""
+    return QLocale().toString(float(value), "g", 6)
+
+
 def percent(fraction: float, decimals: int = 0) -> str:
     """Return 0…1 as a percentage for the screen."""
     return f"{number(100 * fraction, decimals)} %"

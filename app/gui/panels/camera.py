@@ -91,8 +91,14 @@ class CameraPanel(QWidget):
         self._fill(self.binning, [f"{n}×{n}" for n in limits.binnings])
         self._filling = False
         self._show(event.settings)
-        told = switch_warning(event.settings.exposure_ms, event.readout_ms)
-        set_text(self.readout, told or f"{tr('Rows are read out over')} {number(event.readout_ms, 1)} ms")
+        shares_no_moment = bool(switch_warning(event.settings.exposure_ms, event.readout_ms))
+        told = (
+            tr("Shorter than the {} ms in which the rows are read out: frames at a change of light are thrown away; "
+               "expose longer for a clean switch.")
+            if shares_no_moment
+            else tr("Rows are read out over {} ms")
+        )  # fmt: skip
+        set_text(self.readout, told.format(number(event.readout_ms, 1)))
         self.readout.setToolTip(
             tr("The shutter rolls: after a change of light, frames whose rows saw both are rejected, never counted.")
         )

@@ -1,5 +1,6 @@
 """How count, brightness and sharpness go with time, and how the nuclei of one picture are spread."""
 
+import math
 import warnings
 from collections import deque
 from collections.abc import Iterable
@@ -11,7 +12,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QTabWidget
 
-from app.gui.text import tr
+from app.gui.text import number, tr
 from app.gui.theme import THEME
 
 with warnings.catch_warnings():
@@ -75,9 +76,17 @@ def distribution(values: NDArray[np.float32], bins: int = 24) -> tuple[NDArray[n
     return edges, counts.astype(np.float64)
 
 
+class _Axis(pg.AxisItem):  # type: ignore[misc]
+    """Writes its numbers as the operator's country does."""
+
+    def tickStrings(self, values: list[float], scale: float, spacing: float) -> list[str]:  # noqa: N802 - its name
+        decimals = max(0, math.ceil(-math.log10(spacing * scale) - 1e-9))
+        return [number(value * scale, decimals) for value in values]
+
+
 def make_plot(left: str, bottom: str) -> tuple[Any, Any]:
     """Return an empty (plot, curve) with these names of its axes; it takes neither mouse nor keys."""
-    plot = pg.PlotWidget(background=None)
+    plot = pg.PlotWidget(background=None, axisItems={side: _Axis(side) for side in ("left", "bottom")})
     plot.setMenuEnabled(False)
     plot.hideButtons()
     plot.setMouseEnabled(x=False, y=False)
@@ -131,6 +140,9 @@ class Charts(QTabWidget):
             (tr("Intensity"), tr("nuclei"), tr("mean grey value")),
         ):
             self.addTab(self._plot(left, bottom), title)
+        for plot in self._plots[:3]:  # an empty chart shows no fractions of nuclei and seconds
+            plot.setXRange(0, 10, padding=0)
+            plot.setYRange(0, 10, padding=0)
         self.setTabToolTip(0, tr("Number of nuclei over time."))
         self.setTabToolTip(1, tr("Mean brightness over time: shows bleaching and drift of the lamp."))
         self.setTabToolTip(2, tr("Sharpness over time: shows focus drift."))

@@ -14,7 +14,7 @@ from app.gui.theme import THEME
 class _Meter(QWidget):
     def __init__(self) -> None:
         super().__init__()
-        self.fraction = 0.0
+        self.fraction, self.has_peak = 0.0, False
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setAccessibleName(tr("Focus"))
         self.setToolTip(tr("Sharpness of the middle of the field; the mark is the sharpest seen so far."))
@@ -30,8 +30,9 @@ class _Meter(QWidget):
         mark = rect.left() + rect.width() * 0.9
         color = QColor(p.good if self.fraction > 0.95 else p.accent if self.fraction > 0.7 else p.muted)
         painter.fillRect(QRectF(rect.left(), rect.top(), rect.width() * 0.9 * self.fraction, rect.height()), color)
-        painter.setPen(QPen(QColor(p.text), 2))
-        painter.drawLine(int(mark), int(rect.top()) - 2, int(mark), int(rect.bottom()) + 3)
+        if self.has_peak:
+            painter.setPen(QPen(QColor(p.text), 2))
+            painter.drawLine(int(mark), int(rect.top()) - 2, int(mark), int(rect.bottom()) + 3)
         painter.end()
 
 
@@ -64,7 +65,7 @@ class FocusPanel(QWidget):
 
     def show_focus(self, focus: PeakHold) -> None:
         """Show the present value against its peak."""
-        if abs(focus.fraction - self.meter.fraction) > 0.004:
-            self.meter.fraction = focus.fraction
+        if abs(focus.fraction - self.meter.fraction) > 0.004 or self.meter.has_peak != (focus.peak > 0):
+            self.meter.fraction, self.meter.has_peak = focus.fraction, focus.peak > 0
             self.meter.update()
         set_text(self.text, percent(focus.fraction) if focus.peak > 0 else "–")

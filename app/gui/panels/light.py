@@ -15,7 +15,7 @@ from PySide6.QtWidgets import (
 
 from app.events import DoseSeen, LightReady, LightSeen
 from app.gui.panels.parts import label, number_field, set_role, set_text, slider
-from app.gui.text import percent, tr
+from app.gui.text import number, percent, plain, tr
 from app.gui.theme import THEME
 from app.settings import Channel
 
@@ -46,7 +46,7 @@ class LightButton(QAbstractButton):
             self.update()
 
     def _say(self) -> None:
-        wave = f"{self.channel.wavelength_nm:g} nm"
+        wave = f"{plain(self.channel.wavelength_nm)} nm"
         state = tr("shines") if self.lit else tr("dark")
         state = state if self.known else tr("does not answer: take it as on")
         chosen = f", {tr('chosen')}" if self.armed else ""
@@ -85,7 +85,7 @@ class LightButton(QAbstractButton):
         painter.drawText(room, Qt.AlignmentFlag.AlignCenter, self.channel.name)
         painter.setFont(THEME.font(8))
         painter.setPen(ink if self.lit else QColor(p.muted))
-        below = self.channel.stain or (f"{self.channel.wavelength_nm:g} nm" if self.channel.name.isalpha() else "")
+        below = self.channel.stain or (f"{plain(self.channel.wavelength_nm)} nm" if self.channel.name.isalpha() else "")
         state = tr("ON") if self.lit else below
         if not self.known:
             state = "?"
@@ -209,8 +209,8 @@ class LightPanel(QWidget):
 
     def show_dose(self, event: DoseSeen) -> None:
         """Show what this field has had."""
-        told = [f"{name} {total.dose_s:.1f} s" for name, total in event.channels.items()]
-        budget = f" / {event.budget_s:g} s" if event.budget_s else ""
+        told = [f"{name} {number(total.dose_s, 1)} s" for name, total in event.channels.items()]
+        budget = f" / {plain(event.budget_s)} s" if event.budget_s else ""
         set_text(self.dose, f"{tr('Dose at full power')}: {' · '.join(told) or '0 s'}{budget}")
         over = event.budget_s is not None and any(t.dose_s > event.budget_s for t in event.channels.values())
         set_role(self.dose, "warning" if over else "muted")

@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
 from app.gui.panels.page import Page
 from app.gui.panels.parts import EnterMovesOn, choice, label, number_field, set_role, set_text
 from app.gui.plan_form import ChannelRow, PlanForm
-from app.gui.text import duration, number, tr
+from app.gui.text import duration, number, plain, tr
 from app.gui.theme import THEME
 from app.settings import Channel
 
@@ -240,7 +240,7 @@ class PlanPage(Page):
 
     def _make_row(self, line: int, row: ChannelRow) -> Row:
         channel = self._channels[row.channel]
-        name = f"{channel.wavelength_nm:g} nm" + (f" · {channel.stain}" if channel.stain else "")
+        name = f"{plain(channel.wavelength_nm)} nm" + (f" · {channel.stain}" if channel.stain else "")
         made = Row(
             row,
             QCheckBox(name),

@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QSizePolicy, QToolButton, QWi
 from app.events import ReplayMoved
 from app.gui.icons import icon
 from app.gui.panels.parts import choice
-from app.gui.text import number, tr
+from app.gui.text import number, plain, tr
 from app.gui.theme import THEME
 
 SPEEDS: tuple[float, ...] = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
@@ -176,7 +176,7 @@ class ReplayBar(QFrame):
         self.close_button = self._button("close", tr("Leave the replay.  [Ctrl+W]"), self.close_asked.emit)
         self.speed = choice(self, tr("Speed"), tr("How fast the recording is played."))
         for value in SPEEDS:
-            self.speed.addItem(f"{value:g}×", value)
+            self.speed.addItem(f"{plain(value)}×", value)
         self.speed.setCurrentIndex(SPEEDS.index(1.0))
         self.speed.setMinimumContentsLength(3)
         self.timeline = Timeline()

@@ -434,6 +434,11 @@
             <translation>Voreinstellungen geschrieben</translation>
         </message>
         <message>
+            <location filename="../../../app/gui/handle_view.py" />
+            <source>Close dapiscope and start it again for the other language.</source>
+            <translation>dapiscope beenden und neu starten, dann gilt die andere Sprache.</translation>
+        </message>
+        <message>
             <location filename="../../../app/gui/main_window.py" />
             <source>Grey values along the line on the picture.  [I]</source>
             <translation>Grauwerte entlang der Linie im Bild.  [I]</translation>
@@ -760,13 +765,18 @@
         </message>
         <message>
             <location filename="../../../app/gui/panels/camera.py" />
-            <source>The shutter rolls: after a change of light, frames whose rows saw both are rejected, never counted.</source>
-            <translation>Der Verschluss rollt: nach einem Lichtwechsel werden Bilder, deren Zeilen beides sahen, verworfen und nie gezählt.</translation>
+            <source>Shorter than the {} ms in which the rows are read out: frames at a change of light are thrown away; expose longer for a clean switch.</source>
+            <translation>Kürzer als die {} ms, in denen die Zeilen ausgelesen werden: Bilder bei einem Lichtwechsel werden verworfen; für einen sauberen Wechsel länger belichten.</translation>
         </message>
         <message>
             <location filename="../../../app/gui/panels/camera.py" />
-            <source>Rows are read out over</source>
-            <translation>Auslesen der Zeilen in</translation>
+            <source>Rows are read out over {} ms</source>
+            <translation>Zeilen werden über {} ms ausgelesen</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/panels/camera.py" />
+            <source>The shutter rolls: after a change of light, frames whose rows saw both are rejected, never counted.</source>
+            <translation>Der Verschluss rollt: nach einem Lichtwechsel werden Bilder, deren Zeilen beides sahen, verworfen und nie gezählt.</translation>
         </message>
         <message>
             <location filename="../../../app/gui/panels/charts.py" />
@@ -2740,6 +2750,16 @@
         </message>
         <message>
             <location filename="../../../app/gui/actions.py" />
+            <source>English</source>
+            <translation>English</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/actions.py" />
+            <source>Speak English, whatever language the system has; from the next start on.</source>
+            <translation>Englisch sprechen, welche Sprache das System auch hat; vom nächsten Start an.</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/actions.py" />
             <source>Show everything that was said in this session.</source>
             <translation>Alles zeigen, was in dieser Sitzung gemeldet wurde.</translation>
         </message>
@@ -2764,22 +2784,22 @@
             <translation>Jetzt den anderen Teil anklicken.  [Rücktaste: von vorn]</translation>
         </message>
         <message>
-            <location filename="../../../app/gui/handle_correct.py (2)" />
+            <location filename="../../../app/gui/handle_correct.py" />
             <source>add nucleus</source>
             <translation>Kern hinzufügen</translation>
         </message>
         <message>
-            <location filename="../../../app/gui/handle_correct.py (2)" />
+            <location filename="../../../app/gui/handle_correct.py" />
             <source>remove nucleus</source>
             <translation>Kern entfernen</translation>
         </message>
         <message>
-            <location filename="../../../app/gui/handle_correct.py (2)" />
+            <location filename="../../../app/gui/handle_correct.py" />
             <source>split nucleus</source>
             <translation>Kern teilen</translation>
         </message>
         <message>
-            <location filename="../../../app/gui/handle_correct.py (2)" />
+            <location filename="../../../app/gui/handle_correct.py" />
             <source>merge nuclei</source>
             <translation>Kerne verbinden</translation>
         </message>
