@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
-from app.errors import LightStuckError
+from app.errors import DapiscopeError, LightStuckError
 from app.settings import Settings
 
 SettingsOf = Callable[[typer.Context], Settings]
@@ -54,6 +54,7 @@ def add_commands(cli: typer.Typer, settings_of: SettingsOf, pixel_size: Callable
         pixel_size_um: PixelSize = None,
         model: Annotated[str, typer.Option("--model", help="Model that counts while the plan runs.")] = "fast",
         count: Annotated[bool, typer.Option("--count/--no-count", help="Count the nuclei while the plan runs.")] = True,
+        zarr: Annotated[bool, typer.Option("--zarr", help="Also as OME-Zarr, once the plan has ended.")] = False,
         sample: Sample = "",
         operator: Operator = "",
         seed: Seed = 1,
@@ -69,8 +70,16 @@ def add_commands(cli: typer.Typer, settings_of: SettingsOf, pixel_size: Callable
         account: dict[str, Any] = {"frames": {"planned": cost.frames}, "estimate": _estimate(cost), "error": None}
         for line in _told_before(loaded, cost):
             say(line)
+        if zarr:
+            from app.recording.zarr_store import check_zarr
+
+            check_zarr()  # before anything shines
         if not dry_run:
             account |= _carry_out(loaded, settings, out_dir, err, model if count else None)
+            try:
+                account["zarr"] = _zarr_beside(account["recording"]) if zarr else None
+            except DapiscopeError as error:  # the recording is there all the same
+                account["zarr"], account["error"] = None, account["error"] or str(error)
         if json_file is not None:
             from app.headless import write_json
 
@@ -81,6 +90,8 @@ def add_commands(cli: typer.Typer, settings_of: SettingsOf, pixel_size: Callable
         say(f"taken    {taken} of {total} frames, the times begun at most {account['late_ms']['worst']:.1f} ms late")
         if account["recording"]:
             say(f"recorded {account['recording']}")
+        if account["zarr"]:
+            say(f"zarr     {account['zarr']}")
         if count:
             say(_told_counts(account["count"]))
         if account["error"]:
@@ -156,6 +167,17 @@ def _told_before(loaded: Any, cost: Any) -> list[str]:
     if cost.late:
         lines.append(f"late     {cost.late} times cannot begin when due: lengthen the interval or expose shorter")
     return lines
+
+
+def _zarr_beside(recording: str | None) -> str | None:
+    """Make an OME-Zarr image of a recording, under its name; None without one."""
+    if recording is None:
+        return None
+    from app.recording.files import split_name
+    from app.recording.zarr_store import to_zarr
+
+    path = Path(recording)
+    return str(to_zarr(path, path.with_name(f"{split_name(path.name)[0]}.ome.zarr")))
 
 
 def _told_counts(count: dict[str, Any]) -> str:

@@ -62,7 +62,7 @@ def test_a_dry_run_says_what_it_takes_and_touches_nothing(run, plan_file, tmp_pa
 
 def test_a_plan_is_carried_out_and_exported_and_reported(run, plan_file, tmp_path):
     out_dir = tmp_path / "out"
-    code, out = run("plan", plan_file, "--out", out_dir, "--sample", "U2OS", "--json", tmp_path / "a.json")
+    code, out = run("plan", plan_file, "--out", out_dir, "--sample", "U2OS", "--json", tmp_path / "a.json", "--zarr")
     assert code == 0 and "4 of 4 frames" in out and "counted  " in out and "nuclei in the last" in out
     account = json.loads((tmp_path / "a.json").read_text())
     assert account["complete"] and account["light"]["confirmed_off"] and account["error"] is None
@@ -72,6 +72,10 @@ def test_a_plan_is_carried_out_and_exported_and_reported(run, plan_file, tmp_pat
     with open_replay(out_dir / "plan.ome.tif") as replay:
         assert [replay.frame(n).light.channel for n in range(4)] == ["633", "405"] * 2
         assert replay.info.meta["sample"] == "U2OS"
+    assert account["zarr"] == str(out_dir / "plan.ome.zarr") in "".join(out.split("\n"))
+    with open_replay(out_dir / "plan.ome.zarr") as replay:
+        assert [replay.frame(n).light.channel for n in range(4)] == ["633", "405"] * 2
+        assert replay.info.meta["sample"] == "U2OS" and json.loads(replay.info.meta["complete"])
     exported = tmp_path / "exported"
     code, out = run("export", out_dir / "plan.ome.tif", "--frame", 1, "--out", exported, "--zarr")
     assert code == 0 and "found now" in out
@@ -84,6 +88,20 @@ def test_a_plan_is_carried_out_and_exported_and_reported(run, plan_file, tmp_pat
     page = (out_dir / "report.html").read_text()
     assert code == 0 and "U2OS" in page and "plan.ome.tif" in page and "simulated" in page
     assert "Count over time" in page and f"{counts['frames']} of {counts['frames']}" in page
+
+
+def test_zarr_that_fails_is_told_before_the_light_or_beside_the_recording(run, plan_file, tmp_path, monkeypatch):
+    def refuse(*_args):
+        raise UsageError("OME-Zarr needs the zarr library.")
+
+    monkeypatch.setattr("app.recording.zarr_store.to_zarr", refuse)
+    code, out = run("plan", plan_file, "--out", tmp_path / "a", "--zarr", "--no-count")
+    assert code == 1 and "needs the zarr library" in out and "4 of 4 frames" in out
+    assert (tmp_path / "a" / "plan.ome.tif").exists() and not (tmp_path / "a" / "plan_counts.csv").exists()
+    monkeypatch.setattr("app.recording.zarr_store._zarr", refuse)
+    with pytest.raises(UsageError, match="zarr library"):
+        run("plan", plan_file, "--out", tmp_path / "b", "--zarr")
+    assert not (tmp_path / "b").exists()
 
 
 def test_a_plan_that_cannot_be_is_a_usage_error(run, tmp_path):

@@ -256,8 +256,16 @@ RUN = {
     "one plane": ({"channels": CHANNELS, "z_plan": {"relative": [0]}}, 1),
 }  # fmt: skip
 
+README = {
+    "stage_positions": [(100, 100, 30), (200, 150, 35)],
+    "channels": ["DAPI", "FITC"],
+    "time_plan": {"interval": 1, "loops": 20},
+    "z_plan": {"range": 4, "step": 0.5},
+    "axis_order": "tpcz",
+}
 REFUSED = {
     "every axis": (ALL_AXES, "grid_plan"),
+    "the README's": (README, "stage_positions"),
     "positions": ({"channels": CHANNELS, "stage_positions": [(1, 1, 1), {"x": 2, "y": 3}]}, "stage_positions"),
     "a grid at a position": (
         {"channels": CHANNELS, "stage_positions": [{"x": 0, "sequence": {"grid_plan": {"rows": 2, "columns": 1}}}]},

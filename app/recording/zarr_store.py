@@ -43,6 +43,11 @@ def _zarr() -> Any:
         raise UsageError("OME-Zarr needs the zarr library: install dapiscope[zarr].") from None
 
 
+def check_zarr() -> None:
+    """Raise UsageError where the zarr library is not installed."""
+    _zarr()
+
+
 class ZarrWriter:
     """Writes frames of one size to an OME-Zarr image with the axes t, c, z, y, x. Not thread-safe.
 
