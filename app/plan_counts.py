@@ -20,7 +20,7 @@ from app.settings import Channel
 
 log = logging.getLogger(__name__)
 HEADER = ("frame", "time_point", "channel", *COUNT_COLUMNS)
-PATIENCE_S = 60.0
+PATIENCE_S = 20.0
 """For the last count, when the plan has ended."""
 
 _Item = tuple[Frame, int]
