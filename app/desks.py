@@ -7,7 +7,7 @@ from typing import Any
 
 from app.clock import Clock
 from app.errors import BadImageError, RecordingError
-from app.events import Event, Notice, RecordingChanged, ReplayMoved
+from app.events import Event, Notice, RecordingChanged, ReplayMoved, ScaleMissing
 from app.frame import Frame
 from app.hardware.base import Camera
 from app.live_path import LivePath
@@ -146,7 +146,8 @@ class ReplayDesk:
     ) -> None:
         """Open `path`; BadImageError when it cannot be played.
 
-        A size that is given for a file without its own is remembered, and taken the next time where `use_told`.
+        A size that is given for a file without its own is remembered, and taken the next time where `use_told`; then,
+        where there is none, `ScaleMissing` asks for it.
         """
         sequence = open_sequence(path)
         self._scale_missing = sequence.info.pixel_size_um is None
@@ -155,6 +156,8 @@ class ReplayDesk:
             if pixel_size_um is not None:
                 said = f"{path.name}: {pixel_size_um:g} µm per pixel, as you said last time."
                 self._publish(Notice("info", said))
+            else:
+                self._publish(ScaleMissing(path))
         elif pixel_size_um is not None and self._scale_missing:
             self._told.remember(path, pixel_size_um)
         self._replay = Replay(

@@ -256,6 +256,13 @@ class ReplayMoved:
 
 
 @dataclass(frozen=True, slots=True)
+class ScaleMissing:
+    """What was opened does not say how large its pixels are, and nobody has said so before."""
+
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
 class ModelReady:
     """A model is loaded and warm."""
 
@@ -282,5 +289,6 @@ Event = (
     | CalibrationEnded
     | FlatFieldSeen
     | ReplayMoved
+    | ScaleMissing
     | ModelReady
 )

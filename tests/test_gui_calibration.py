@@ -12,10 +12,20 @@ from gui_window import session, shown, window
 from PySide6.QtCore import QPoint, QSettings, Qt
 from PySide6.QtGui import QKeySequence
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QInputDialog, QPushButton
 
 import app.build
 from app.display import Contrast
-from app.events import CalibrationEnded, CalibrationMoved, FlatFieldSeen, FlatFieldState, State, StateChanged
+from app.events import (
+    CalibrationEnded,
+    CalibrationMoved,
+    FlatFieldSeen,
+    FlatFieldState,
+    ReplayMoved,
+    ScaleMissing,
+    State,
+    StateChanged,
+)
 from app.frame import Light, read_only
 from app.gui.main_window import MainWindow
 from app.gui.store import WindowStore
@@ -263,6 +273,25 @@ def test_what_was_measured_on_one_file_is_not_taken_for_another(qtbot, window, s
     assert session.asked("set_measured_pixel") == [] and "no longer open" in page.found.text()
 
 
+def test_a_file_without_a_scale_is_asked_for_it_once(qtbot, window, session, tmp_path):
+    path = tmp_path / "field.png"
+    session.publish(StateChanged(State.REPLAYING), ReplayMoved(path, 1, 1, False, 1.0), ScaleMissing(path))
+    qtbot.waitUntil(lambda: bool(window.toasts.findChildren(QPushButton)))
+    assert any("field.png" in n.text and "not fit to use" in n.text for _, n in window.messages.notices)
+    (give,) = (button for button in window.toasts.findChildren(QPushButton) if button.text() == "Give")
+    click(give)
+    (dialog,) = window.findChildren(QInputDialog)
+    dialog.setDoubleValue(0.325)
+    dialog.accept()
+    assert session.asked("set_pixel_size") == [(0.325,)]
+    assert window.segmentation.micrometres.value() == 0.325
+    # Not for another file that was opened meanwhile.
+    window.calibration.ask_size(tmp_path / "other.png")
+    window.findChildren(QInputDialog)[-1].accept()
+    assert len(session.asked("set_pixel_size")) == 1
+    assert "no longer open" in window.messages.notices[-1][1].text
+
+
 def test_what_is_no_micrometer_is_said(qtbot, window, session, page):
     click(page.measure)
     assert "no picture yet" in page.found.text()
@@ -319,6 +348,7 @@ def test_from_the_slide_to_the_corrected_picture_and_from_a_file_to_its_scale(qt
     tifffile.imwrite(picture, np.asarray(lines(32)), photometric="minisblack")
     window.files.open_path(str(picture))
     qtbot.waitUntil(lambda: window.viewer.frame.source == str(picture), timeout=20_000)
+    qtbot.waitUntil(lambda: any(button.text() == "Give" for button in window.toasts.findChildren(QPushButton)))
     measured(qtbot, page)
     click(page.use)
     assert session.settings.segmentation.pixel_size_um == pytest.approx(10 / 32, rel=5e-3)

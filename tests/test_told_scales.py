@@ -6,7 +6,7 @@ import tifffile
 
 from app.clock import SystemClock
 from app.desks import ReplayDesk
-from app.events import Notice
+from app.events import Notice, ScaleMissing
 from app.recording.told_scales import MOST_PLACES, ToldScales
 
 
@@ -56,10 +56,13 @@ def test_the_next_replay_takes_what_was_told_and_says_so(tmp_path):
         desk.open(tmp_path / name, pixel_size_um=given, hold=False, speed=None, use_told=use_told)
         found = desk.pixel_size_um
         desk.close()
+        asked.append([event.path.name for event in said if isinstance(event, ScaleMissing)])
         return found, [event.text for event in said if isinstance(event, Notice)]
 
+    asked = []
     assert size("none.tif") == (None, [])
     assert size("none.tif", 0.325) == (0.325, [])
     assert size("none.tif") == (0.325, ["none.tif: 0.325 µm per pixel, as you said last time."])
     assert size("none.tif", use_told=False) == (None, [])
     assert size("own.ome.tif", 0.9) == (0.9, []) and size("own.ome.tif") == (0.4, [])
+    assert asked == [["none.tif"], [], [], [], [], []]  # once, and never where an estimate is wanted

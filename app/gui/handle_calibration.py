@@ -5,10 +5,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QInputDialog
+
 from app.calibration import MicrometerScale, scale_from_micrometer
 from app.calibration_desk import FRAMES
 from app.errors import DapiscopeError
-from app.events import CalibrationEnded, CalibrationMoved, FlatFieldSeen, FlatFieldState, Notice, State
+from app.events import CalibrationEnded, CalibrationMoved, FlatFieldSeen, FlatFieldState, Notice, ScaleMissing, State
 from app.frame import Frame
 from app.gui.panels.calibration_page import CalibrationPage, ChannelLine, took
 from app.gui.text import number, percent, tr
@@ -205,6 +208,37 @@ class CalibrationActions:
                 self.give_pixel_size(None)  # one that was given would go before the measured one
             self.w.session.set_measured_pixel(found.scale.pixel_size_um / found.binning)
             page.show_found(tr("In use, and kept for this camera and objective."), "good", usable=False)
+
+    def tell_missing(self, event: ScaleMissing) -> None:
+        """Say that a file has no scale, and offer to take one."""
+        text = (
+            f"{event.path.name} {tr('does not say how large its pixels are, so its counts are not fit to use.')} "
+            f"{tr('Give the size once, and it is remembered; or measure it (Ctrl+F).')}"
+        )
+        self.w.notify(Notice("warning", text), tr("Give"), lambda: self.ask_size(event.path))
+
+    def ask_size(self, path: Path) -> None:
+        """Ask how large a pixel of the file is that was opened."""
+        dialog = QInputDialog(self.w)
+        dialog.setInputMode(QInputDialog.InputMode.DoubleInput)
+        dialog.setWindowTitle(tr("Pixel size"))
+        dialog.setLabelText(f"{tr('µm per pixel of')} {path.name}")
+        dialog.setDoubleDecimals(4)
+        dialog.setDoubleRange(0.001, 100)
+        dialog.setDoubleValue(self.w.segmentation.micrometres.value())
+        dialog.setModal(False)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.doubleValueSelected.connect(lambda size: self._give_to(path, size))
+        dialog.show()
+
+    def _give_to(self, path: Path, size: float) -> None:
+        replay = self.w.presenter.replay
+        if self.w.session.state is State.REPLAYING and replay is not None and replay.path == path:
+            self.give_pixel_size(size)
+        else:
+            self.w.notify(
+                Notice("warning", f"{path.name} {tr('is no longer open: open it again, and give its size.')}")
+            )
 
     def give_pixel_size(self, size: float | Literal["auto"] | None) -> None:
         """Set the pixel size that pictures are taken to have; None takes their own."""

@@ -20,6 +20,7 @@ from app.events import (
     RecordingChanged,
     ReplayMoved,
     ResultReady,
+    ScaleMissing,
     SnapTaken,
     State,
     StateChanged,
@@ -119,6 +120,8 @@ class Presenter:
                 self.w.replay_bar.show_moved(event)
                 if changed:
                     self.refresh_badges()
+            case ScaleMissing():
+                self.w.calibration.tell_missing(event)
             case SnapTaken():
                 self._snap(event)
             case _:
