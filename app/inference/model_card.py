@@ -40,6 +40,8 @@ class ModelInput(_Table):
     """See `app.inference.preprocess.normalise`."""
     views: Literal[1, 2, 4] = 1
     """How many mirror images of the input are run and averaged: as is, left-right, up-down, both."""
+    scales: tuple[Annotated[float, Field(ge=0.25, le=1)], ...] = Field(default=(1.0,), min_length=1, max_length=4)
+    """How much smaller the input is run as well; what it gives is enlarged again and averaged."""
     pixel_size_um: Annotated[float, Field(gt=0, le=100)] | None = None
     """µm per pixel that the network was trained at; None follows from the nucleus size."""
     nucleus_diameter_px: Annotated[float, Field(gt=1, le=1000)]

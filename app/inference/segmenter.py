@@ -467,11 +467,27 @@ class Segmenter:
         return self._wide
 
     def _probabilities(self, ready: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the network's output (C, h, w), the mean over the mirror images that the card asks for."""
+        """Return the network's output (C, h, w), the mean over the scales and mirror images that the card asks for."""
+        if self._input.scales == (1.0,):
+            return self._over_views(ready)
+        height, width = ready.shape
+        mean: NDArray[np.float32] | None = None
+        for scale in self._input.scales:
+            size = (max(1, round(width * scale)), max(1, round(height * scale)))
+            smaller = ready if scale == 1 else cv2.resize(ready, size, interpolation=cv2.INTER_AREA)
+            output = self._over_views(np.asarray(smaller, np.float32))
+            if scale != 1:
+                output = np.stack([cv2.resize(channel, (width, height)) for channel in output])
+            mean = output if mean is None else np.add(mean, output, out=mean)
+        assert mean is not None
+        mean *= np.float32(1 / len(self._input.scales))
+        return mean
+
+    def _over_views(self, ready: NDArray[np.float32]) -> NDArray[np.float32]:
         output = self._network_for(ready.size).run(ready)
-        if self._input.views == 1:
+        if self._input.views == 1 and self._input.scales == (1.0,):
             return output
-        mean = output.copy()
+        mean = output.copy()  # the network will use its buffer again
         for flips in ((2,), (1,), (1, 2))[: self._input.views - 1]:
             mirrored = np.ascontiguousarray(np.flip(ready, tuple(axis - 1 for axis in flips)))
             mean += np.flip(self._network_for(ready.size).run(mirrored), flips)

@@ -12,7 +12,7 @@ from app.inference.preprocess import normalise
 from models.training.metrics import Score
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -67,6 +67,25 @@ def mirrored(network: Network, views: int) -> Network:
         for flips in ((3,), (2,), (2, 3))[: views - 1]:
             mean = mean + np.flip(network(np.ascontiguousarray(np.flip(x, flips))), flips)
         return np.asarray(mean / np.float32(views), np.float32)
+
+    return run
+
+
+def over_scales(network: Network, scales: Sequence[float], multiple: int) -> Network:
+    """Return the network as the mean over its input and smaller copies of it, as the app takes it by the card."""
+
+    def run(x: Float) -> Float:
+        height, width = x.shape[2:]
+        parts = []
+        for scale in scales:
+            if scale == 1:
+                parts.append(network(x))
+                continue
+            size = (max(1, round(width * scale)), max(1, round(height * scale)))
+            smaller = pad(cv2.resize(x[0, 0], size, interpolation=cv2.INTER_AREA), multiple)
+            output = np.ascontiguousarray(network(smaller[None, None])[0, :, : size[1], : size[0]])
+            parts.append(np.stack([cv2.resize(channel, (width, height)) for channel in output])[None])
+        return np.asarray(np.mean(parts, axis=0), np.float32)
 
     return run
 
