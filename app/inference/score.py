@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.inference.model_card import ModelScore
+from app.inference.runs import Runs, runs_of
 
 FEATURES = ("foreground", "distance", "spread", "contact", "size", "size_squared")
 """What the probability follows from, in the order of `features`."""
@@ -18,7 +19,9 @@ SUREST = 0.999
 """A mean probability beyond this says no more."""
 
 
-def features(output: NDArray[np.float32], labels: NDArray[np.int32], nominal_area_px: float) -> NDArray[np.float64]:
+def features(
+    output: NDArray[np.float32], labels: NDArray[np.int32], nominal_area_px: float, runs: Runs | None = None
+) -> NDArray[np.float64]:
     """Return what speaks for and against each nucleus.
 
     Parameters
@@ -29,6 +32,8 @@ def features(output: NDArray[np.float32], labels: NDArray[np.int32], nominal_are
         0 background, 1…N without gaps.
     nominal_area_px : float
         Area of a typical nucleus at the scale of the image.
+    runs : Runs, optional
+        Of `labels`, where they are at hand.
 
     Returns
     -------
@@ -36,13 +41,13 @@ def features(output: NDArray[np.float32], labels: NDArray[np.int32], nominal_are
         Log odds of the mean foreground, mean distance, spread of the distance, mean contact, and logarithm of the
         area over the nominal one, with its square.
     """
-    inside = np.flatnonzero(labels)
-    ids = labels.ravel()[inside]
-    foreground, distance, contact = (channel.ravel()[inside] for channel in output[:3])
-    area = np.bincount(ids)[1:].astype(np.float64)
+    runs = runs or runs_of(labels)
+    count = int(runs.label.max(initial=0))
+    area = runs.areas(count).astype(np.float64)
+    foreground, distance, contact = output[:3]
 
-    def mean(values: NDArray[Any]) -> NDArray[np.float64]:
-        return np.asarray(np.bincount(ids, weights=values)[1:] / area)
+    def mean(image: NDArray[np.float32]) -> NDArray[np.float64]:
+        return np.asarray(runs.sums(image, count) / area)
 
     sure = np.clip(mean(foreground), 1 - SUREST, SUREST)
     height = mean(distance)
