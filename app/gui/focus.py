@@ -35,9 +35,9 @@ def sharpness(pixels: NDArray[Any]) -> float:
     signal = float(smooth.mean()) - float(np.percentile(smooth[::8, ::8], 5))
     if signal < 0.5:
         return 0.0
-    across = smooth[:, 2:] - smooth[:, :-2]
-    down = smooth[2:] - smooth[:-2]
-    energy = (float(cv2.norm(across)) ** 2 + float(cv2.norm(down)) ** 2) / smooth.size
+    across = cv2.norm(smooth[:, 2:], smooth[:, :-2], cv2.NORM_L2SQR)
+    down = cv2.norm(smooth[2:], smooth[:-2], cv2.NORM_L2SQR)
+    energy = (across + down) / smooth.size
     return float(1000.0 * energy / (signal * signal + 25.0))
 
 
