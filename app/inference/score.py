@@ -5,8 +5,6 @@ model was not trained on, to whether a drawn nucleus overlaps it by half (inters
 0.8, four of five are then right; `models/README.md` shows how well that holds on images nobody fitted anything to.
 """
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
