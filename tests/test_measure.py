@@ -211,6 +211,20 @@ def test_steepness_falls_with_blur_and_not_with_brightness():
     assert np.isnan(edge_steepness(np.ones((9, 9), np.int32), 1, np.zeros((9, 9), np.uint8), 0.0)).all()
 
 
+@pytest.mark.parametrize(("blur", "flags"), [(1.0, ()), (5.0, ("out of focus",))])
+def test_focus_of_a_large_field_is_judged_by_some_bands_of_it(blur, flags, monkeypatch):
+    labels = disks([(y, x) for y in range(20, 400, 30) for x in range(20, 300, 40)], 10, (410, 310))
+    count, image = int(labels.max()), picture(labels, blur=blur)
+    whole = edge_steepness(labels, count, image, 20.0)
+    some = edge_steepness(labels, count, image, 20.0, part=3)
+    seen = np.isfinite(some)
+    assert 0.3 * count < np.count_nonzero(seen) < 0.8 * count
+    assert np.median(some[seen]) == pytest.approx(np.median(whole), rel=0.02)
+    for pixels in (labels.size + 1, labels.size // 3):
+        monkeypatch.setattr(module, "OUTLINE_PIXELS", pixels)
+        assert flags_of(labels, image) == flags
+
+
 def test_local_contrast_is_against_the_surroundings():
     labels = np.zeros((40, 60), np.int32)
     labels[10:20, 10:20], labels[10:20, 40:50] = 1, 2

@@ -28,6 +28,8 @@ CROWDED_COVER = 0.6
 BLURRED_EDGE = 0.145
 """Least median steepness of the outlines: the step per pixel over the nucleus' contrast, times its diameter/20 px."""
 
+OUTLINE_PIXELS, OUTLINE_ROWS = 1 << 19, 64
+"""Of larger images the focus is judged by the outlines in every other band of so many rows, every third, and so on."""
 SAMPLE_PIXELS, NOISE_PIXELS = 1 << 15, 1 << 16
 """Medians of background and noise are taken from about so many pixels."""
 
@@ -98,12 +100,17 @@ def measure(
     return table
 
 
-def _bands(labels: NDArray[np.int32], margin: int) -> Iterator[tuple[int, int, slice]]:
-    """Yield (top, bottom, rows with a margin) of bands of an image; one for all but large images."""
-    step = max(1, BAND_PIXELS // labels.shape[1])
-    for top in range(0, labels.shape[0], step):
-        bottom = min(top + step, labels.shape[0])
-        yield top, bottom, slice(max(0, top - margin), min(labels.shape[0], bottom + margin))
+def _bands(shape: tuple[int, ...], margin: int, part: int) -> Iterator[tuple[int, int, slice]]:
+    """Yield (top, bottom, rows with a margin) of every `part`-th band of an image.
+
+    There is one band for all but large images; where bands are left out they are narrow, to be spread over the image.
+    """
+    step = max(1, BAND_PIXELS // shape[1])
+    if part > 1:
+        step = min(step, OUTLINE_ROWS)
+    for top in range(0, shape[0], step * part):
+        bottom = min(top + step, shape[0])
+        yield top, bottom, slice(max(0, top - margin), min(shape[0], bottom + margin))
 
 
 def _sums(ids: NDArray[np.int32], count: int, weights: NDArray[Any] | None) -> NDArray[Any]:
@@ -213,7 +220,8 @@ def quality_flags(
         flags.append("too dim")
     if saturated:
         flags.append("saturated")
-    steepness = edge_steepness(labels, len(nuclei), image, background, runs)
+    part = 1 + labels.size // OUTLINE_PIXELS
+    steepness = edge_steepness(labels, len(nuclei), image, background, runs, part)
     if np.isfinite(steepness).any() and float(np.nanmedian(steepness)) < BLURRED_EDGE:
         flags.append("out of focus")
     if 1 - np.count_nonzero(outside) / labels.size > CROWDED_COVER:
@@ -222,7 +230,12 @@ def quality_flags(
 
 
 def edge_steepness(
-    labels: NDArray[np.int32], count: int, image: NDArray[Any], background: float, runs: Runs | None = None
+    labels: NDArray[np.int32],
+    count: int,
+    image: NDArray[Any],
+    background: float,
+    runs: Runs | None = None,
+    part: int = 1,
 ) -> NDArray[np.float64]:
     """Return how steep each nucleus' outline is: 1 would be a step within one pixel of a nucleus 20 pixels across.
 
@@ -239,6 +252,8 @@ def edge_steepness(
         Its grey level.
     runs : Runs, optional
         Of `labels`, where they are at hand.
+    part : int
+        Look at the outlines in every `part`-th band of rows.
 
     Returns
     -------
@@ -246,16 +261,16 @@ def edge_steepness(
         NaN where there is no outline or no contrast to judge by.
     """
     length, steps = np.zeros(count), np.zeros(count)
-    for top, bottom, rows in _bands(labels, margin=1):
-        part, grey = labels[rows], np.ascontiguousarray(image[rows])
+    for top, bottom, rows in _bands(labels.shape, 1, part):
+        band, grey = labels[rows], np.ascontiguousarray(image[rows])
         # 8 bits give slopes in 16, four times as fast as floating point; their length is wanted on the outlines only.
         depth = cv2.CV_16S if grey.dtype == np.uint8 else cv2.CV_32F
         across, down = (cv2.Sobel(grey, depth, *axis, ksize=3).ravel() for axis in ((1, 0), (0, 1)))
-        free = (part == 0).view(np.uint8)
+        free = (band == 0).view(np.uint8)
         inner = slice(top - rows.start, bottom - rows.start)
         rim = np.flatnonzero(cv2.dilate(free, np.ones((3, 3), np.uint8))[inner] > free[inner])
-        rim += inner.start * part.shape[1]
-        ids = part.ravel()[rim]
+        rim += inner.start * band.shape[1]
+        ids = band.ravel()[rim]
         length += _sums(ids, count, None)
         steps += _sums(ids, count, np.hypot(across[rim], down[rim], dtype=np.float32) / 8)
     runs = runs or runs_of(labels)
