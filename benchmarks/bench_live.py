@@ -35,6 +35,7 @@ class Drift:
 
     def __init__(self) -> None:
         self.samples: list[tuple[float, float, int, int]] = []
+        self.cpu_s: dict[int, tuple[str, float, float]] = {}
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="bench-drift")
         self._thread.start()
@@ -44,6 +45,20 @@ class Drift:
         while not self._over.wait(0.5):
             now = (time.monotonic(), process.memory_info().rss / 1e6, process.num_threads(), process.num_fds())
             self.samples.append(now)
+            names = {thread.native_id: thread.name for thread in threading.enumerate()}
+            for thread in process.threads():
+                spent_s = thread.user_time + thread.system_time
+                name, before_s, _ = self.cpu_s.get(thread.id, ("", spent_s, 0.0))
+                # Those that Python does not know are the network's and Qt's.
+                self.cpu_s[thread.id] = names.get(thread.id) or name or "other", before_s, spent_s
+
+    def cores(self, seconds: float) -> dict[str, float]:
+        """Return the part of a core that each kind of thread used over the run of `seconds`, the busiest first."""
+        spent: dict[str, float] = {}
+        for name, before_s, after_s in self.cpu_s.values():
+            spent[name] = spent.get(name, 0.0) + max(after_s - before_s, 0.0)
+        busy = sorted(spent.items(), key=lambda item: -item[1])
+        return {name: round(spent_s / seconds, 3) for name, spent_s in busy if spent_s > 0.005 * seconds}
 
     def stop(self) -> dict[str, float]:
         """Return the drift from the first fifth of the run to the last."""
@@ -144,7 +159,9 @@ def main() -> None:
     after = psutil.Process().cpu_times()
     cores = (after.user + after.system - before.user - before.system) / options.seconds
     result = {**account, "event_loop": gaps, "drift": drift.stop(), "cores_used": round(cores, 2)}
-    for name in ("frames", "fps", "latency_ms", "count", "truth", "event_loop", "drift", "cores_used", "error"):
+    result["cores_by_thread"] = drift.cores(options.seconds)
+    shown = ("frames", "fps", "latency_ms", "count", "truth", "event_loop", "drift", "cores_used", "cores_by_thread")
+    for name in (*shown, "error"):
         print(f"{name:<12} {result[name]}")
     if options.json:
         options.json.write_text(json.dumps({"machine": machine(), **result}, indent=2) + "\n", encoding="utf-8")

@@ -22,7 +22,7 @@ import numpy as np
 
 from app.display import Contrast, View, render
 from app.frame import BufferPool
-from app.inference.instances import decode, nucleus_scores
+from app.inference.instances import find
 from app.inference.measure import measure, quality_flags
 from app.inference.model_card import load_model
 from app.inference.overlay import overlay_rgba
@@ -49,15 +49,15 @@ def make_stages(threads: int, folder: Path) -> tuple[dict[str, Callable[[int], A
     ready = [normalise(image, model.card.input.normalisation) for image in images]
     network = segmenter._network  # noqa: SLF001 - the one stage that has no public name
     outputs = [network.run(each).copy() for each in ready]
-    labels = [decode(output, model.card.decode) for output in outputs]
-    scores = [nucleus_scores(*pair) for pair in zip(outputs, labels, strict=True)]
+    nuclei = [find(output, model.card.decode) for output in outputs]
     layer = np.empty((VIEW.size[1], VIEW.size[0], 4), np.uint8)
     recorder = Recorder(folder / "stages.ome.tif", RunMetadata(camera="benchmark"))
     recorder.start()
 
     def measured(i: int) -> None:
-        table = measure(labels[i], scores[i], images[i], pixel_size_um=PIXEL_UM)
-        quality_flags(labels[i], table, images[i], 255)
+        labels, runs = nuclei[i].labels, nuclei[i].runs
+        table = measure(labels, nuclei[i].scores, images[i], pixel_size_um=PIXEL_UM, runs=runs)
+        quality_flags(labels, table, images[i], 255, runs)
 
     def grab(i: int) -> None:
         np.copyto(pool.take(), pictures[i].pixels)
@@ -72,9 +72,9 @@ def make_stages(threads: int, folder: Path) -> tuple[dict[str, Callable[[int], A
         "scale": lambda i: to_scale(pictures[i].pixels, factor),
         "normalise": lambda i: normalise(images[i], model.card.input.normalisation),
         "network": lambda i: network.run(ready[i]),
-        "decode": lambda i: nucleus_scores(outputs[i], decode(outputs[i], model.card.decode)),
+        "decode": lambda i: find(outputs[i], model.card.decode),
         "measure": measured,
-        "overlay": lambda i: overlay_rgba(labels[i], shape=(VIEW.size[1], VIEW.size[0]), out=layer),
+        "overlay": lambda i: overlay_rgba(nuclei[i].labels, shape=(VIEW.size[1], VIEW.size[0]), out=layer),
         "display": lambda i: render(pictures[i], VIEW, Contrast()),
         "write": write,
     }

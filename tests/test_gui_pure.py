@@ -14,7 +14,7 @@ from app.gui import geometry
 from app.gui.composer import OVERLAY_MAX_LAG, Look, compose, matches
 from app.gui.contrast import ContrastBook, auto_exposure, auto_fractions, brightness, exposure_advice
 from app.gui.focus import PeakHold, sharpness
-from app.gui.overlay_paint import ColorBy, OverlayStyle, paint_overlay, ramp_colors
+from app.gui.overlay_paint import ColorBy, OverlayPainter, OverlayStyle, paint_overlay, ramp_colors
 from app.gui.panels.charts import Series, distribution
 from app.gui.panels.histogram import bar_heights
 from app.gui.presets import USUAL, Preset, merged, read_presets, with_preset, without_preset, write_presets
@@ -194,6 +194,30 @@ def test_touching_nuclei_are_parted_by_a_line():
     result.labels[50:80, 80:110] = 2
     alpha = alpha_of(paint_overlay(result, (0, 0, 640, 480), (640, 480), OverlayStyle()))
     assert alpha[130, 156:164].max() > 3 * alpha[130, 130]
+
+
+def test_an_overlay_is_painted_again_only_when_something_about_it_changed():
+    result, style, marked = make_result(make_frame()), OverlayStyle(), np.array([1], np.int32)
+    whole, size = (0, 0, 640, 480), (64, 48)
+    painter = OverlayPainter()
+    kept = painter.paint(result, whole, size, style)
+    assert painter.paint(result, whole, size, style) is kept
+    changes = [
+        (make_result(make_frame()), whole, size, style),
+        (result, (0, 0, 320, 240), size, style),
+        (result, whole, (128, 96), style),
+        (result, whole, size, style.with_(fill=False)),
+        (result, whole, size, style.with_(shown=False)),
+        (result, whole, size, style, marked),
+        (result, whole, size, style, marked.copy()),
+        (result, whole, size, style),
+    ]
+    for change in changes:
+        before, painted = kept, painter.paint(*change)
+        kept = painted
+        assert painted is not before
+        fresh = paint_overlay(*change)
+        assert (painted is None and fresh is None) or (painted == fresh).all()
 
 
 def test_nothing_is_painted_for_nothing():

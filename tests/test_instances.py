@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.errors import ModelError
-from app.inference.instances import decode, nucleus_scores
+from app.inference.instances import Instances, decode, find
+from app.inference.runs import runs_of
 
 CORES = {
     "method": "cores",
@@ -61,10 +62,11 @@ def test_a_bent_nucleus_stays_whole() -> None:
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 40), (16, 16), (48, 64)])
 def test_nothing_in_nothing_out(shape: tuple[int, int]) -> None:
-    labels = decode(np.zeros((3, *shape), np.float32), CORES)
+    found = find(np.zeros((3, *shape), np.float32), CORES)
+    labels = found.labels
     assert labels.shape == shape
     assert labels.max() == 0
-    assert nucleus_scores(np.zeros((3, *shape), np.float32), labels).shape == (0,)
+    assert found.scores.shape == (0,)
 
 
 def test_growth_does_not_cross_a_gap() -> None:
@@ -89,8 +91,8 @@ def test_small_and_uncertain_objects_are_left_out() -> None:
 def test_score_is_the_mean_foreground_probability() -> None:
     output = discs((40, 100), [(20, 25, 10), (20, 75, 10)])
     output[0, :, 50:] *= 0.8
-    labels = decode(output, CORES)
-    scores = nucleus_scores(output, labels)
+    found = find(output, CORES)
+    labels, scores = found.labels, found.scores
     assert scores.dtype == np.float32
     np.testing.assert_allclose(scores[[labels[20, 25] - 1, labels[20, 75] - 1]], [1.0, 0.8], rtol=1e-5)
 
@@ -101,6 +103,20 @@ def test_components_join_what_touches() -> None:
     labels = decode(output, {"method": "components", "foreground": 0.5, "min_area": 5})
     assert labels.max() == 2
     assert labels[40, 30] == labels[40, 59]
+
+
+@pytest.mark.parametrize("largest", [3, 70_000])
+def test_chosen_nuclei_are_numbered_anew(largest: int) -> None:
+    labels = np.array([[0, 1, 2, largest, largest]], np.int32)
+    nuclei = Instances(labels, np.arange(largest, dtype=np.float32), runs_of(labels))
+    wanted = np.zeros(largest, bool)
+    wanted[[0, largest - 1]] = True
+    chosen = nuclei.of(wanted)
+    np.testing.assert_array_equal(chosen.labels, [[0, 1, 0, 2, 2]])
+    np.testing.assert_array_equal(chosen.scores, [0, largest - 1])
+    assert [chosen.runs.label.tolist(), chosen.runs.length.tolist()] == [[1, 2], [1, 2]]
+    rescored = nuclei.of(np.ones(largest, bool), np.ones(largest, np.float32))
+    assert rescored.labels is labels and rescored.scores.min() == 1
 
 
 def test_more_cores_than_16_bits_hold() -> None:
@@ -122,8 +138,15 @@ def test_unknown_method_and_missing_channel_are_refused() -> None:
 @given(seed=st.integers(0, 2**32 - 1), height=st.integers(1, 40), width=st.integers(1, 40))
 def test_labels_of_any_output_are_gapless_and_inside_the_foreground(seed: int, height: int, width: int) -> None:
     output = np.random.default_rng(seed).random((3, height, width), dtype=np.float32)
-    labels = decode(output, {**CORES, "min_area": 3})
+    found = find(output, {**CORES, "min_area": 3})
+    labels = found.labels
     present = np.unique(labels)
     assert set(present[present > 0]) == set(range(1, int(labels.max()) + 1))
     assert (output[0][labels > 0] > CORES["foreground"]).all()
-    assert (nucleus_scores(output, labels) >= 0.5).all()
+    assert (found.scores >= 0.5).all()
+    inside = labels > 0
+    means = np.bincount(labels[inside], output[0][inside]) / np.maximum(np.bincount(labels[inside]), 1)
+    np.testing.assert_allclose(found.scores, means[1:], rtol=1e-6)
+    again = runs_of(labels)
+    for name in ("label", "row", "column", "length"):
+        np.testing.assert_array_equal(getattr(found.runs, name), getattr(again, name))

@@ -8,12 +8,12 @@ from skimage.measure import regionprops
 
 from app.frame import UNKNOWN_LIGHT, Frame, Light, Segmentation
 from app.inference import measure as module
+from app.inference import runs as runs_module
 from app.inference.measure import (
     COUNT_COLUMNS,
     count_row,
     density_per_mm2,
     edge_steepness,
-    keep,
     known_pixel_size_um,
     light_flag,
     local_contrast,
@@ -84,11 +84,28 @@ def test_bands_change_nothing(monkeypatch):
     image = rng.integers(0, 255, labels.shape, dtype=np.uint8)
     scores = np.ones(labels.max(), np.float32)
     whole, steep = measure(labels, scores, image), edge_steepness(labels, len(scores), image, 3.0)
-    monkeypatch.setattr(module, "BAND_PIXELS", labels.shape[1] * 7)
+    runs = runs_module.runs_of(labels)
+    for part in (module, runs_module):
+        monkeypatch.setattr(part, "BAND_PIXELS", labels.shape[1] * 7)
+    assert len(list(runs.bands())) > 5
+    for name in ("label", "row", "column", "length"):
+        np.testing.assert_array_equal(getattr(runs_module.runs_of(labels), name), getattr(runs, name))
     np.testing.assert_array_equal(measure(labels, scores, image)["label"], whole["label"])
     for name in ("area_px", "y_px", "x_px", "mean_intensity", "eccentricity"):
         np.testing.assert_allclose(measure(labels, scores, image)[name], whole[name], atol=1e-4)
     np.testing.assert_allclose(edge_steepness(labels, len(scores), image, 3.0), steep)
+
+
+@pytest.mark.parametrize("dtype", [np.bool_, np.uint8, np.uint16, np.float32])
+def test_sums_over_runs_are_those_over_pixels(dtype):
+    labels, rng = random_labels()
+    count = int(labels.max()) + 1  # one more than there are: it has no pixel
+    image = rng.integers(0, 2 if dtype is np.bool_ else 250, labels.shape).astype(dtype)
+    runs = runs_module.runs_of(labels.astype(np.uint16))
+    np.testing.assert_array_equal(runs.areas(count), np.bincount(labels.ravel(), minlength=count + 1)[1:])
+    expected = np.bincount(labels.ravel(), image.ravel().astype(float), minlength=count + 1)[1:]
+    np.testing.assert_array_equal(runs.sums(image, count), expected)
+    assert not runs_module.runs_of(np.zeros_like(labels)).sums(image, 3).any()
 
 
 def test_enlarged_labels_give_the_same_as_their_scale():
@@ -194,6 +211,20 @@ def test_steepness_falls_with_blur_and_not_with_brightness():
     assert np.isnan(edge_steepness(np.ones((9, 9), np.int32), 1, np.zeros((9, 9), np.uint8), 0.0)).all()
 
 
+@pytest.mark.parametrize(("blur", "flags"), [(1.0, ()), (5.0, ("out of focus",))])
+def test_focus_of_a_large_field_is_judged_by_some_bands_of_it(blur, flags, monkeypatch):
+    labels = disks([(y, x) for y in range(20, 400, 30) for x in range(20, 300, 40)], 10, (410, 310))
+    count, image = int(labels.max()), picture(labels, blur=blur)
+    whole = edge_steepness(labels, count, image, 20.0)
+    some = edge_steepness(labels, count, image, 20.0, part=3)
+    seen = np.isfinite(some)
+    assert 0.3 * count < np.count_nonzero(seen) < 0.8 * count
+    assert np.median(some[seen]) == pytest.approx(np.median(whole), rel=0.02)
+    for pixels in (labels.size + 1, labels.size // 3):
+        monkeypatch.setattr(module, "OUTLINE_PIXELS", pixels)
+        assert flags_of(labels, image) == flags
+
+
 def test_local_contrast_is_against_the_surroundings():
     labels = np.zeros((40, 60), np.int32)
     labels[10:20, 10:20], labels[10:20, 40:50] = 1, 2
@@ -202,10 +233,6 @@ def test_local_contrast_is_against_the_surroundings():
     image[labels > 0] += 30
     np.testing.assert_allclose(local_contrast(labels, 2, image), [30, 30])
     assert np.isnan(local_contrast(np.ones((3, 3), np.int32), 1, np.ones((3, 3), np.uint8)))
-
-
-def test_kept_labels_are_numbered_anew():
-    np.testing.assert_array_equal(keep(np.array([[0, 1, 2, 3]]), np.array([True, False, True])), [[0, 1, 0, 2]])
 
 
 def test_light_that_was_not_confirmed_is_flagged_but_for_plain_files():

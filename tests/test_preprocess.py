@@ -76,6 +76,14 @@ def test_input_is_not_changed() -> None:
     np.testing.assert_array_equal(image, before)
 
 
+@pytest.mark.parametrize("shape", [(64, 96), (63, 96), (64, 97), (4, 4), (3, 40)])
+@pytest.mark.parametrize("mean", [2, 60, 250])
+def test_looked_up_grey_values_are_those_worked_out(shape: tuple[int, int], mean: int) -> None:
+    """8 bits have shortcuts; the same grey values in 16 bits have none."""
+    image = np.random.default_rng(mean).poisson(mean, shape).clip(0, 255).astype(np.uint8)
+    np.testing.assert_array_equal(normalise(image, "robust"), normalise(image.astype(np.uint16), "robust"))
+
+
 def test_unit_divides_by_white() -> None:
     assert normalise(np.array([[255]], np.uint8), "unit") == 1
     assert normalise(np.array([[65535]], np.uint16), "unit") == 1

@@ -436,3 +436,37 @@ def test_mirror_images_are_turned_back() -> None:
     slope = np.linspace(0, 1, 12, dtype=np.float32)  # a network that knows left from right
     both = mirrored(lambda image: image * slope, 2)(np.ones_like(x))
     np.testing.assert_allclose(both, 0.5, atol=1e-6)
+
+
+def test_a_widened_network_gives_the_same_with_whole_sixteens_of_outputs() -> None:
+    onnx = pytest.importorskip("onnx")
+    import onnxruntime
+
+    from models.training.suit_int8 import of_one_channel, widened
+
+    rng = np.random.default_rng(0)
+    shapes = {"first": (16, 1, 3, 3), "head": (12, 16, 1, 1), "last": (1, 12, 1, 1)}
+    weights = [onnx.numpy_helper.from_array(rng.random(shape, np.float32), name) for name, shape in shapes.items()]
+    bias = onnx.numpy_helper.from_array(rng.random(12, np.float32), "bias")
+    make = onnx.helper.make_node
+    nodes = [
+        make("Conv", ["image", "first"], ["a"], "conv_first", pads=[1, 1, 1, 1]),
+        make("Conv", ["a", "head", "bias"], ["b"], "conv_head"),
+        make("Conv", ["b", "last"], ["out"], "conv_last"),
+    ]
+    ends = [onnx.helper.make_tensor_value_info(name, 1, [1, 1, "h", "w"]) for name in ("image", "out")]
+    opset = onnx.helper.make_opsetid("", 17)
+    graph = onnx.helper.make_graph(nodes, "g", ends[:1], ends[1:], [*weights, bias])
+    model = onnx.helper.make_model(graph, opset_imports=[opset], ir_version=8)
+    wide = widened(model)
+    assert {each.name: each.dims[0] for each in wide.graph.initializer}["head.wide"] == 16
+    assert [node.op_type for node in wide.graph.node] == ["Conv", "Conv", "Slice", "Conv"]
+    assert list(of_one_channel(wide)) == ["conv_first"]
+    image = rng.random((1, 1, 8, 8), np.float32)
+    found = [
+        onnxruntime.InferenceSession(each.SerializeToString(), providers=["CPUExecutionProvider"]).run(
+            None, {"image": image}
+        )[0]
+        for each in (model, wide)
+    ]
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-6)

@@ -16,7 +16,7 @@ from app.display import Picture
 from app.frame import BufferPool, Frame, Segmentation
 from app.gui.composite import Layer, LayerPainter
 from app.gui.focus import sharpness
-from app.gui.overlay_paint import OverlayStyle, Rgb, paint_overlay
+from app.gui.overlay_paint import OverlayPainter, OverlayStyle, Rgb
 
 OVERLAY_MAX_LAG = 30
 """Frames after which a result is too old to be drawn over a newer picture (the sample or the light has changed)."""
@@ -89,10 +89,12 @@ def compose(
     out: NDArray[np.uint32],
     painter: LayerPainter | None = None,
     marked: NDArray[np.int32] | None = None,
+    overlays: OverlayPainter | None = None,
 ) -> Composed:
     """Return the finished picture, painted into `out` of shape (h, w).
 
-    `painter` remembers layers between pictures; nuclei whose labels are `marked` are drawn in another colour.
+    `painter` and `overlays` remember layers and nuclei between pictures; nuclei whose labels are `marked` are drawn
+    in another colour.
     """
     height, width = picture.pixels.shape
     planes = out.view(np.uint8).reshape(height, width, 4)
@@ -111,7 +113,8 @@ def compose(
     image = QImage(planes.data, width, height, 4 * width, QImage.Format.Format_RGB32)
     drawn = result if result is not None and matches(picture.frame, result) else None
     if drawn is not None:
-        overlay = paint_overlay(drawn, picture.region, (width, height), look.overlay, marked)
+        overlays = overlays or OverlayPainter()
+        overlay = overlays.paint(drawn, picture.region, (width, height), look.overlay, marked)
         if overlay is not None:
             _blend(image, overlay)
     return Composed(image, out, picture, drawn, sharpness(picture.frame.pixels), levels)
@@ -169,7 +172,7 @@ class Composer:
         self._look = Look()
         self._fresh = self._ending = False
         self._pool: BufferPool | None = None
-        self._painter = LayerPainter()
+        self._painter, self._overlays = LayerPainter(), OverlayPainter()
         self._thread = threading.Thread(target=self._run, name="app-compose", daemon=True)
         self._thread.start()
 
@@ -220,7 +223,7 @@ class Composer:
                 continue
             try:
                 out = self._buffer(picture.pixels.shape)
-                self._publish(compose(picture, result, look, out, self._painter, marked))
+                self._publish(compose(picture, result, look, out, self._painter, marked, self._overlays))
             except Exception as error:  # noqa: BLE001 - whatever it is, the session must hear of it
                 self._failed(error)
 

@@ -114,7 +114,7 @@ def paint_overlay(
     if step > 1:
         labels, zoom = labels[step // 2 :: step, step // 2 :: step], (zoom[0] * step, zoom[1] * step)
     matrix = _sampling(zoom, region, size)
-    foreground = cv2.GaussianBlur(np.where(labels > 0, np.uint8(255), np.uint8(0)), (3, 3), 0.7)
+    foreground = cv2.GaussianBlur(cv2.compare(labels, 0, cv2.CMP_GT), (3, 3), 0.7)
     edge = cv2.warpAffine(foreground, matrix, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
     # Screen pixels per label pixel: how far apart the 0 and 255 ends of an edge's ramp lie, roughly.
     ramp_px = max(size[0] / max(region[2] / zoom[1], 1e-6), 1.0) * 1.6
@@ -126,6 +126,30 @@ def paint_overlay(
     else:
         alpha = cv2.LUT(edge, alpha_of)
     return _premultiplied(alpha, _colors(segmentation, labels, matrix, size, style, marked))
+
+
+class OverlayPainter:
+    """Paints overlays, the last one again only when something about it changed: pictures come faster than counts."""
+
+    def __init__(self) -> None:
+        self._of: tuple[Segmentation, NDArray[np.int32] | None] | None = None
+        self._how: tuple[object, ...] = ()
+        self._kept: NDArray[np.uint32] | None = None
+
+    def paint(
+        self,
+        segmentation: Segmentation,
+        region: tuple[int, int, int, int],
+        size: tuple[int, int],
+        style: OverlayStyle,
+        marked: NDArray[np.int32] | None = None,
+    ) -> NDArray[np.uint32] | None:
+        """Return `paint_overlay` of the same; the array is not to be changed."""
+        of, how = (segmentation, marked), (region, size, style)
+        if self._of is None or self._how != how or self._of[0] is not segmentation or self._of[1] is not marked:
+            self._kept = paint_overlay(segmentation, region, size, style, marked)
+            self._of, self._how = of, how
+        return self._kept
 
 
 def _sampling(
@@ -140,11 +164,13 @@ def _sampling(
 def _borders_between(labels: NDArray[np.int32]) -> NDArray[np.uint8]:
     """Return 255 where two different nuclei touch."""
     out = np.zeros(labels.shape, np.uint8)
-    for first, second, place in (
-        (labels[:, :-1], labels[:, 1:], out[:, :-1]),
-        (labels[:-1], labels[1:], out[:-1]),
+    inside = cv2.compare(labels, 0, cv2.CMP_GT)
+    for first, second in (
+        (np.s_[:, :-1], np.s_[:, 1:]),
+        (np.s_[:-1], np.s_[1:]),
     ):
-        np.maximum(place, ((first != second) & (first > 0) & (second > 0)).astype(np.uint8) * 255, out=place)
+        border = cv2.bitwise_and(cv2.compare(labels[first], labels[second], cv2.CMP_NE), inside[first])
+        cv2.bitwise_or(out[first], cv2.bitwise_and(border, inside[second]), dst=out[first])
     return out
 
 
@@ -215,13 +241,13 @@ def ramp_colors(values: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 def _premultiplied(alpha: NDArray[np.uint8], color: Rgb | NDArray[np.uint8]) -> NDArray[np.uint32]:
     height, width = alpha.shape
-    out = np.empty((height, width), np.uint32)
-    planes = out.view(np.uint8).reshape(height, width, 4)
     if isinstance(color, tuple):
         steps = np.arange(256, dtype=np.float32) / 255
-        tables = [np.rint(c * steps).astype(np.uint8) for c in (color[2], color[1], color[0])]
-        cv2.merge([*(cv2.LUT(alpha, table) for table in tables), alpha], planes)
-        return out
+        planes = [np.rint(part * steps).astype(np.uint8) for part in (*reversed(color), 255)]
+        # OpenCV looks up in 32 bits as such, not as four bytes, where the table is one of whole numbers.
+        table = np.stack(planes, axis=-1).view(np.int32).ravel()
+        return np.asarray(cv2.LUT(alpha, table)).view(np.uint32)
+    out = np.empty((height, width), np.uint32)
     parts = [cv2.multiply(np.ascontiguousarray(color[..., i]), alpha, scale=1 / 255) for i in (2, 1, 0)]
-    cv2.merge([*parts, alpha], planes)
+    cv2.merge([*parts, alpha], out.view(np.uint8).reshape(height, width, 4))
     return out

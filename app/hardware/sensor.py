@@ -29,7 +29,7 @@ DN_PER_ELECTRON = (4095.0 - OFFSET_DN) / FULL_WELL
 _STEPS = 64
 """Levels per standard deviation of noise."""
 _NOISE_MEAN = 4.45 * _STEPS
-_STRIP = 360
+_STRIP = 120
 """Rows worked on at once: few enough to stay in the cache between two steps, and many enough for few calls, since
 every call waits for the interpreter's lock when other threads are busy."""
 _NOISE_ROWS = _STRIP + 256

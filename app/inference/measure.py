@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from app.frame import NUCLEUS_DTYPE, UNKNOWN_LIGHT, Frame, Segmentation
 from app.inference.preprocess import noise_sd
-from app.inference.runs import label_runs, run_totals
+from app.inference.runs import BAND_PIXELS, Runs, runs_of
 
 SATURATED_NUCLEUS = 0.02
 """A nucleus is saturated when more of its pixels than this are white."""
@@ -28,10 +28,10 @@ CROWDED_COVER = 0.6
 BLURRED_EDGE = 0.145
 """Least median steepness of the outlines: the step per pixel over the nucleus' contrast, times its diameter/20 px."""
 
+OUTLINE_PIXELS, OUTLINE_ROWS = 1 << 19, 64
+"""Of larger images the focus is judged by the outlines in every other band of so many rows, every third, and so on."""
 SAMPLE_PIXELS, NOISE_PIXELS = 1 << 15, 1 << 16
 """Medians of background and noise are taken from about so many pixels."""
-BAND_PIXELS = 1 << 22
-"""Images larger than this are gone through in bands."""
 
 COUNT_COLUMNS = (
     "count",
@@ -53,6 +53,7 @@ def measure(
     zoom: tuple[float, float] = (1.0, 1.0),
     pixel_size_um: float | None = None,
     white: int = 255,
+    runs: Runs | None = None,
 ) -> NDArray[Any]:
     """Measure every nucleus.
 
@@ -69,6 +70,8 @@ def measure(
         µm per full-resolution pixel.
     white : int
         The largest grey value.
+    runs : Runs, optional
+        Of `labels`, where they are at hand.
 
     Returns
     -------
@@ -81,7 +84,7 @@ def measure(
     table["score"] = scores
     if count == 0:
         return table
-    moments = _moments(labels, image, count, white * WHITE)
+    moments = _moments(runs or runs_of(labels), image, count, white * WHITE)
     area, total, white_pixels = moments[:3]
     with np.errstate(invalid="ignore", divide="ignore"):
         y, x = moments[3] / area, moments[4] / area
@@ -97,52 +100,41 @@ def measure(
     return table
 
 
-def _bands(labels: NDArray[np.int32], margin: int = 0) -> Iterator[tuple[int, int, slice]]:
-    """Yield (top, bottom, rows with a margin) of bands of an image; one for all but large images.
+def _bands(shape: tuple[int, ...], margin: int, part: int) -> Iterator[tuple[int, int, slice]]:
+    """Yield (top, bottom, rows with a margin) of every `part`-th band of an image.
 
-    Working in bands bounds the memory that the intermediate arrays take, whatever the size of the image.
+    There is one band for all but large images; where bands are left out they are narrow, to be spread over the image.
     """
-    step = max(1, BAND_PIXELS // labels.shape[1])
-    for top in range(0, labels.shape[0], step):
-        bottom = min(top + step, labels.shape[0])
-        yield top, bottom, slice(max(0, top - margin), min(labels.shape[0], bottom + margin))
-
-
-def areas_px(labels: NDArray[np.int32], count: int) -> NDArray[np.int64]:
-    """Return the pixels of each of `count` labels, shape (count,)."""
-    area = np.zeros(count, np.int64)
-    for _, _, rows in _bands(labels):
-        ids, first, last = label_runs(labels[rows])
-        area += _sums(ids, count, last - first).astype(np.int64)
-    return area
+    step = max(1, BAND_PIXELS // shape[1])
+    if part > 1:
+        step = min(step, OUTLINE_ROWS)
+    for top in range(0, shape[0], step * part):
+        bottom = min(top + step, shape[0])
+        yield top, bottom, slice(max(0, top - margin), min(shape[0], bottom + margin))
 
 
 def _sums(ids: NDArray[np.int32], count: int, weights: NDArray[Any] | None) -> NDArray[Any]:
     return np.bincount(ids, weights=weights, minlength=count + 1)[1:]
 
 
-def _moments(labels: NDArray[np.int32], image: NDArray[Any], count: int, white: float) -> NDArray[np.float64]:
+def _moments(runs: Runs, image: NDArray[Any], count: int, white: float) -> NDArray[np.float64]:
     """Return per nucleus, shape (8, count): pixels, grey values, white pixels, and the sums of y, x, yy, xx and xy.
 
     In 64 bits the squares of coordinates leave nine digits for the second moments of the smallest nucleus.
     """
     sums = np.zeros((8, count))
-    for _, _, rows in _bands(labels):
-        part, grey = labels[rows], image[rows]
-        ids, first, last = label_runs(part)
-        length = (last - first).astype(np.float64)
-        y, x = np.divmod(first, labels.shape[1])
-        y = (y + rows.start).astype(np.float64)
-        middle = x + (length - 1) / 2
-        x_total = length * middle
+    some_white = bool(image.max() >= white)
+    for band in runs.bands():
+        length, y = band.length.astype(np.float64), band.row.astype(np.float64)
+        middle = band.column + (length - 1) / 2
+        y_total, x_total = length * y, length * middle
         xx_total = x_total * middle + length * (length * length - 1) / 12
-        weights = [length, run_totals(grey, first, last), None, length * y, x_total]
-        weights += [length * y * y, xx_total, x_total * y]
-        if grey.max() >= white:
-            weights[2] = run_totals(grey >= white, first, last)
-        for total, weight in zip(sums, weights, strict=True):
-            if weight is not None:
-                total += _sums(ids, count, weight)
+        values = [length, band.totals(image), None, y_total, x_total, y_total * y, xx_total, x_total * y]
+        if some_white:
+            values[2] = band.totals(image >= white)
+        for total, value in zip(sums, values, strict=True):
+            if value is not None:
+                total += band.add_up(value, count)
     return sums
 
 
@@ -191,7 +183,9 @@ def light_flag(frame: Frame) -> tuple[str, ...]:
     return () if frame.light.confirmed or nothing_known else ("light not confirmed",)
 
 
-def quality_flags(labels: NDArray[np.int32], nuclei: NDArray[Any], image: NDArray[Any], white: int) -> tuple[str, ...]:
+def quality_flags(
+    labels: NDArray[np.int32], nuclei: NDArray[Any], image: NDArray[Any], white: int, runs: Runs | None = None
+) -> tuple[str, ...]:
     """Return what in the image speaks against its count.
 
     Parameters
@@ -202,6 +196,8 @@ def quality_flags(labels: NDArray[np.int32], nuclei: NDArray[Any], image: NDArra
         At the scale of `labels`.
     white : int
         The largest grey value.
+    runs : Runs, optional
+        Of `labels`, where they are at hand.
 
     Returns
     -------
@@ -224,7 +220,8 @@ def quality_flags(labels: NDArray[np.int32], nuclei: NDArray[Any], image: NDArra
         flags.append("too dim")
     if saturated:
         flags.append("saturated")
-    steepness = edge_steepness(labels, len(nuclei), image, background)
+    part = 1 + labels.size // OUTLINE_PIXELS
+    steepness = edge_steepness(labels, len(nuclei), image, background, runs, part)
     if np.isfinite(steepness).any() and float(np.nanmedian(steepness)) < BLURRED_EDGE:
         flags.append("out of focus")
     if 1 - np.count_nonzero(outside) / labels.size > CROWDED_COVER:
@@ -233,7 +230,12 @@ def quality_flags(labels: NDArray[np.int32], nuclei: NDArray[Any], image: NDArra
 
 
 def edge_steepness(
-    labels: NDArray[np.int32], count: int, image: NDArray[Any], background: float
+    labels: NDArray[np.int32],
+    count: int,
+    image: NDArray[Any],
+    background: float,
+    runs: Runs | None = None,
+    part: int = 1,
 ) -> NDArray[np.float64]:
     """Return how steep each nucleus' outline is: 1 would be a step within one pixel of a nucleus 20 pixels across.
 
@@ -248,28 +250,31 @@ def edge_steepness(
     image : ndarray of uint8 or uint16, shape (h, w)
     background : float
         Its grey level.
+    runs : Runs, optional
+        Of `labels`, where they are at hand.
+    part : int
+        Look at the outlines in every `part`-th band of rows.
 
     Returns
     -------
     ndarray of float64, shape (count,)
         NaN where there is no outline or no contrast to judge by.
     """
-    length, steps, area, total = (np.zeros(count) for _ in range(4))
-    for top, bottom, rows in _bands(labels, margin=1):
-        part, grey = labels[rows], np.ascontiguousarray(image[rows])
+    length, steps = np.zeros(count), np.zeros(count)
+    for top, bottom, rows in _bands(labels.shape, 1, part):
+        band, grey = labels[rows], np.ascontiguousarray(image[rows])
         # 8 bits give slopes in 16, four times as fast as floating point; their length is wanted on the outlines only.
         depth = cv2.CV_16S if grey.dtype == np.uint8 else cv2.CV_32F
         across, down = (cv2.Sobel(grey, depth, *axis, ksize=3).ravel() for axis in ((1, 0), (0, 1)))
-        free = (part == 0).view(np.uint8)
+        free = (band == 0).view(np.uint8)
         inner = slice(top - rows.start, bottom - rows.start)
         rim = np.flatnonzero(cv2.dilate(free, np.ones((3, 3), np.uint8))[inner] > free[inner])
-        rim += inner.start * part.shape[1]
-        ids = part.ravel()[rim]
+        rim += inner.start * band.shape[1]
+        ids = band.ravel()[rim]
         length += _sums(ids, count, None)
         steps += _sums(ids, count, np.hypot(across[rim], down[rim], dtype=np.float32) / 8)
-        ids, first, last = label_runs(part[inner])
-        area += _sums(ids, count, last - first)
-        total += _sums(ids, count, run_totals(image[rows][inner], first, last))
+    runs = runs or runs_of(labels)
+    area, total = runs.areas(count), runs.sums(image, count)
     with np.errstate(invalid="ignore", divide="ignore"):
         contrast = total / area - background
         steepness = steps / length / contrast * np.sqrt(area * (4 / np.pi)) / 20
@@ -291,13 +296,6 @@ def local_contrast(labels: NDArray[np.int32], count: int, image: NDArray[Any], r
         inner = _sums(labels.ravel(), count, image.ravel()) / _sums(labels.ravel(), count, None)
         outer = _sums(around.ravel(), count, image.ravel()) / _sums(around.ravel(), count, None)
     return np.asarray(inner - outer, np.float64)
-
-
-def keep(labels: NDArray[np.int32], wanted: NDArray[np.bool_]) -> NDArray[np.int32]:
-    """Return the labels of which `wanted`, shape (N,), is True, numbered anew."""
-    table = np.zeros(len(wanted) + 1, np.int32)
-    table[1:][wanted] = np.arange(1, int(wanted.sum()) + 1)
-    return table[labels]
 
 
 def count_row(segmentation: Segmentation) -> list[str]:

@@ -1,31 +1,111 @@
 """Labels as horizontal runs: what can be summed run by run costs a fraction of a visit to every pixel. Pure."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+BAND_PIXELS = 1 << 22
+"""Images larger than this are gone through in bands, which bounds the memory that intermediate arrays take."""
 
-def label_runs(labels: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.intp], NDArray[np.intp]]:
-    """Return the horizontal runs of equal labels: label, first and last + 1 pixel (flat), without the background.
 
-    A nucleus of a thousand pixels is some forty runs; what can be summed by runs costs a fraction.
+@dataclass(frozen=True, slots=True, eq=False)
+class Runs:
+    """The horizontal runs of equal labels in an image, row by row, without the background.
+
+    A nucleus of a thousand pixels is some forty runs.
+
+    Attributes
+    ----------
+    label : ndarray of int32, shape (R,)
+        1…N.
+    row, column : ndarray of intp, shape (R,)
+        Of the first pixel.
+    length : ndarray of intp, shape (R,)
+        In pixels.
+    width : int
+        Of the image.
     """
-    flat = labels.ravel()
-    new = np.empty(flat.size, np.bool_)
-    np.not_equal(flat[1:], flat[:-1], out=new[1:])
-    new[:: labels.shape[1]] = True
-    first = np.flatnonzero(new)
-    last = np.append(first[1:], flat.size)
-    ids = flat[first]
-    inside = ids > 0
-    return ids[inside], first[inside], last[inside]
+
+    label: NDArray[np.int32]
+    row: NDArray[np.intp]
+    column: NDArray[np.intp]
+    length: NDArray[np.intp]
+    width: int
+
+    def areas(self, count: int) -> NDArray[np.int64]:
+        """Return the pixels of each of `count` labels, shape (count,)."""
+        return self.add_up(self.length, count).astype(np.int64)
+
+    def sums(self, image: NDArray[Any], count: int) -> NDArray[np.float64]:
+        """Return the sum of `image`, shape (h, w), over each of `count` labels; exact for whole numbers."""
+        total = np.zeros(count)
+        for band in self.bands():
+            total += band.add_up(band.totals(image), count)
+        return total
+
+    def add_up(self, values: NDArray[Any], count: int) -> NDArray[np.float64]:
+        """Return the sum of one value a run over the runs of each of `count` labels, shape (count,)."""
+        return np.asarray(np.bincount(self.label, weights=values, minlength=count + 1)[1:], np.float64)
+
+    def totals(self, image: NDArray[Any]) -> NDArray[Any]:
+        """Return the sum of `image`, shape (h, w), over each run; exact for whole numbers.
+
+        Of the runs of one band (see `bands`): of the whole image it takes several times the memory.
+        """
+        if not self.row.size:
+            return np.zeros(0)
+        top, bottom = int(self.row[0]), int(self.row[-1]) + 1
+        part = image[top:bottom].view(np.uint8) if image.dtype == np.bool_ else image[top:bottom]
+        # The table of sums over rectangles takes a tenth of the time of a running sum; whole numbers of 8 bits stay
+        # within 32 ones in a band.
+        depth = cv2.CV_32S if part.dtype == np.uint8 else cv2.CV_64F
+        table = np.asarray(cv2.integral(part, sdepth=depth)).ravel()
+        above = (self.row - top) * (self.width + 1) + self.column
+        below = above + (self.width + 1)
+        upper = table.take(above + self.length) - table.take(above)
+        return np.asarray(table.take(below + self.length) - table.take(below) - upper)
+
+    def bands(self) -> Iterator["Runs"]:
+        """Yield the runs in bands of at most `BAND_PIXELS` of the image; one for all but large images."""
+        rows = max(1, BAND_PIXELS // self.width)
+        last = int(self.row[-1]) + 1 if self.row.size else 0
+        if last <= rows:
+            yield self
+            return
+        edges = self.row.searchsorted(range(0, last + rows, rows))
+        for first, end in pairwise(edges):
+            yield self._at(slice(first, end))
+
+    def renumbered(self, table: NDArray[np.int32]) -> "Runs":
+        """Return the runs with label ``table[label]``, without those that become 0."""
+        label = table[self.label]
+        kept = self._at(label > 0)
+        return Runs(label[label > 0], kept.row, kept.column, kept.length, self.width)
+
+    def _at(self, which: slice | NDArray[np.bool_]) -> "Runs":
+        return Runs(self.label[which], self.row[which], self.column[which], self.length[which], self.width)
 
 
-def run_totals(image: NDArray[Any], first: NDArray[np.intp], last: NDArray[np.intp]) -> NDArray[Any]:
-    """Return the sum of an image over each run of `label_runs`; exact for whole numbers."""
-    dtype = np.float64 if image.dtype.kind == "f" else np.int64
-    running = np.empty(image.size + 1, dtype)
-    running[0] = 0
-    np.cumsum(image.ravel(), dtype=dtype, out=running[1:])
-    return np.asarray(running[last] - running[first])
+def runs_of(labels: NDArray[Any]) -> Runs:
+    """Return the runs of a label image, shape (h, w), of whole numbers in any dtype."""
+    height, width = labels.shape
+    parts = []
+    step = max(1, BAND_PIXELS // width)
+    for top in range(0, height, step):
+        flat = labels[top : top + step].ravel()
+        new = np.empty(flat.size, np.bool_)
+        np.not_equal(flat[1:], flat[:-1], out=new[1:])
+        new[::width] = True
+        first = np.flatnonzero(new)
+        length = np.diff(first, append=flat.size)
+        label = flat[first]
+        inside = label > 0
+        row, column = np.divmod(first[inside], width)
+        parts.append((label[inside].astype(np.int32, copy=False), row + top, column, length[inside]))
+    label, row, column, length = parts[0] if len(parts) == 1 else map(np.concatenate, zip(*parts, strict=True))
+    return Runs(label, row, column, length, width)

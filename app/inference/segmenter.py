@@ -1,5 +1,6 @@
 """A frame in, its nuclei out: scale, normalise, network, decode, measure. The only importer of onnxruntime."""
 
+import functools
 import json
 import os
 import time
@@ -16,14 +17,12 @@ from numpy.typing import NDArray
 
 from app.errors import ModelError, UsageError
 from app.frame import Frame, Segmentation
-from app.inference.instances import decode, nucleus_scores
+from app.inference.instances import Instances, find
 from app.inference.interval import count_interval
 from app.inference.measure import (
     WHITE,
-    areas_px,
     density_per_mm2,
     edge_steepness,
-    keep,
     light_flag,
     local_contrast,
     measure,
@@ -34,6 +33,7 @@ from app.inference.overlay import upscale_labels
 from app.inference.preprocess import normalise, normaliser
 from app.inference.providers import Choice, Way, all_cores, cache_file, choose, key_of, ways
 from app.inference.refine import refine_labels
+from app.inference.runs import runs_of
 from app.inference.scale import (
     LARGEST_PX,
     SMALLEST_PX,
@@ -137,8 +137,7 @@ class _Stopwatch:
 class _Found:
     """Nuclei at the model's scale; `foreground` is the network's first channel as 0…255."""
 
-    labels: NDArray[np.int32]
-    scores: NDArray[np.float32]
+    nuclei: Instances
     foreground: NDArray[np.uint8] | None
 
 
@@ -270,12 +269,13 @@ class Segmenter:
         (height, width), (h, w) = frame.shape, image.shape
         zoom = (height / h, width / w)
         size_um = frame.pixel_size_um if scale.source == "estimated" else scale.pixel_size_um
-        labels = found.labels
-        nuclei = measure(labels, found.scores, image, zoom=zoom, pixel_size_um=size_um, white=frame.white)
-        flags = quality_flags(labels, nuclei, image, frame.white)
+        labels, scores, runs = found.nuclei.labels, found.nuclei.scores, found.nuclei.runs
+        sized = functools.partial(measure, pixel_size_um=size_um, white=frame.white)
+        nuclei = sized(labels, scores, image, zoom=zoom, runs=runs)
+        flags = quality_flags(labels, nuclei, image, frame.white, runs)
         if exact and labels.shape != frame.shape:
             labels = self._full_resolution(found, nuclei, frame.shape)
-            full = measure(labels, found.scores, seen(frame, 1.0), pixel_size_um=size_um, white=frame.white)
+            full = sized(labels, scores, seen(frame, 1.0))
             # Two that share a pixel at this resolution: the one that lost it keeps what the model saw of it.
             nuclei = np.where(full["area_px"] > 0, full, nuclei)
             zoom = (1.0, 1.0)
@@ -297,11 +297,11 @@ class Segmenter:
 
     def _full_resolution(self, found: _Found, nuclei: NDArray[Any], shape: tuple[int, int]) -> NDArray[np.int32]:
         if found.foreground is None:
-            labels = upscale_labels(found.labels, shape)
+            labels = upscale_labels(found.nuclei.labels, shape)
         else:
             threshold = float(self.model.card.decode.get("foreground", 0.5))
-            labels = refine_labels(found.labels, found.foreground, shape, threshold)
-        lost = nuclei[areas_px(labels, len(nuclei)) == 0]
+            labels = refine_labels(found.nuclei.labels, found.foreground, shape, threshold)
+        lost = nuclei[runs_of(labels).areas(len(nuclei)) == 0]
         if len(lost):
             # Too small to show up at this resolution: the pixel of its centroid keeps the number.
             labels = labels.copy()
@@ -340,11 +340,11 @@ class Segmenter:
         Lymphocytes are half as wide as the nuclei the model expects at its pixel size; seen at their own size they
         are found as well as any.
         """
-        count = len(found.scores)
+        count = len(found.nuclei.scores)
         if count < ENOUGH_TO_JUDGE:
             return scale
         nominal = self._input.nucleus_diameter_px
-        ratio = float(np.median(np.sqrt(areas_px(found.labels, count) * (4 / np.pi)))) / nominal
+        ratio = float(np.median(np.sqrt(found.nuclei.runs.areas(count) * (4 / np.pi)))) / nominal
         if SUITED[0] <= ratio <= SUITED[1]:
             return scale
         factor = float(np.clip(scale.factor * np.clip(1 / ratio, 0.5, 2.0), *FACTORS))
@@ -381,7 +381,7 @@ class Segmenter:
         nominal = self._input.nucleus_diameter_px
         factor = float(np.clip(nominal / guess_px, *FACTORS))
         image = to_scale(middle(frame.pixels, WHOLE_PIXELS / factor**2), factor)
-        labels = self._find(image, frame.white, _Stopwatch(), keep_foreground=False).labels
+        labels = self._find(image, frame.white, _Stopwatch(), keep_foreground=False).nuclei.labels
         areas = np.bincount(labels.ravel())[1:]
         if not areas.size:
             return _Trial(guess_px, None, 0.0, 0.0)
@@ -403,7 +403,8 @@ class Segmenter:
     ) -> _Found:
         if blinded(image, white):
             dark = np.zeros(image.shape, np.uint8) if keep_foreground else None
-            return _Found(np.zeros(image.shape, np.int32), np.zeros(0, np.float32), dark)
+            nothing = np.zeros(image.shape, np.int32)
+            return _Found(Instances(nothing, np.zeros(0, np.float32), runs_of(nothing)), dark)
         if image.size <= WHOLE_PIXELS:
             with watch.time("normalise"):
                 ready = normalise(image, self._input.normalisation, full_scale=white)
@@ -427,32 +428,33 @@ class Segmenter:
             with watch.time("normalise"):
                 ready = prepare(image[tile.window])
             part = self._find_in(ready, watch, keep_foreground, coarse)
-            stitcher.add(tile, part.labels, part.scores)
+            stitcher.add(tile, part.nuclei.labels, part.nuclei.scores)
             if foreground is not None and part.foreground is not None:
                 foreground[tile.window] = np.maximum(foreground[tile.window], part.foreground)
-        return _Found(stitcher.labels, stitcher.scores, foreground)
+        return _Found(Instances(stitcher.labels, stitcher.scores, runs_of(stitcher.labels)), foreground)
 
     def _without_shading(self, found: _Found, image: NDArray[Any], nominal_px: float) -> _Found:
         """Drop what is far too large for a nucleus: uneven light and smears."""
-        count = len(found.scores)
+        nuclei = found.nuclei
+        count = len(nuclei.scores)
         if not count:
             return found
-        area = areas_px(found.labels, count)
+        area = nuclei.runs.areas(count)
         diameter = np.sqrt(area * (4 / np.pi)) / nominal_px
         suspect = diameter > LARGE_NUCLEUS
         if not suspect.any():
             return found
-        steepness = edge_steepness(found.labels, count, image, float(np.percentile(image, 2)))
+        steepness = edge_steepness(nuclei.labels, count, image, float(np.percentile(image, 2)), nuclei.runs)
         wanted = ~suspect | ((diameter <= LARGEST_NUCLEUS) & (steepness > SHARP_EDGE))
-        return _Found(keep(found.labels, wanted), found.scores[wanted], found.foreground)
+        return replace(found, nuclei=nuclei.of(wanted))
 
     def _find_in(self, ready: NDArray[np.float32], watch: _Stopwatch, keep_foreground: bool, coarse: float) -> _Found:
         with watch.time("network"):
             output = self._probabilities(ready)
         with watch.time("decode"):
-            labels, scores = nuclei_in(output, self.model.card, coarse)
+            nuclei = nuclei_in(output, self.model.card, coarse)
             foreground = cv2.convertScaleAbs(output[0], alpha=255) if keep_foreground else None
-        return _Found(labels, scores, foreground)
+        return _Found(nuclei, foreground)
 
     def _network_for(self, pixels: int) -> "_Network":
         if self._exact and self.way.precision in self.model.variants:
@@ -506,20 +508,17 @@ def coarseness(pixels: float) -> float:
     return float(np.clip((pixels / LIVE_PIXELS) ** 0.5, 1.0, COARSEST))
 
 
-def nuclei_in(
-    output: NDArray[np.float32], card: ModelCard, coarse: float = 1.0
-) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """Return the nuclei in one network output, shape (C, h, w): labels, and how likely each is a nucleus.
+def nuclei_in(output: NDArray[np.float32], card: ModelCard, coarse: float = 1.0) -> Instances:
+    """Return the nuclei in one network output, shape (C, h, w), with how likely each is one for scores.
 
     `coarse` tells how many times coarser than the model's scale the image was.
     """
-    labels = decode(output, _decoding(card.decode, coarse))
+    nuclei = find(output, _decoding(card.decode, coarse))
     if card.score is None:
-        return labels, nucleus_scores(output, labels)
+        return nuclei
     nominal_area_px = np.pi / 4 * (card.input.nucleus_diameter_px / coarse) ** 2
-    scores = probability(features(output, labels, nominal_area_px), card.score)
-    wanted = scores >= card.score.least
-    return (labels, scores) if wanted.all() else (keep(labels, wanted), scores[wanted])
+    scores = probability(features(output, nuclei.labels, nominal_area_px), card.score)
+    return nuclei.of(scores >= card.score.least, scores)
 
 
 def _decoding(params: Mapping[str, Any], coarse: float) -> Mapping[str, Any]:
@@ -593,7 +592,7 @@ def _try(model: Model, way: Way) -> tuple[float, NDArray[np.int32]]:
     network = _Network(model, way)
     image = _test_image(model.card.input.nucleus_diameter_px)
     ready = normalise(image, model.card.input.normalisation)
-    labels, _ = nuclei_in(network.run(ready), model.card)
+    labels = nuclei_in(network.run(ready), model.card).labels
     times = []
     for _ in range(TRIALS):
         begin, worked = time.perf_counter(), time.process_time()

@@ -16,6 +16,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from models.training.augment import CropMaker
 from models.training.data import read_folder, split_by_group
 from models.training.export import strip, write_card
+from models.training.suit_int8 import of_one_channel, widened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,6 +58,8 @@ def quantise(card_path: Path, data: Path) -> Path:
     with tempfile.TemporaryDirectory() as folder:
         ready = Path(folder) / "ready.onnx"
         quant_pre_process(card_path.with_name(card["file"]), ready, skip_symbolic_shape=True)
+        suited = widened(onnx.load(ready))
+        onnx.save(suited, ready)
         quantize_static(
             ready,
             target,
@@ -65,6 +68,7 @@ def quantise(card_path: Path, data: Path) -> Path:
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             per_channel=True,
+            nodes_to_exclude=list(of_one_channel(suited)),
         )
     target.write_bytes(strip(onnx.load(target)).SerializeToString())
     digest = hashlib.sha256(target.read_bytes()).hexdigest()
