@@ -26,12 +26,12 @@
         <message>
             <location filename="../../../app/gui/handle_calibration.py" />
             <source>more than objective, tube and binning say.</source>
-            <translation type="unfinished" />
+            <translation>mehr als Objektiv, Tubus und Binning sagen.</translation>
         </message>
         <message>
             <location filename="../../../app/gui/handle_calibration.py" />
             <source>less than objective, tube and binning say.</source>
-            <translation type="unfinished" />
+            <translation>weniger als Objektiv, Tubus und Binning sagen.</translation>
         </message>
         <message>
             <location filename="../../../app/gui/handle_calibration.py" />
@@ -71,7 +71,7 @@
         <message>
             <location filename="../../../app/gui/handle_calibration.py" />
             <source>That picture is no longer open: open it, and measure again.</source>
-            <translation type="unfinished" />
+            <translation>Dieses Bild ist nicht mehr geöffnet: öffnen und noch einmal messen.</translation>
         </message>
         <message>
             <location filename="../../../app/gui/handle_calibration.py" />
@@ -96,7 +96,7 @@
         <message>
             <location filename="../../../app/gui/handle_calibration.py" />
             <source>known once the camera is open: start live</source>
-            <translation type="unfinished" />
+            <translation>bekannt, sobald die Kamera offen ist: Live starten</translation>
         </message>
         <message>
             <location filename="../../../app/gui/handle_calibration.py" />
@@ -121,7 +121,7 @@
         <message>
             <location filename="../../../app/gui/handle_calibration.py" />
             <source>It is for this file</source>
-            <translation type="unfinished" />
+            <translation>Sie gilt für diese Datei</translation>
         </message>
         <message>
             <location filename="../../../app/gui/handle_calibration.py" />
@@ -1386,7 +1386,7 @@
         <message>
             <location filename="../../../app/gui/panels/plan_page.py" />
             <source>skipped to stay on time</source>
-            <translation type="unfinished" />
+            <translation>übersprungen, um pünktlich zu bleiben</translation>
         </message>
         <message>
             <location filename="../../../app/gui/panels/plan_page.py" />
@@ -2011,7 +2011,7 @@
         <message>
             <location filename="../../../app/gui/presenter.py" />
             <source>TAKING A FLAT FIELD…</source>
-            <translation type="unfinished" />
+            <translation>FLACHFELD WIRD AUFGENOMMEN …</translation>
         </message>
         <message>
             <location filename="../../../app/gui/presenter.py" />
