@@ -25,8 +25,13 @@
         </message>
         <message>
             <location filename="../../../app/gui/handle_calibration.py" />
-            <source>from what objective, tube and binning say.</source>
-            <translation>aus Objektiv, Tubus und Binning.</translation>
+            <source>more than objective, tube and binning say.</source>
+            <translation>mehr als Objektiv, Tubus und Binning sagen.</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/handle_calibration.py" />
+            <source>less than objective, tube and binning say.</source>
+            <translation>weniger als Objektiv, Tubus und Binning sagen.</translation>
         </message>
         <message>
             <location filename="../../../app/gui/handle_calibration.py" />
@@ -60,13 +65,13 @@
         </message>
         <message>
             <location filename="../../../app/gui/handle_calibration.py" />
-            <source>In use for the file that is open.</source>
-            <translation>Für die offene Datei in Gebrauch.</translation>
+            <source>That is</source>
+            <translation>Das sind</translation>
         </message>
         <message>
             <location filename="../../../app/gui/handle_calibration.py" />
-            <source>In use, and kept for this camera and objective.</source>
-            <translation>In Gebrauch, und für diese Kamera und dieses Objektiv behalten.</translation>
+            <source>That picture is no longer open: open it, and measure again.</source>
+            <translation>Dieses Bild ist nicht mehr geöffnet: öffnen und noch einmal messen.</translation>
         </message>
         <message>
             <location filename="../../../app/gui/handle_calibration.py" />
@@ -90,6 +95,11 @@
         </message>
         <message>
             <location filename="../../../app/gui/handle_calibration.py" />
+            <source>known once the camera is open: start live</source>
+            <translation>bekannt, sobald die Kamera offen ist: Live starten</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/handle_calibration.py" />
             <source>no flat field yet for this camera, objective and binning</source>
             <translation>noch kein Flachfeld für diese Kamera, dieses Objektiv und Binning</translation>
         </message>
@@ -110,8 +120,23 @@
         </message>
         <message>
             <location filename="../../../app/gui/handle_calibration.py" />
-            <source>That is</source>
-            <translation>Das sind</translation>
+            <source>It is for this file</source>
+            <translation>Sie gilt für diese Datei</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/handle_calibration.py" />
+            <source>In use for the file that is open.</source>
+            <translation>Für die offene Datei in Gebrauch.</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/handle_calibration.py" />
+            <source>In use, and kept for this camera and objective.</source>
+            <translation>In Gebrauch, und für diese Kamera und dieses Objektiv behalten.</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/handle_calibration.py" />
+            <source>given</source>
+            <translation>angegeben</translation>
         </message>
         <message>
             <location filename="../../../app/gui/handle_calibration.py" />
@@ -935,11 +960,6 @@
         </message>
         <message>
             <location filename="../../../app/gui/panels/counts.py" />
-            <source>given</source>
-            <translation>angegeben</translation>
-        </message>
-        <message>
-            <location filename="../../../app/gui/panels/counts.py" />
             <source>estimated</source>
             <translation>geschätzt</translation>
         </message>
@@ -1315,6 +1335,11 @@
         </message>
         <message>
             <location filename="../../../app/gui/panels/plan_page.py" />
+            <source>counted</source>
+            <translation>gezählt</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/panels/plan_page.py" />
             <source>All channels at each time</source>
             <translation>Zu jedem Zeitpunkt alle Kanäle</translation>
         </message>
@@ -1357,6 +1382,11 @@
             <location filename="../../../app/gui/panels/plan_page.py" />
             <source>Go on with the plan.</source>
             <translation>Mit dem Plan fortfahren.</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/panels/plan_page.py" />
+            <source>skipped to stay on time</source>
+            <translation>übersprungen, um pünktlich zu bleiben</translation>
         </message>
         <message>
             <location filename="../../../app/gui/panels/plan_page.py" />
@@ -1980,6 +2010,11 @@
         </message>
         <message>
             <location filename="../../../app/gui/presenter.py" />
+            <source>TAKING A FLAT FIELD…</source>
+            <translation>FLACHFELD WIRD AUFGENOMMEN …</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/presenter.py" />
             <source>DIM: more exposure or light</source>
             <translation>ZU DUNKEL: mehr Belichtung oder Licht</translation>
         </message>
@@ -1987,11 +2022,6 @@
             <location filename="../../../app/gui/presenter.py" />
             <source>light not confirmed</source>
             <translation>Licht nicht bestätigt</translation>
-        </message>
-        <message>
-            <location filename="../../../app/gui/presenter.py" />
-            <source>REPLAY</source>
-            <translation>WIEDERGABE</translation>
         </message>
         <message>
             <location filename="../../../app/gui/presenter.py" />
@@ -2012,6 +2042,11 @@
             <location filename="../../../app/gui/presenter.py" />
             <source>less exposure or light</source>
             <translation>weniger Belichtung oder Licht</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/presenter.py" />
+            <source>REPLAY</source>
+            <translation>WIEDERGABE</translation>
         </message>
         <message>
             <location filename="../../../app/gui/presenter.py" />
@@ -2117,11 +2152,6 @@
             <location filename="../../../app/gui/viewer_paint.py" />
             <source>intensity not valid</source>
             <translation>Intensität ungültig</translation>
-        </message>
-        <message>
-            <location filename="../../../app/gui/viewer_paint.py" />
-            <source>counted</source>
-            <translation>gezählt</translation>
         </message>
         <message>
             <location filename="../../../app/gui/viewer_paint.py" />
