@@ -242,6 +242,20 @@ def test_mirror_images_are_averaged(segmenter, views):
     assert many.segment(frame(pixels, 0.65)).count == truth.max()
 
 
+def test_scales_are_averaged(segmenter):
+    card = segmenter.model.card
+    given = card.input.model_copy(update={"scales": (1.0, 0.7)})
+    both = Segmenter(Model(card.model_copy(update={"input": given}), segmenter.model.path, segmenter.model.data))
+    ready = normalise(nuclei(shape=(90, 117))[0], "robust")
+    small = cv2.resize(ready, (82, 63), interpolation=cv2.INTER_AREA)
+    enlarged = np.stack([cv2.resize(channel, (117, 90)) for channel in segmenter._probabilities(small)])
+    expected = (segmenter._probabilities(ready) + enlarged) / 2
+    for _ in range(2):  # the network's buffers are used again
+        np.testing.assert_allclose(both._probabilities(ready), expected, atol=1e-5)
+    pixels, truth = nuclei()
+    assert both.segment(frame(pixels, 0.65)).count == truth.max()
+
+
 def test_read_only_frames_are_fine(segmenter):
     pixels, truth = nuclei()
     pixels.flags.writeable = False

@@ -413,7 +413,7 @@ def test_the_score_tells_smears_from_nuclei() -> None:
     assert 0 < (~found.right).sum() <= len(items)
     likely = scored(found, fit_score(found))
     assert likely[found.right].min() > likely[~found.right].max()
-    choice = calibrate(items, results, 16, start, rounds=1)
+    choice = calibrate(items, results, 20, start, rounds=1)
     assert choice.figures["f1_0.5"] == 1
     assert choice.figures["count_bias_percent"] == 0
 
@@ -470,3 +470,20 @@ def test_a_widened_network_gives_the_same_with_whole_sixteens_of_outputs() -> No
         for each in (model, wide)
     ]
     np.testing.assert_allclose(found[1], found[0], rtol=1e-6)
+
+
+def test_scales_are_brought_back_to_one() -> None:
+    from models.training.evaluation import over_scales
+
+    y, x = np.mgrid[:64, :96].astype(np.float32) / 64
+    image = (y + x)[None, None]
+    seen = []
+
+    def network(picture: np.ndarray) -> np.ndarray:
+        seen.append(picture.shape[2:])
+        return np.concatenate([picture, 2 * picture], axis=1)
+
+    mean = over_scales(network, (1.0, 0.5), 16)(image)
+    assert seen == [(64, 96), (32, 48)]
+    assert mean.shape == (1, 2, 64, 96)
+    np.testing.assert_allclose(mean[0, 1, 4:-4, 4:-4], 2 * image[0, 0, 4:-4, 4:-4], atol=0.02)

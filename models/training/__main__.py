@@ -123,6 +123,25 @@ def plot_reliability(
         typer.echo(f"{name}: expected calibration error {curve.error:.3f} over {curve.number.sum()} nuclei")
 
 
+@cli.command()
+def accurate(
+    data: Data,
+    views: Annotated[int, typer.Option(help="mirror images at each scale: 1, 2 or 4")] = 2,
+    diameters: Annotated[
+        tuple[float, float, float], typer.Option(help="of a typical nucleus at each scale, pixels")
+    ] = (
+        30.0,
+        22.0,
+        16.0,
+    ),
+    models: Annotated[Path, typer.Option(help="folder of the cards")] = HERE.parent,
+) -> None:
+    """Make ``accurate`` from ``fast``: the same network, shown every image at three scales and mirrored."""
+    from models.training.publish import publish_accurate
+
+    publish_accurate(models / "fast.toml", data / "dsb2018", views, diameters)
+
+
 @cli.command("calibrate")
 def calibrate_again(
     data: Data,

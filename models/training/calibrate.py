@@ -41,6 +41,8 @@ GRID: dict[str, tuple[float, ...]] = {
     "min_area": (10, 15, 20, 30),
     "coreless_area": (40, 100000),
 }
+NOMINAL = 20.0
+"""Diameter of a typical nucleus, pixels, that the sizes in `START` and `GRID` are meant for."""
 LEAST = np.round(np.arange(0, 0.701, 0.05), 2)
 """Probabilities below which a nucleus may be left out."""
 
@@ -119,6 +121,13 @@ def merit(scores: Mapping[str, float]) -> float:
     return scores["f1_0.5"] + scores["f1_0.75"] + 0.5 * scores["f1_0.9"] - 2 * max(0.0, bias - 0.005)
 
 
+def sized(name: str, value: Any, size: float) -> Any:
+    """Return a decoding parameter for nuclei `size` times as wide as `NOMINAL`."""
+    if name in ("min_area", "min_core_area", "coreless_area"):
+        return max(1, round(value * size**2))
+    return max(1, round(value * size)) if name == "steps" else value
+
+
 @dataclass(frozen=True)
 class Choice:
     """A decoding, the score fitted to what it finds, and what both give together."""
@@ -165,10 +174,12 @@ def calibrate(
     start : mapping
         Where the search begins.
     """
-    best = judge(items, results, start, nominal)
+    size = nominal / NOMINAL
+    grid = {name: tuple(sized(name, value, size) for value in values) for name, values in GRID.items()}
+    best = judge(items, results, {name: sized(name, value, size) for name, value in start.items()}, nominal)
     for _ in range(rounds):
         before = best.merit
-        for name, values in GRID.items():
+        for name, values in grid.items():
             for value in values:
                 if value == best.decode.get(name):
                     continue

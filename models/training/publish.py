@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from models.training import export, fast, paper
 from models.training.calibrate import Choice, calibrate
 from models.training.compare import as_frame, open_segmenter
 from models.training.data import Item, read_folder, split_by_group
-from models.training.evaluation import mirrored, outputs
+from models.training.evaluation import mirrored, outputs, over_scales
 from models.training.networks import FastUNet
 from models.training.runs import load_checkpoint
 from models.training.screen import console
@@ -23,7 +24,7 @@ DESCRIPTIONS = {
     "fast": "Nuclei in widefield DAPI or Hoechst images, for live counting on two CPU cores: "
     "a small U-Net on a 2x2 space-to-depth stem.",
     "accurate": "Nuclei in widefield DAPI or Hoechst images, for snapshots and files: "
-    "a U-Net five times the size of `fast`, over four mirror images.",
+    "the network of `fast`, shown every image at three scales and mirrored.",
 }
 
 FAST_FAILURES = [
@@ -146,6 +147,37 @@ def publish_fast(run: Path, data: Path, target: Path, name: str, version: str, v
     return card
 
 
+def publish_accurate(fast_card: Path, data: Path, views: int, diameters: Sequence[float]) -> dict[str, Any]:
+    """Write the card of ``accurate``: the network of ``fast``, shown every image at several scales and mirrored.
+
+    Parameters
+    ----------
+    fast_card : Path
+        ``models/fast.toml``; ``accurate.toml`` is written beside it, with thresholds and scores of its own.
+    data : Path
+        Folder of the training set; its internal validation part sets the thresholds.
+    views : int
+        Mirror images (1, 2 or 4) at each scale.
+    diameters : sequence of float
+        Diameters of a typical nucleus at each scale, pixels; the largest is the model's own scale.
+    """
+    card = tomllib.loads(fast_card.read_text(encoding="utf-8"))
+    largest = max(diameters)
+    diameter_um = card["input"]["nucleus_diameter_um"]
+    card |= {"name": "accurate", "description": DESCRIPTIONS["accurate"]}
+    card["input"] |= {
+        "views": views,
+        "scales": [round(diameter / largest, 4) for diameter in sorted(diameters, reverse=True)],
+        "pixel_size_um": round(diameter_um / largest, 5),
+        "nucleus_diameter_px": largest,
+    }
+    card["scores"] = {}
+    card.pop("variants", None)  # they are for live pictures
+    path = fast_card.with_name("accurate.toml")
+    export.write_card(path, card)
+    return recalibrate(path, data)
+
+
 def recalibrate(card_path: Path, data: Path) -> dict[str, Any]:
     """Choose decoding, score and interval of an exported model anew, and write them into its card.
 
@@ -166,8 +198,10 @@ def recalibrate(card_path: Path, data: Path) -> dict[str, Any]:
     nominal = float(given["nucleus_diameter_px"])
     fraction = fast.FastConfig().validation_fraction
     _, validation, _ = split_by_group(read_folder(data), fraction, int(card["training"]["seed"]))
+    multiple = given["multiple_of"]
     function = mirrored(export.session(card_path.with_name(card["file"]), 1), given.get("views", 1))
-    choice = calibrate(validation, outputs(function, validation, nominal, multiple=given["multiple_of"]), nominal)
+    function = over_scales(function, given.get("scales", (1.0,)), multiple)
+    choice = calibrate(validation, outputs(function, validation, nominal, multiple=multiple), nominal)
     console.print(choice.figures)
     card["decode"] = choice.decode
     card["scores"]["internal_validation"] = {k: round(v, 4) for k, v in choice.figures.items()}
