@@ -125,7 +125,8 @@ NUCLEUS_DTYPE = np.dtype(
         ("score", np.float32),  # 0…1, the model's confidence that this is one nucleus
         ("touches_edge", np.bool_),
         ("counted", np.bool_),  # by the unbiased edge rule: not touching the top or left border
-        ("saturated", np.bool_),
+        ("saturated", np.bool_),  # its intensity is not valid
+        ("out_of_focus", np.bool_),  # its outline is less steep than that of a nucleus in focus
     ]
 )
 """One row a nucleus; units are in the names."""

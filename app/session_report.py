@@ -21,7 +21,7 @@ from app.errors import BadImageError, DapiscopeError, UsageError
 from app.flat_field import usual_folder
 from app.frame import Frame, Segmentation
 from app.images import read_labels
-from app.inference.measure import density_per_mm2, light_flag, measure, quality_flags
+from app.inference.measure import BLURRED_EDGE, density_per_mm2, light_flag, measure, outline_steepness, quality_flags
 from app.inference.overlay import render_overlay, to_8bit
 from app.inference.scale import seen
 from app.inference.segmenter import Segmenter
@@ -140,10 +140,12 @@ def _from_labels(frame: Frame, path: Path, entries: Mapping[str, str]) -> Segmen
     size_um = frame.pixel_size_um
     image = seen(frame, 1.0)
     nuclei = measure(labels, _scores(path, numbers), image, pixel_size_um=size_um, white=frame.white)
+    steepness = outline_steepness(labels, len(nuclei), image)
+    nuclei["out_of_focus"] = steepness < BLURRED_EDGE
     told = _json(entries.get("segmentation", "{}"), {})
     flags = told.get("flags") if isinstance(told, dict) else None
     if not isinstance(flags, list) or told.get("count") != count:
-        flags = [*quality_flags(labels, nuclei, image, frame.white), *light_flag(frame)]
+        flags = [*quality_flags(labels, nuclei, image, frame.white, steepness), *light_flag(frame)]
     return Segmentation(
         frame=frame,
         labels=labels,

@@ -18,6 +18,7 @@ from app.inference.measure import (
     light_flag,
     local_contrast,
     measure,
+    outline_steepness,
     quality_flags,
 )
 
@@ -168,7 +169,7 @@ def test_label_without_a_pixel_has_no_area():
 
 def flags_of(labels, image):
     table = measure(labels, np.ones(labels.max(), np.float32), image)
-    return quality_flags(labels, table, image, 255)
+    return quality_flags(labels, table, image, 255, outline_steepness(labels, len(table), image))
 
 
 def test_good_field_has_no_flag():

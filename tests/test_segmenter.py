@@ -343,3 +343,16 @@ def test_saturated_nuclei_on_a_dark_field_are_still_counted(segmenter):
     found = segmenter.segment(frame(np.where(truth > 0, 255, pixels).astype(np.uint8), 0.65))
     assert abs(found.count - truth.max()) <= 1
     assert "saturated" in found.flags
+
+
+@pytest.mark.parametrize("exact", [False, True])
+def test_each_nucleus_out_of_focus_says_so(segmenter, exact):
+    pixels, _ = nuclei(shape=(256, 384))
+    blurred = cv2.GaussianBlur(pixels, (0, 0), 6.0)
+    half = np.where(np.arange(384) < 192, pixels, blurred).astype(np.uint8)
+    found = segmenter.segment(frame(half, 0.65), exact=exact)
+    sharp, soft = (found.nuclei[(found.nuclei["x_px"] < 192) == left] for left in (True, False))
+    sharp, soft = sharp[sharp["x_px"] < 175], soft[soft["x_px"] > 210]
+    assert len(sharp) > 10 and len(soft) > 3
+    assert not sharp["out_of_focus"].any()
+    assert soft["out_of_focus"].mean() > 0.8

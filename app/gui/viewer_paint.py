@@ -175,6 +175,8 @@ def nucleus_lines(nucleus: Any) -> list[tuple[str, str]]:
         lines.append((tr("at the edge"), tr("counted") if bool(nucleus["counted"]) else tr("not in density")))
     if bool(nucleus["saturated"]):
         lines.append((tr("saturated"), tr("intensity not valid")))
+    if bool(nucleus["out_of_focus"]):
+        lines.append((tr("out of focus"), tr("outline not sharp")))
     return lines
 
 

@@ -183,8 +183,26 @@ def light_flag(frame: Frame) -> tuple[str, ...]:
     return () if frame.light.confirmed or nothing_known else ("light not confirmed",)
 
 
+def outline_steepness(
+    labels: NDArray[np.int32], count: int, image: NDArray[Any], runs: Runs | None = None, *, sampled: bool = False
+) -> NDArray[np.float64]:
+    """Return `edge_steepness` of each of `count` nuclei over the background of the image, shape (count,).
+
+    One below `BLURRED_EDGE` is out of focus. With `sampled`, large fields are judged by some of their rows: NaN for
+    nuclei that have no outline there.
+    """
+    part = 1 + labels.size // OUTLINE_PIXELS if sampled else 1
+    return edge_steepness(labels, count, image, _background(labels, image), runs, part)
+
+
+def _background(labels: NDArray[np.int32], image: NDArray[Any]) -> float:
+    stride = 1 + int((labels.size / SAMPLE_PIXELS) ** 0.5)
+    sample = image[::stride, ::stride][labels[::stride, ::stride] == 0]
+    return float(np.median(sample)) if sample.size else 0.0
+
+
 def quality_flags(
-    labels: NDArray[np.int32], nuclei: NDArray[Any], image: NDArray[Any], white: int, runs: Runs | None = None
+    labels: NDArray[np.int32], nuclei: NDArray[Any], image: NDArray[Any], white: int, steepness: NDArray[np.float64]
 ) -> tuple[str, ...]:
     """Return what in the image speaks against its count.
 
@@ -196,8 +214,8 @@ def quality_flags(
         At the scale of `labels`.
     white : int
         The largest grey value.
-    runs : Runs, optional
-        Of `labels`, where they are at hand.
+    steepness : ndarray of float64, shape (N,)
+        From `outline_steepness`.
 
     Returns
     -------
@@ -212,16 +230,11 @@ def quality_flags(
     if not len(nuclei):
         return ("saturated",) if saturated else ("too dim",)
     outside = labels == 0
-    stride = 1 + int((labels.size / SAMPLE_PIXELS) ** 0.5)
-    sample = image[::stride, ::stride][outside[::stride, ::stride]]
-    background = float(np.median(sample)) if sample.size else 0.0
-    contrast = nuclei["mean_intensity"] - background
+    contrast = nuclei["mean_intensity"] - _background(labels, image)
     if float(np.nanmedian(contrast)) < DIM_CONTRAST * max(noise_sd(image[:: 1 + image.size // NOISE_PIXELS]), 0.3):
         flags.append("too dim")
     if saturated:
         flags.append("saturated")
-    part = 1 + labels.size // OUTLINE_PIXELS
-    steepness = edge_steepness(labels, len(nuclei), image, background, runs, part)
     if np.isfinite(steepness).any() and float(np.nanmedian(steepness)) < BLURRED_EDGE:
         flags.append("out of focus")
     if 1 - np.count_nonzero(outside) / labels.size > CROWDED_COVER:

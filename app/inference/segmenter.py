@@ -20,12 +20,14 @@ from app.frame import Frame, Segmentation
 from app.inference.instances import Instances, find
 from app.inference.interval import count_interval
 from app.inference.measure import (
+    BLURRED_EDGE,
     WHITE,
     density_per_mm2,
     edge_steepness,
     light_flag,
     local_contrast,
     measure,
+    outline_steepness,
     quality_flags,
 )
 from app.inference.model_card import Model, ModelCard
@@ -272,10 +274,13 @@ class Segmenter:
         labels, scores, runs = found.nuclei.labels, found.nuclei.scores, found.nuclei.runs
         sized = functools.partial(measure, pixel_size_um=size_um, white=frame.white)
         nuclei = sized(labels, scores, image, zoom=zoom, runs=runs)
-        flags = quality_flags(labels, nuclei, image, frame.white, runs)
+        steepness = outline_steepness(labels, len(nuclei), image, runs, sampled=not exact)
+        nuclei["out_of_focus"] = steepness < BLURRED_EDGE
+        flags = quality_flags(labels, nuclei, image, frame.white, steepness)
         if exact and labels.shape != frame.shape:
             labels = self._full_resolution(found, nuclei, frame.shape)
             full = sized(labels, scores, seen(frame, 1.0))
+            full["out_of_focus"] = nuclei["out_of_focus"]
             # Two that share a pixel at this resolution: the one that lost it keeps what the model saw of it.
             nuclei = np.where(full["area_px"] > 0, full, nuclei)
             zoom = (1.0, 1.0)

@@ -205,7 +205,7 @@ def encode_parquet(path: Path, segmentation: Segmentation, origins: Sequence[str
     """Write the table as Parquet; every column has its type, whatever is unknown in it. Raises OSError, UsageError."""
     arrow = _pyarrow()
     header, rows = _table(segmentation, origins)
-    kinds = {name: arrow.int32() for name in ("label", "touches_edge", "counted", "saturated")} | {
+    kinds = {name: arrow.int32() for name in ("label", "touches_edge", "counted", "saturated", "out_of_focus")} | {
         ORIGIN: arrow.string()
     }
     columns = {

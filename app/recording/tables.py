@@ -29,6 +29,7 @@ NUCLEI_COLUMNS: tuple[str, ...] = (
     "touches_edge",
     "counted",
     "saturated",
+    "out_of_focus",
 )
 """Positions are centroids from the top left corner of the image; `counted` is by the unbiased edge rule."""
 
@@ -135,7 +136,7 @@ def nuclei_rows(segmentation: Segmentation) -> list[list[Any]]:
                     _number(float(nucleus[name]))
                     for name in ("area_um2", "area_px", "mean_intensity", "eccentricity", "score")
                 ),
-                *(int(nucleus[name]) for name in ("touches_edge", "counted", "saturated")),
+                *(int(nucleus[name]) for name in ("touches_edge", "counted", "saturated", "out_of_focus")),
             ]
         )
     return rows

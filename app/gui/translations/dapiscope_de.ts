@@ -35,6 +35,16 @@
         </message>
         <message>
             <location filename="../../../app/gui/handle_calibration.py" />
+            <source>Give</source>
+            <translation>Angeben</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/handle_calibration.py" />
+            <source>Pixel size</source>
+            <translation>Pixelgröße</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/handle_calibration.py" />
             <source>measured on a stage micrometer</source>
             <translation>am Objektmikrometer gemessen</translation>
         </message>
@@ -72,6 +82,16 @@
             <location filename="../../../app/gui/handle_calibration.py" />
             <source>That picture is no longer open: open it, and measure again.</source>
             <translation>Dieses Bild ist nicht mehr geöffnet: öffnen und noch einmal messen.</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/handle_calibration.py" />
+            <source>does not say how large its pixels are, so its counts are not fit to use.</source>
+            <translation>sagt nicht, wie groß die Pixel sind; die Zählung ist so nicht brauchbar.</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/handle_calibration.py" />
+            <source>Give the size once, and it is remembered; or measure it (Ctrl+F).</source>
+            <translation>Die Größe einmal angeben, sie wird gemerkt; oder sie messen (Strg+F).</translation>
         </message>
         <message>
             <location filename="../../../app/gui/handle_calibration.py" />
@@ -135,6 +155,11 @@
         </message>
         <message>
             <location filename="../../../app/gui/handle_calibration.py" />
+            <source>µm per pixel of</source>
+            <translation>µm je Pixel von</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/handle_calibration.py" />
             <source>given</source>
             <translation>angegeben</translation>
         </message>
@@ -152,6 +177,11 @@
             <location filename="../../../app/gui/handle_calibration.py" />
             <source>no flat field for</source>
             <translation>kein Flachfeld für</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/handle_calibration.py" />
+            <source>is no longer open: open it again, and give its size.</source>
+            <translation>ist nicht mehr offen: wieder öffnen und die Größe angeben.</translation>
         </message>
         <message>
             <location filename="../../../app/gui/handle_calibration.py" />
@@ -642,11 +672,6 @@
             <location filename="../../../app/gui/panels/calibration_page.py" />
             <source>Give it up; nothing is kept.</source>
             <translation>Aufgeben; nichts wird behalten.</translation>
-        </message>
-        <message>
-            <location filename="../../../app/gui/panels/calibration_page.py" />
-            <source>Pixel size</source>
-            <translation>Pixelgröße</translation>
         </message>
         <message>
             <location filename="../../../app/gui/panels/calibration_page.py" />
@@ -2155,6 +2180,16 @@
         </message>
         <message>
             <location filename="../../../app/gui/viewer_paint.py" />
+            <source>out of focus</source>
+            <translation>unscharf</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/viewer_paint.py" />
+            <source>outline not sharp</source>
+            <translation>Umriss unscharf</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/viewer_paint.py" />
             <source>not in density</source>
             <translation>nicht in der Dichte</translation>
         </message>
@@ -2837,11 +2872,6 @@
             <location filename="../../../app/gui/panels/counts.py" />
             <source>too dim</source>
             <translation>zu dunkel</translation>
-        </message>
-        <message>
-            <location filename="../../../app/gui/panels/counts.py" />
-            <source>out of focus</source>
-            <translation>unscharf</translation>
         </message>
         <message>
             <location filename="../../../app/gui/panels/counts.py" />
