@@ -124,11 +124,9 @@ def crowd(
     kept[0] = False
     mask = kept[other_labels]
     soft = cv2.GaussianBlur(cv2.dilate(mask.astype(np.float32), np.ones((3, 3), np.uint8)), (0, 0), 1.0)
-    if rng.random() < 0.4:  # they lie in another plane, a little out of focus
-        other = cv2.GaussianBlur(other, (0, 0), float(rng.uniform(0.6, 2.2)))
     low, high = np.percentile(image[::4, ::4], [5, 99.5])
     other_low, other_high = np.percentile(other[::4, ::4], [5, 99.5])
-    gain = (high - low) / max(other_high - other_low, 1.0) * np.exp(rng.normal(-0.3, 0.6))
+    gain = (high - low) / max(other_high - other_low, 1.0) * np.exp(rng.normal(-0.2, 0.4))
     image = image + soft * np.clip(other - other_low, 0, None) * np.float32(gain)
     labels = np.where(mask & (labels == 0), other_labels + labels.max(), labels)
     return image, labels.astype(np.int32)
@@ -152,9 +150,9 @@ def _sample(rng: np.random.Generator, image: Float, labels: Labels) -> Float:
         gain[0] = 1
         factor = cv2.GaussianBlur(gain[labels], (0, 0), 1.0)
         image = low + (image - low) * factor
-    if rng.random() < 0.4:
+    if rng.random() < 0.3:
         top = image.max() + 1e-6
-        image = top * np.power(np.clip(image, 0, None) / top, float(np.exp(rng.uniform(np.log(0.45), np.log(1.7)))))
+        image = top * np.power(np.clip(image, 0, None) / top, rng.uniform(0.6, 1.6))
     if rng.random() < 0.2:
         haze = cv2.resize(image, None, fx=0.125, fy=0.125, interpolation=cv2.INTER_AREA)
         haze = cv2.GaussianBlur(haze, (0, 0), float(rng.uniform(1, 4)))
@@ -270,17 +268,17 @@ class CropMaker:
         self.chances = self._chances()
 
     def _chances(self) -> npt.NDArray[np.float64]:
-        """Return how often each image is drawn: more for many nuclei, less for what many images show alike.
-
-        Images are alike when they have one shape and nuclei of about one size: the set holds hundreds of crops of a
-        few cultures, and two or three pictures of a tissue, which teach most about nuclei that overlap.
-        """
-        kinds = [(item.image.shape, round(2 * np.log2(item.diameter))) for item in self.items]
-        alike = np.array([kinds.count(kind) for kind in kinds])
-        nuclei = np.array([item.labels.max() for item in self.items])
-        chance = np.sqrt(np.clip(nuclei, 4, 150) / alike)
+        """Return how often each image is drawn: rare sizes, dim and crowded images more often."""
+        diameter = np.array([item.diameter for item in self.items])
+        bins = np.clip(np.log2(diameter) * 2, 4, 13).astype(int)
+        common = np.bincount(bins)[bins] / len(self.items)
+        chance = 1 / np.sqrt(common)
         bright = np.array([np.percentile(item.image[::2, ::2], 99) for item in self.items])
         chance *= np.where(bright < 50, 1.4, 1.0)
+        crowd = np.array([(item.labels > 0).mean() for item in self.items])
+        chance *= np.where(crowd > 0.25, 1.5, 1.0)
+        # Large images hold more than one crop's worth.
+        chance *= np.clip([np.sqrt(item.image.size) / 300 for item in self.items], 0.9, 2.0)
         return chance / chance.sum()
 
     def draw(self, rng: np.random.Generator) -> tuple[Float, Float, Float]:
@@ -310,9 +308,9 @@ class CropMaker:
         stretch = float(np.exp(rng.uniform(-0.6, 0.6))) if rng.random() < 0.3 else 1.0
         image, labels, inside = self._crop(rng, off, stretch)
         mix = rng.random()
-        if mix < 0.3:
+        if mix < 0.25:
             other, other_labels, other_inside = self._crop(rng, off * 2 ** rng.uniform(-0.3, 0.3), stretch)
-            if mix < 0.22:
+            if mix < 0.14:
                 image, labels = crowd(rng, image, labels, other, other_labels)
                 inside = inside * other_inside
             else:

@@ -52,7 +52,6 @@ class FastConfig(BaseModel):
     seed: int = 1
     maps: tuple[int, ...] = (16, 32, 64, 128)
     depths: tuple[int, ...] = (2, 2, 2, 2)
-    merge_depth: int = 1
     nominal_diameter: float = 20.0
     scale_jitter: tuple[float, float] = (-1.0, 1.1)
     crop: int = 208
@@ -109,7 +108,7 @@ def as_function(network: torch.nn.Module) -> Callable[[np.ndarray], np.ndarray]:
 
 def build(config: FastConfig) -> FastUNet:
     """Return the untrained network."""
-    return FastUNet(config.maps, config.depths, merge_depth=config.merge_depth).to(memory_format=torch.channels_last)
+    return FastUNet(config.maps, config.depths).to(memory_format=torch.channels_last)
 
 
 class _Trainer:

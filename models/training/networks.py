@@ -99,8 +99,6 @@ class FastUNet(nn.Module):
         3x3 convolutions per level on the way down.
     outputs : int
         Output channels.
-    merge_depth : int
-        3x3 convolutions per level on the way up.
 
     Notes
     -----
@@ -108,11 +106,7 @@ class FastUNet(nn.Module):
     """
 
     def __init__(
-        self,
-        maps: Sequence[int] = (16, 32, 64, 128),
-        depths: Sequence[int] = (2, 2, 2, 2),
-        outputs: int = 3,
-        merge_depth: int = 1,
+        self, maps: Sequence[int] = (16, 32, 64, 128), depths: Sequence[int] = (2, 2, 2, 2), outputs: int = 3
     ) -> None:
         super().__init__()
         self.multiple_of = 2 ** len(maps)
@@ -124,12 +118,7 @@ class FastUNet(nn.Module):
             before = width
         self.down = nn.ModuleList(down)
         self.narrow = nn.ModuleList(nn.Conv2d(maps[i + 1], maps[i], 1) for i in range(len(maps) - 1))
-        self.merge = nn.ModuleList(
-            _conv(width, width)
-            if merge_depth == 1
-            else nn.Sequential(*(_conv(width, width) for _ in range(merge_depth)))
-            for width in maps[:-1]
-        )
+        self.merge = nn.ModuleList(_conv(maps[i], maps[i]) for i in range(len(maps) - 1))
         self.head = nn.Conv2d(maps[0], 4 * outputs, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
