@@ -116,13 +116,14 @@ def add_commands(cli: typer.Typer, settings_of: SettingsOf, pixel_size: Callable
         size = pixel_size(pixel_size_um)
         from app.build import make_counter
         from app.inference.overlay import render_overlay, to_8bit
+        from app.inference.scale import seen
         from app.recording.export import export_all
         from app.recording.files import split_name
         from app.recording.tables import full_labels
         from app.session_report import load_snapshot
 
         shot = load_snapshot(path, lambda: make_counter(model), pixel_size_um=size, index=frame, nuclei=nuclei)
-        overlay = render_overlay(to_8bit(shot.frame.pixels), full_labels(shot.found))
+        overlay = render_overlay(to_8bit(seen(shot.frame, 1.0)), full_labels(shot.found))
         stem = split_name(path.name)[0] + (f"_frame{frame}" if frame else "")
         files = export_all(
             out_dir, shot.frame, shot.found, shot.meta, overlay=overlay, stem=stem, parquet=parquet,

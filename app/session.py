@@ -54,7 +54,8 @@ from app.events import (
 )
 from app.frame import Frame, Segmentation
 from app.hardware.base import Camera, LightReading, LightSource
-from app.inference.overlay import render_overlay, to_8bit, upscale_labels
+from app.inference.overlay import render_overlay, to_8bit
+from app.inference.scale import seen
 from app.live_path import LivePath, Pace, countable
 from app.pipeline import Ticker
 from app.plan import Plan
@@ -720,10 +721,10 @@ class Session:
             self._meet()
 
     def _take_camera(self, actual: CameraSettings) -> None:
-        """Take settings that the camera has for those in force; a given pixel size is of the binning it was given at."""
+        """Take what the camera has for the settings in force; a given pixel size is of the binning it was given at."""
         factor = actual.binning / self._settings.camera.binning
         self._settings = self._settings.model_copy(update={"camera": actual})
-        replaying = self._replay.active  # what is in force now is said of the file, and the camera's comes back after it
+        replaying = self._replay.active  # then the size in force is the file's; the camera's comes back after it
         given = self._size_elsewhere if replaying else self._settings.segmentation.pixel_size_um
         if factor == 1 or not isinstance(given, float):
             return
@@ -814,7 +815,7 @@ class Session:
             result = counter.segment(frame, self._settings.segmentation.pixel_size_um, exact=True)
             self.last_result = result
             self._publish(ResultReady(result, (self._clock.monotonic() - frame.exposure_end_s) * 1000))
-        overlay = render_overlay(to_8bit(frame.pixels), upscale_labels(result.labels, frame.shape)) if result else None
+        overlay = render_overlay(to_8bit(seen(frame, 1.0)), result.labels) if result else None  # as the screen shows it
         extra = {"dose": self.dose}
         files = save_snapshot(folder, frame, result, self._metadata(counter), overlay=overlay, extra=extra)
         named = {"image": files.image, "labels": files.labels, "table": files.nuclei, "overlay": files.overlay}
