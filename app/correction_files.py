@@ -153,7 +153,7 @@ def counts_in(picture: Path) -> tuple[tuple[int, int, int, tuple[Edit, ...]], ..
             (int(e["frame"]), int(e["count_model"]), int(e["count_corrected"]), tuple(map(_edit, e["edits"])))
             for e in _entries(path)
         )
-    except (LookupError, TypeError, ValueError):
+    except (LookupError, TypeError, ValueError, ArithmeticError):
         raise _damaged(path) from None
 
 

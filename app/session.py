@@ -54,8 +54,7 @@ from app.events import (
 )
 from app.frame import Frame, Segmentation
 from app.hardware.base import Camera, LightReading, LightSource
-from app.inference.overlay import render_overlay, to_8bit
-from app.inference.scale import seen
+from app.inference.overlay import overlay_of
 from app.live_path import LivePath, Pace, countable
 from app.pipeline import Ticker
 from app.plan import Plan
@@ -815,7 +814,7 @@ class Session:
             result = counter.segment(frame, self._settings.segmentation.pixel_size_um, exact=True)
             self.last_result = result
             self._publish(ResultReady(result, (self._clock.monotonic() - frame.exposure_end_s) * 1000))
-        overlay = render_overlay(to_8bit(seen(frame, 1.0)), result.labels) if result else None  # as the screen shows it
+        overlay = overlay_of(result) if result else None
         extra = {"dose": self.dose}
         files = save_snapshot(folder, frame, result, self._metadata(counter), overlay=overlay, extra=extra)
         named = {"image": files.image, "labels": files.labels, "table": files.nuclei, "overlay": files.overlay}

@@ -29,6 +29,8 @@ from app.events import (
 )
 from app.flat_field import Conditions, FlatFields, Profile
 from app.frame import NUCLEUS_DTYPE, Frame, Light, Segmentation, read_only
+from app.gui.handle_exports import write_nuclei
+from app.headless import save_overlay
 from app.inference.overlay import to_8bit
 from app.inference.scale import seen
 from app.recording import RunMetadata, open_replay, save_snapshot
@@ -186,6 +188,10 @@ def test_an_exported_snapshot_is_measured_as_it_was_counted(tmp_path, monkeypatc
     assert exported.exit_code == 0, exported.output
     overlay = cv2.imread(str(next((tmp_path / "out").glob("*_overlay.png"))))
     np.testing.assert_array_equal(overlay[labels == 0], np.repeat(shown[labels == 0][:, None], 3, axis=1))
+    save_overlay(tmp_path / "headless.png", found)
+    np.testing.assert_array_equal(cv2.imread(str(tmp_path / "headless.png")), overlay)
+    write_nuclei(tmp_path / "window", found, RunMetadata())
+    np.testing.assert_array_equal(cv2.imread(str(tmp_path / "window" / "nuclei_overlay.png")), overlay)
 
 
 # ---------------------------------------------------------------------- the desk, without devices
