@@ -21,7 +21,8 @@ from app.settings import Settings, read_config, settings_from
 
 EXPOSURE_MS = 15.0
 
-out, err = Console(), Console(stderr=True)
+# File names are printed as they are: what stands in brackets or between colons in them is no markup.
+out, err = (Console(stderr=stderr, markup=False, emoji=False) for stderr in (False, True))
 cli = typer.Typer(
     name="dapiscope",
     help="Run a fluorescence microscope and count the nuclei in view, live.",
@@ -261,10 +262,10 @@ def recover(
             summary = recover_one(path)
         except DapiscopeError as error:
             failed += 1
-            err.print(str(error), style="red", highlight=False, soft_wrap=True, markup=False)
+            err.print(str(error), style="red", highlight=False, soft_wrap=True)
             continue
         kept = f"{summary.frames} frames recovered" if summary.frames else "held no frame yet, and was removed"
-        out.print(f"{path}: {kept}", highlight=False, soft_wrap=True, markup=False)
+        out.print(f"{path}: {kept}", highlight=False, soft_wrap=True)
     if not found:
         out.print("There is nothing to recover here.", highlight=False)
     if failed:
@@ -323,7 +324,9 @@ def segment(
                 nuclei += step.count or 0
     before = f" ({skipped} of them by an earlier run)" if skipped else ""
     out.print(
-        f"{done} images{before}, {nuclei} nuclei, {bad} files could not be used; results in {out_dir}", highlight=False
+        f"{done} images{before}, {nuclei} nuclei, {bad} files could not be used; results in {out_dir}",
+        highlight=False,
+        soft_wrap=True,
     )
     if bad or not done:
         raise typer.Exit(1)
@@ -347,7 +350,7 @@ def evaluate(
         for row in rows:
             table.add_row(*row)
         # A table of so many columns is for a wide screen or a file; it is never squeezed into dots.
-        Console(width=max(out.width, 220)).print(table)
+        Console(width=max(out.width, 220), markup=False, emoji=False).print(table)
     for name, value in report.summary():
         out.print(f"{name:<28} {value}", highlight=False, soft_wrap=True)
     if report.missing:
@@ -385,10 +388,10 @@ def doctor(
     bad = 0
     for check in examine(folder):
         bad += check.state == "bad"
-        out.print(f"{marks[check.state]} {check.name:<9}", end=" ")
-        out.print(check.text, highlight=False, markup=False, soft_wrap=True)
+        out.print(f"{marks[check.state]} {check.name:<9}", end=" ", markup=True)
+        out.print(check.text, highlight=False, soft_wrap=True)
         if check.fix:
-            out.print(f"     $ {check.fix}", highlight=False, markup=False, soft_wrap=True)
+            out.print(f"     $ {check.fix}", highlight=False, soft_wrap=True)
     if bad:
         raise typer.Exit(1)
 
@@ -520,10 +523,10 @@ def _finish(account: dict[str, Any], json_file: Path | None) -> None:
 def _print_account(account: dict[str, Any]) -> None:
     frames, fps, count = account["frames"], account["fps"], account["count"]
     for notice in account.get("notices") or ():
-        err.print(notice, style="yellow", highlight=False, soft_wrap=True, markup=False)
+        err.print(notice, style="yellow", highlight=False, soft_wrap=True)
     plain: Callable[..., None] = lambda text, **more: out.print(text, highlight=False, soft_wrap=True, **more)  # noqa: E731
     if account.get("error"):
-        err.print(account["error"], style="red", highlight=False, soft_wrap=True, markup=False)
+        err.print(account["error"], style="red", highlight=False, soft_wrap=True)
         if not frames["grabbed"]:
             return
     if account.get("interrupted"):
@@ -566,14 +569,13 @@ def _run() -> int:
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except DapiscopeError as error:
-        err.print(str(error), style="red", highlight=False, soft_wrap=True, markup=False)
+        err.print(str(error), style="red", highlight=False, soft_wrap=True)
         return error.exit_code
     except OSError as error:
         # A folder that is a file, a full disk, a path that may not be used: no bug of ours, so no traceback.
         place = f"{error.filename}: " if error.filename else ""
-        err.print(
-            f"{place}{error.strerror or error}; choose another place.", style="red", highlight=False, markup=False
-        )
+        said = f"{place}{error.strerror or error}; choose another place."
+        err.print(said, style="red", highlight=False, soft_wrap=True)
         return 1
     return 0
 

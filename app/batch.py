@@ -6,6 +6,7 @@ same folder goes on where it was: an image that lies where it lay, as large and 
 with the same model and the same pixel size, is skipped, and the tables of that batch are continued.
 """
 
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -122,7 +123,7 @@ def _run(
     """Hand the images out and add what comes back to the tables in the order of `left`, whoever finished first."""
     out = str(tables.out.resolve())
     tasks = (
-        Task(number, str(path.resolve()), out, tables.part_prefix, segmenter.name, segmenter.sha256, pixel_size_um)
+        Task(number, str(path.absolute()), out, tables.part_prefix, segmenter.name, segmenter.sha256, pixel_size_um)
         for number, (path, _) in enumerate(left)
     )
     waiting: dict[int, Outcome] = {}
@@ -168,12 +169,17 @@ def _keyed(files: Iterable[Path]) -> Iterator[tuple[Path, tuple[str, int, int]]]
 
 
 def _expand(paths: Iterable[Path]) -> tuple[list[Path], list[tuple[Path, str]]]:
-    """Return the files, and the folders that have none with the reason."""
+    """Return the files; and what cannot be one, with the reason."""
     files: list[Path] = []
     failed: list[tuple[Path, str]] = []
     for path in paths:
         try:
-            files.extend(expand_paths([path]))
+            for file in expand_paths([path]):
+                name = os.fsencode(file).decode("utf-8", "replace")
+                if name == str(file):
+                    files.append(file)
+                else:  # neither a table nor a screen could name it
+                    failed.append((file, f"{name} has a name that is not UTF-8 text: rename it."))
         except BadImageError as error:
             failed.append((path, str(error)))
     return files, failed

@@ -140,8 +140,8 @@ def rounded(edit: Edit) -> Edit:
     return Edit(edit.kind, points, edit.by, float(int(edit.unix_s)))
 
 
-def counts_in(picture: Path) -> tuple[tuple[int, int, int], ...]:
-    """Return (frame, count of the model, corrected count) of every corrected frame; empty where there are none.
+def counts_in(picture: Path) -> tuple[tuple[int, int, int, tuple[Edit, ...]], ...]:
+    """Return (frame, count of the model, corrected count, edits) of every corrected frame; empty where there are none.
 
     Raises UsageError for a damaged file.
     """
@@ -149,8 +149,11 @@ def counts_in(picture: Path) -> tuple[tuple[int, int, int], ...]:
     if not path.exists():
         return ()
     try:
-        return tuple((int(e["frame"]), int(e["count_model"]), int(e["count_corrected"])) for e in _entries(path))
-    except (LookupError, TypeError, ValueError):
+        return tuple(
+            (int(e["frame"]), int(e["count_model"]), int(e["count_corrected"]), tuple(map(_edit, e["edits"])))
+            for e in _entries(path)
+        )
+    except (LookupError, TypeError, ValueError, ArithmeticError):
         raise _damaged(path) from None
 
 

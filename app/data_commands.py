@@ -31,13 +31,13 @@ Out = Annotated[Path, typer.Option("--out", help="Folder for the results.")]
 
 def add_commands(cli: typer.Typer, settings_of: SettingsOf, pixel_size: Callable[[str | None], Any]) -> None:
     """Add the commands of this module to `cli`."""
-    out, err = Console(), Console(stderr=True)
+    out, err = (Console(stderr=stderr, markup=False, emoji=False) for stderr in (False, True))
 
     def say(text: str) -> None:
-        out.print(text, highlight=False, soft_wrap=True, markup=False)
+        out.print(text, highlight=False, soft_wrap=True)
 
     def complain(text: str) -> None:
-        err.print(text, style="red", highlight=False, soft_wrap=True, markup=False)
+        err.print(text, style="red", highlight=False, soft_wrap=True)
 
     @cli.command()
     def plan(
@@ -115,17 +115,15 @@ def add_commands(cli: typer.Typer, settings_of: SettingsOf, pixel_size: Callable
         """Hand an image and its nuclei on: OME-TIFF, labels, CSV, ImageJ ROIs, QuPath GeoJSON, overlay."""
         size = pixel_size(pixel_size_um)
         from app.build import make_counter
-        from app.inference.overlay import render_overlay, to_8bit
+        from app.inference.overlay import overlay_of
         from app.recording.export import export_all
         from app.recording.files import split_name
-        from app.recording.tables import full_labels
         from app.session_report import load_snapshot
 
         shot = load_snapshot(path, lambda: make_counter(model), pixel_size_um=size, index=frame, nuclei=nuclei)
-        overlay = render_overlay(to_8bit(shot.frame.pixels), full_labels(shot.found))
         stem = split_name(path.name)[0] + (f"_frame{frame}" if frame else "")
         files = export_all(
-            out_dir, shot.frame, shot.found, shot.meta, overlay=overlay, stem=stem, parquet=parquet,
+            out_dir, shot.frame, shot.found, shot.meta, overlay=overlay_of(shot.found), stem=stem, parquet=parquet,
             extra={"corrected by hand": shot.told} if shot.told else None, origins=shot.origins,
         )  # fmt: skip
         made: list[Path | None] = [files.image, files.labels, files.nuclei, files.rois, files.geojson]

@@ -146,8 +146,9 @@ class ReplayDesk:
     ) -> None:
         """Open `path`; BadImageError when it cannot be played.
 
-        A size that is given for a file without its own is remembered, and taken the next time where `use_told`; then,
-        where there is none, `ScaleMissing` asks for it.
+        For a file without its own size, what was told of it by `remember_scale` is taken where `use_told`, and where
+        nothing was, `ScaleMissing` asks for it. `pixel_size_um` is what is in force for whatever is opened: it says
+        nothing of this file, and is not remembered.
         """
         sequence = open_sequence(path)
         self._scale_missing = sequence.info.pixel_size_um is None
@@ -158,8 +159,6 @@ class ReplayDesk:
                 self._publish(Notice("info", said))
             else:
                 self._publish(ScaleMissing(path))
-        elif pixel_size_um is not None and self._scale_missing:
-            self._told.remember(path, pixel_size_um)
         self._replay = Replay(
             sequence,
             pixel_size_um=pixel_size_um,

@@ -24,7 +24,7 @@ from app.errors import DapiscopeError, RefusedError
 from app.events import Event, Notice, PictureReady, RecordingChanged, ResultReady, State, StateChanged
 from app.frame import Segmentation
 from app.inference.measure import COUNT_COLUMNS, count_row, known_pixel_size_um
-from app.inference.overlay import overlay_rgba, render_overlay, to_8bit, upscale_labels
+from app.inference.overlay import overlay_of, overlay_rgba, upscale_labels
 from app.recording import free_path, make_folder, write_labels
 from app.session import Session
 
@@ -192,9 +192,7 @@ class RunLog:
 
 def save_overlay(path: Path, segmentation: Segmentation) -> None:
     """Write the frame with its nuclei outlined as an RGB PNG."""
-    frame = segmentation.frame
-    picture = render_overlay(to_8bit(frame.pixels), upscale_labels(segmentation.labels, frame.shape))
-    done, encoded = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+    done, encoded = cv2.imencode(".png", cv2.cvtColor(overlay_of(segmentation), cv2.COLOR_RGB2BGR))
     if not done:
         raise DapiscopeError(f"The overlay {path.name} could not be written; try another folder.")
     path.write_bytes(encoded.tobytes())

@@ -170,7 +170,7 @@ def expand_paths(paths: Iterable[Path]) -> list[Path]:
     """Return `paths` with each folder replaced by the image files directly in it, in name order.
 
     Hidden files and what dapiscope itself wrote (``*_labels.tif``, ``*_overlay.png``) are left out; files stay as
-    given, even those that do not exist: reading them says so.
+    given, even those that do not exist, as do links that lead nowhere: reading them says so.
 
     Raises
     ------
@@ -183,7 +183,7 @@ def expand_paths(paths: Iterable[Path]) -> list[Path]:
             files.append(path)
             continue
         try:
-            inside = sorted(entry for entry in path.iterdir() if _is_image_name(entry) and entry.is_file())
+            inside = sorted(entry for entry in path.iterdir() if _is_image_name(entry) and _may_be_file(entry))
         except OSError as error:
             raise BadImageError(
                 f"The folder {path} cannot be read ({error.strerror}): check its permissions."
@@ -192,6 +192,10 @@ def expand_paths(paths: Iterable[Path]) -> list[Path]:
             raise BadImageError(f"There is no PNG, JPEG or TIFF image in {path}: choose another folder.")
         files.extend(inside)
     return files
+
+
+def _may_be_file(path: Path) -> bool:
+    return path.is_file() or (path.is_symlink() and not path.exists())
 
 
 def _is_image_name(path: Path) -> bool:

@@ -54,7 +54,7 @@ from app.events import (
 )
 from app.frame import Frame, Segmentation
 from app.hardware.base import Camera, LightReading, LightSource
-from app.inference.overlay import render_overlay, to_8bit, upscale_labels
+from app.inference.overlay import overlay_of
 from app.live_path import LivePath, Pace, countable
 from app.pipeline import Ticker
 from app.plan import Plan
@@ -272,7 +272,10 @@ class Session:
         return nothing
 
     def set_camera(self, settings: CameraSettings) -> "Future[None]":
-        """Apply camera settings; what cannot change while running restarts live by itself."""
+        """Apply camera settings; what cannot change while running restarts live by itself.
+
+        A pixel size that was given for the camera's frames follows a change of the binning.
+        """
         return self._command(lambda: self._set_camera(settings))
 
     def set_view(self, view: View) -> None:
@@ -701,7 +704,7 @@ class Session:
             self._bench.off()  # the frames stayed away while it went on
 
     def _set_camera(self, wanted: CameraSettings) -> None:
-        actual = wanted
+        actual, before = wanted, self._settings.camera
         if self._bench.camera is not None:
             hot = {"exposure_ms", "gain_db", "fps"}
             cold = wanted.model_dump(exclude=hot) != self._settings.camera.model_dump(exclude=hot)
@@ -712,10 +715,24 @@ class Session:
                 raise CameraError("Stop the recording before changing the pixel format, the region or the binning.")
             else:
                 actual = self._restart_with(wanted)
-        other = (actual.binning, actual.roi) != (self._settings.camera.binning, self._settings.camera.roi)
-        self._settings = self._settings.model_copy(update={"camera": actual})
-        if other and self._bench.camera is not None:
+        self._take_camera(actual)
+        if (actual.binning, actual.roi) != (before.binning, before.roi) and self._bench.camera is not None:
             self._meet()
+
+    def _take_camera(self, actual: CameraSettings) -> None:
+        """Take what the camera has for the settings in force; a given pixel size is of the binning it was given at."""
+        factor = actual.binning / self._settings.camera.binning
+        self._settings = self._settings.model_copy(update={"camera": actual})
+        replaying = self._replay.active  # then the size in force is the file's; the camera's comes back after it
+        given = self._size_elsewhere if replaying else self._settings.segmentation.pixel_size_um
+        if factor == 1 or not isinstance(given, float):
+            return
+        if replaying:
+            self._size_elsewhere = given * factor
+        else:
+            self._update("segmentation", pixel_size_um=given * factor)
+        now = f"{actual.binning}×{actual.binning} binning: the given pixel size is now {given * factor:g} µm"
+        self._publish(Notice("info", f"{now} ({given:g} µm before)."))
 
     def _restart_with(self, wanted: CameraSettings) -> CameraSettings:
         self._shutter.disarm()
@@ -726,6 +743,7 @@ class Session:
         except CameraError:
             self._resume(self._settings.camera)
             raise
+        self._take_camera(actual)  # before its frames come
         self._resume(actual)
         return actual
 
@@ -796,7 +814,7 @@ class Session:
             result = counter.segment(frame, self._settings.segmentation.pixel_size_um, exact=True)
             self.last_result = result
             self._publish(ResultReady(result, (self._clock.monotonic() - frame.exposure_end_s) * 1000))
-        overlay = render_overlay(to_8bit(frame.pixels), upscale_labels(result.labels, frame.shape)) if result else None
+        overlay = overlay_of(result) if result else None
         extra = {"dose": self.dose}
         files = save_snapshot(folder, frame, result, self._metadata(counter), overlay=overlay, extra=extra)
         named = {"image": files.image, "labels": files.labels, "table": files.nuclei, "overlay": files.overlay}

@@ -28,6 +28,7 @@ from app.inference.segmenter import Segmenter
 from app.recording import RunMetadata, open_replay
 from app.recording.files import split_name
 from app.recording.ome import PlaneInfo, read_planes
+from app.recording.replay import FindShading
 from app.recording.report import CountPoint, SessionReport
 
 PICTURE_WIDTH = 900
@@ -86,8 +87,7 @@ def load_snapshot(
         Corrected nuclei were asked for and there are none, or their file is damaged.
     """
     given = pixel_size_um if isinstance(pixel_size_um, float) else None
-    find_shading = CalibrationDesk(lambda event: None, usual_folder(), SystemClock()).find
-    with open_replay(path, pixel_size_um=given, find_shading=find_shading) as replay:
+    with open_replay(path, pixel_size_um=given, find_shading=_find_shading()) as replay:
         if not 0 <= index < replay.length:
             raise BadImageError(f"{path} has {replay.length} frames: choose one from 0 to {replay.length - 1}.")
         frame, meta = replay.frame(index), RunMetadata.from_entries(replay.info.meta)
@@ -109,6 +109,10 @@ def load_snapshot(
     return Snapshot(
         frame, found, _with_model(meta, model.name, model.sha256), False, unused if correction is not None else ""
     )
+
+
+def _find_shading() -> FindShading:
+    return CalibrationDesk(lambda event: None, usual_folder(), SystemClock()).find
 
 
 def _corrected_snapshot(frame: Frame, correction: Correction, meta: RunMetadata, nuclei: Nuclei) -> Snapshot:
@@ -247,9 +251,10 @@ def _images(folder: Path) -> Iterator[_Image]:
         paths = sorted(folder.glob("*.ome.tif"))
     except OSError as error:
         raise BadImageError(f"{folder} cannot be read ({error.strerror}): check the path.") from None
+    find_shading = _find_shading()
     for path in paths:
         try:
-            with open_replay(path) as replay:
+            with open_replay(path, find_shading=find_shading) as replay:
                 if replay.info.kind != "recording":
                     continue
                 entries, last = dict(replay.info.meta), replay.frame(replay.length - 1)
@@ -349,9 +354,9 @@ def _corrected(images: Sequence[_Image]) -> dict[str, str]:
     told = {}
     for image in images:
         try:
-            for frame, model, by_hand in counts_in(image.path):
+            for frame, model, by_hand, edits in counts_in(image.path):
                 name = f"{image.path.name} [{frame}]" if frame else image.path.name
-                told[name] = said(model, by_hand, ())
+                told[name] = said(model, by_hand, edits)
         except (UsageError, BadImageError) as error:
             told[image.path.name] = str(error)
     return told
@@ -372,7 +377,7 @@ def _pictures(folder: Path, images: Sequence[_Image]) -> Iterator[tuple[str, NDA
         stem = split_name(image.path.name)[0]
         moment = datetime.fromtimestamp(image.moments[-1], UTC)
         light = image.last.light.channel if image.last.light.confirmed else "light not confirmed"
-        small = _small(to_8bit(image.last.pixels))
+        small = _small(to_8bit(seen(image.last, 1.0)))
         caption = f"{image.path.name}, {light or 'dark'}, {moment:%H:%M:%S} UTC"
         try:
             labels, by_hand = _drawn_labels(image, folder / f"{stem}_labels.tif")

@@ -26,6 +26,8 @@ class Channel(_Settings):
     color: str
     """Screen colour, ``#rrggbb``."""
     stain: str = ""
+    emission_nm: Annotated[float, Field(gt=200, lt=2000)] | None = None
+    """What reaches the camera of its light: the middle of the emission filter. For the files; left out if unknown."""
     counts_nuclei: bool = False
     """True for the channel whose frames are segmented."""
 

@@ -2,6 +2,7 @@
 
 import csv
 import os
+import sys
 from pathlib import Path
 
 import cv2
@@ -86,6 +87,24 @@ def test_good_and_bad_files_side_by_side(tmp_path, segmenter, capfd):
     areas = [float(row["area_px"]) for row in nuclei if row["image"] == "a.png"]
     np.testing.assert_allclose(areas, np.bincount(labels.ravel())[1:])
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_names_that_are_no_text_and_links_to_nowhere_stop_nothing(tmp_path, segmenter):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    save(folder / 'zelle µ 細胞 [bold], "1".png', field())
+    (folder / os.fsdecode(b"no text \xff.png")).write_bytes(imagecodecs.png_encode(field()))
+    (folder / "round.png").symlink_to(folder / "round.png")
+    (folder / "gone.png").symlink_to(folder / "nowhere.png")
+    (folder / "folder.png").mkdir()
+    steps = list(segment_files([folder, folder / "round.png"], tmp_path / "out", segmenter, 0.65))
+    assert [step.count for step in steps if not step.error] == [6]
+    told = [step.error.removeprefix(f"{folder}/") for step in steps if step.error]
+    assert told[0] == "no text \ufffd.png has a name that is not UTF-8 text: rename it."
+    assert [line.partition(" ")[0] for line in told[1:]] == ["gone.png", "round.png", "round.png"]
+    (row,) = table(tmp_path / "out" / "counts.csv")
+    assert row["image"] == 'zelle µ 細胞 [bold], "1".png'
 
 
 def test_nothing_is_overwritten(tmp_path, segmenter):

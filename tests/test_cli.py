@@ -176,6 +176,16 @@ def test_segment_reports_bad_files_and_goes_on(run, fields, tmp_path):
     }
 
 
+def test_names_are_printed_as_they_are_and_on_one_line(run, tmp_path):
+    bad = tmp_path / "in [bold] :smile: [" / "red].png"
+    bad.parent.mkdir()
+    bad.write_text("no image")
+    out_dir = tmp_path / "out [" / f"] {'long ' * 20}folder"
+    code, out, err = run("segment", bad.parent, "--out", out_dir, "--model", "fast")
+    assert (code, err) == (1, f"{bad} is no PNG, JPEG or TIFF image: choose another file.\n")
+    assert out == f"0 images, 0 nuclei, 1 files could not be used; results in {out_dir}\n"
+
+
 def test_segment_then_evaluate_against_its_own_labels_is_perfect(run, fields, tmp_path):
     assert run("segment", fields, "--out", tmp_path / "found", "--pixel-size-um", "0.6")[0] == 0
     truth = tmp_path / "truth"

@@ -223,7 +223,7 @@ def test_the_report_draws_what_a_hand_corrected(corrected_shot):
     report = report_of(corrected_shot.parent)
     ((caption, picture),) = report.pictures
     assert "corrected by hand" in caption and report.corrected == {
-        corrected_shot.name: "2 by the model, 3 corrected by hand"
+        corrected_shot.name: "2 by the model, 3 corrected by hand (Ada)"
     }
     assert np.ptp(picture[130, 95:105].astype(int), axis=-1).max() == 0  # the removed one has no outline
 

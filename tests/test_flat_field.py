@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 import tifffile
 from test_session import Watcher
+from typer.testing import CliRunner
 
 import app.build
 import app.session_report
+from app.__main__ import cli
 from app.calibration_desk import CalibrationDesk
 from app.clock import SystemClock
 from app.display import Contrast, View, render
@@ -27,6 +29,9 @@ from app.events import (
 )
 from app.flat_field import Conditions, FlatFields, Profile
 from app.frame import NUCLEUS_DTYPE, Frame, Light, Segmentation, read_only
+from app.gui.handle_exports import write_nuclei
+from app.headless import save_overlay
+from app.inference.overlay import to_8bit
 from app.inference.scale import seen
 from app.recording import RunMetadata, open_replay, save_snapshot
 from app.session_report import load_snapshot
@@ -174,6 +179,19 @@ def test_an_exported_snapshot_is_measured_as_it_was_counted(tmp_path, monkeypatc
     corner, middle = found.nuclei["mean_intensity"]
     assert pixels[:20, :20].mean() < 0.9 * pixels[100:120, 180:200].mean()
     assert corner == pytest.approx(middle, rel=0.02)
+    # Pictures for people are those of the screen.
+    shown = to_8bit(seen(shot, 1.0))
+    assert not np.array_equal(shown, to_8bit(pixels))
+    ((_, picture),) = app.session_report.report_of(path.parent).pictures
+    np.testing.assert_array_equal(picture[labels == 0], np.repeat(shown[labels == 0][:, None], 3, axis=1))
+    exported = CliRunner().invoke(cli, ["export", str(path), "--out", str(tmp_path / "out")])
+    assert exported.exit_code == 0, exported.output
+    overlay = cv2.imread(str(next((tmp_path / "out").glob("*_overlay.png"))))
+    np.testing.assert_array_equal(overlay[labels == 0], np.repeat(shown[labels == 0][:, None], 3, axis=1))
+    save_overlay(tmp_path / "headless.png", found)
+    np.testing.assert_array_equal(cv2.imread(str(tmp_path / "headless.png")), overlay)
+    write_nuclei(tmp_path / "window", found, RunMetadata())
+    np.testing.assert_array_equal(cv2.imread(str(tmp_path / "window" / "nuclei_overlay.png")), overlay)
 
 
 # ---------------------------------------------------------------------- the desk, without devices
@@ -302,8 +320,8 @@ def test_a_flat_field_is_taken_and_taken_out_live_while_files_stay_raw(microscop
     flashes = [any(levels) for _, levels in box.changes_between(0, time.monotonic())]
     assert flashes.count(True) >= 5
     assert session.state is State.LIVE and session.settings.flat_field
-    seen = watch.of(FlatFieldSeen)[-1]
-    assert seen.on and list(seen.channels) == ["405"] and seen.channels["405"].reaches
+    told = watch.of(FlatFieldSeen)[-1]
+    assert told.on and list(told.channels) == ["405"] and told.channels["405"].reaches
     session.start_recording(tmp_path / "run").result(30)
     watch.wait(lambda: len(watch.of(RecordingChanged)) > 1 and session.last_frame.shading is not None)
     watch.wait_for(PictureReady, len(watch.of(PictureReady)) + 4)
@@ -313,7 +331,10 @@ def test_a_flat_field_is_taken_and_taken_out_live_while_files_stay_raw(microscop
     session.stop_recording().result(30)
     snapped = session.snap(True, tmp_path / "snaps").result(30)
     session.stop_live().result(30)
-    even = snapped.frame.shading.apply(snapped.frame.pixels, snapped.frame.white)
+    even = seen(snapped.frame, 1.0)
+    overlay = cv2.imread(str(snapped.files["overlay"]))
+    free = np.ptp(overlay, axis=-1) == 0
+    np.testing.assert_array_equal(overlay[free][:, 0], to_8bit(even)[free])
     assert raw < 0.92 and corner_over_middle(even) == pytest.approx(1, abs=0.03)
     # The files: raw pixels, and the profile's name and hash with every frame.
     image = tifffile.imread(snapped.files["image"])

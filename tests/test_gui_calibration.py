@@ -241,6 +241,14 @@ def test_a_size_that_was_given_makes_way_for_the_measured_one(qtbot, window, ses
     assert window.segmentation.scale.currentIndex() == 0
 
 
+def test_a_given_size_that_followed_the_binning_is_shown(qtbot, window, session):
+    given = SegmentationSettings(pixel_size_um=0.5)
+    session.settings = session.settings.model_copy(update={"segmentation": given})
+    session.publish(FlatFieldSeen(False, {}, "cam"))
+    qtbot.waitUntil(lambda: window.segmentation.micrometres.value() == 0.5)
+    assert window.segmentation.scale.currentData() == "given" and "0.5000" in window.camera.scale.text()
+
+
 def test_a_file_s_pixel_is_measured_and_used_for_the_file_alone(qtbot, window, session, page):
     session.publish(StateChanged(State.REPLAYING))
     frame = replace(make_frame(0, source="/data/scale.png", name="scale.png", pixel_size_um=None), pixels=lines(20))

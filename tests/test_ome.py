@@ -1,6 +1,7 @@
 """The OME-XML is valid by its schema, parses in ome-types, and makes nothing up."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -61,11 +62,31 @@ def test_a_stream_says_everything_that_is_known():
     assert (instrument.objectives[0].nominal_magnification, instrument.objectives[0].lens_na) == (20, 0.4)
 
 
+def test_an_emission_wavelength_that_is_known_is_told():
+    known = tuple(channel.model_copy(update={"emission_nm": 447.0}) for channel in META.channels)
+    for meta in (replace(META, channels=known), RunMetadata.from_json(replace(META, channels=known).to_json())):
+        (channel,) = document([plane()], meta).images[0].pixels.channels
+        assert (channel.excitation_wavelength, channel.emission_wavelength) == (405, 447)
+    # Of light that was not confirmed nothing is said.
+    doubtful = plane(light=replace(VIOLET, confirmed=False))
+    (channel,) = document([doubtful], replace(META, channels=known)).images[0].pixels.channels
+    assert channel.emission_wavelength is None
+
+
 def test_what_is_unknown_is_left_out():
     record = plane(pixel_size_um=None, exposure_ms=None, gain_db=None, light=Light())
     xml = build_ome([record], RunMetadata(), {}, "run")
     ome_types.validate_xml(xml.encode())
-    for word in ("PhysicalSize", "ExposureTime", "Gain", "Instrument", "Experimenter", "Excitation", "sample"):
+    for word in (
+        "PhysicalSize",
+        "ExposureTime",
+        "Gain",
+        "Instrument",
+        "Experimenter",
+        "Excitation",
+        "Emission",
+        "sample",
+    ):
         assert word not in xml
 
 

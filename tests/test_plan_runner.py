@@ -300,6 +300,7 @@ def simulated(roi):
 
 
 def carry_out(settings, plan, folder):
+    """Run a plan on the simulators; returns what became of it, and the box with its own log of its light."""
     bench = make_bench(settings)
     try:
         bench.connect(settings)
@@ -308,10 +309,10 @@ def carry_out(settings, plan, folder):
     finally:
         bench.release_camera()
         assert bench.close_light()
-    return result
+    return result, bench._make_light.__self__._box
 
 
-def check_file(result, settings, times, shape):
+def check_file(result, box, times, shape):
     assert result.complete and result.unconfirmed == 0, result
     ome_types.validate_xml(tifffile.tiffcomment(result.path).encode())
     pixels = ome_types.from_tiff(result.path).images[0].pixels
@@ -319,7 +320,8 @@ def check_file(result, settings, times, shape):
     assert [channel.name for channel in pixels.channels] == names
     assert (pixels.size_t, pixels.size_c, pixels.size_y, pixels.size_x) == (times, 4, *shape)
     assert pixels.physical_size_x == pytest.approx(0.1) and pixels.significant_bits == 12
-    moments = [plane.delta_t for plane in sorted(pixels.planes, key=lambda plane: (plane.the_t, plane.the_c))]
+    planes = sorted(pixels.planes, key=lambda plane: (plane.the_t, plane.the_c))
+    moments = [plane.delta_t for plane in planes]
     assert moments == sorted(moments) and len(set(moments)) == 4 * times
     with tifffile.TiffFile(result.path) as tif:
         assert tif.series[0].axes == "TCYX" and tif.series[0].shape == (times, 4, *shape)
@@ -330,6 +332,16 @@ def check_file(result, settings, times, shape):
             frame = replay.frame(position)
             assert (frame.light.channel, frame.light.confirmed) == (names[position % 4], True)
             assert frame.exposure_ms == [40, 30, 20, 10][position % 4]
+        began_s = replay.frame(0).exposure_end_s
+    # By the box's own log, each plane's light and no other shone all the time that the file says it was exposed.
+    for position, plane in enumerate(planes):
+        assert plane.exposure_time == pytest.approx([0.04, 0.03, 0.02, 0.01][position % 4])
+        end_s = began_s + plane.delta_t
+        start_s = end_s - plane.exposure_time
+        assert box.changes_between(start_s, end_s) == []
+        lit = {line: level for line, level in enumerate(box.levels_at(start_s)) if level}
+        assert lit == {3 - position % 4: pytest.approx(0.5, abs=0.01)}
+    assert not any(box.levels_at(began_s - 1)) and not any(box.levels_at(end_s + 1))
 
 
 FOUR = [
@@ -340,7 +352,7 @@ FOUR = [
 def test_four_channels_on_the_simulators(tmp_path):
     settings = simulated((0, 0, 640, 480))
     plan = make_plan({"channels": FOUR, "time_plan": {"interval": 0.4, "loops": 2}}, settings)
-    check_file(carry_out(settings, plan, tmp_path), settings, 2, (480, 640))
+    check_file(*carry_out(settings, plan, tmp_path), 2, (480, 640))
 
 
 @pytest.mark.prove
@@ -348,7 +360,7 @@ def test_four_channels_on_the_simulators(tmp_path):
 def test_four_channels_times_twenty_in_full_size(tmp_path):
     settings = simulated(None)
     plan = make_plan({"channels": FOUR, "time_plan": {"interval": 2, "loops": 20}}, settings)
-    check_file(carry_out(settings, plan, tmp_path), settings, 20, (2160, 3840))
+    check_file(*carry_out(settings, plan, tmp_path), 20, (2160, 3840))
 
 
 @pytest.mark.prove
@@ -356,7 +368,7 @@ def test_four_channels_times_twenty_in_full_size(tmp_path):
 def test_a_hundred_intervals_on_the_simulators_do_not_drift(tmp_path):
     settings = simulated((0, 0, 320, 240))
     plan = make_plan({"channels": ["405"], "time_plan": {"interval": 0.2, "loops": 101}}, settings)
-    result = carry_out(settings, plan, tmp_path)
+    result, _ = carry_out(settings, plan, tmp_path)
     assert result.complete
     drift_ms = (result.deviation_ms[-1] - result.deviation_ms[0]) / 100
     with open_replay(result.path) as replay:

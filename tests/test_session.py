@@ -205,6 +205,38 @@ def test_a_size_told_while_replaying_is_taken_at_the_next_replay(bench, tmp_path
     bench.session.close_replay().result(20)
 
 
+def test_a_given_pixel_size_follows_the_binning(bench, tmp_path, monkeypatch):
+    session, camera = bench.session, bench.session.settings.camera
+    binned = camera.model_copy(update={"binning": 2})
+    session.set_pixel_size(0.325)
+    session.start_live().result(20)
+    bench.watch.wait_for(PictureReady)
+    in_force, resume = [], session._resume
+    monkeypatch.setattr(
+        session,
+        "_resume",
+        lambda actual: (in_force.append(session.settings.segmentation.pixel_size_um), resume(actual)),
+    )
+    session.set_camera(binned).result(20)
+    assert in_force == [pytest.approx(0.65)]  # before the first frame of the new size
+    assert session.settings.segmentation.pixel_size_um == pytest.approx(0.65)
+    assert "0.65 µm (0.325 µm before)" in bench.watch.of(Notice)[-1].text
+    bench.watch.wait(lambda: bench.watch.of(PictureReady)[-1].picture.frame.shape[1] == 640)
+    sizes = {(f.shape[1], f.pixel_size_um) for f in (event.picture.frame for event in bench.watch.of(PictureReady))}
+    assert sizes == {(1280, 0.325), (640, 0.65)}
+    # What is said of a file is not of the camera's binning; the camera's own follows meanwhile.
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((32, 32), np.uint8))
+    session.open_replay(tmp_path / "a.tif").result(20)
+    session.set_pixel_size(0.4)
+    session.set_camera(camera).result(20)
+    assert session.settings.segmentation.pixel_size_um == 0.4
+    session.close_replay().result(20)
+    assert session.settings.segmentation.pixel_size_um == pytest.approx(0.325)
+    session.set_pixel_size("auto")
+    session.set_camera(binned).result(20)
+    assert session.settings.segmentation.pixel_size_um == "auto"
+
+
 def test_a_missing_recording_is_one_sentence_and_no_failure(bench, tmp_path):
     with pytest.raises(DapiscopeError):
         bench.session.open_replay(tmp_path / "none.tif").result(10)

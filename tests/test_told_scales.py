@@ -50,19 +50,21 @@ def test_the_next_replay_takes_what_was_told_and_says_so(tmp_path):
     tifffile.imwrite(tmp_path / "none.tif", np.zeros((9, 9), np.uint8))
     tifffile.imwrite(tmp_path / "own.ome.tif", np.zeros((9, 9), np.uint8), metadata={"PhysicalSizeX": 0.4})
 
-    def size(name, given=None, use_told=True):
+    def size(name, given=None, use_told=True, tell=None):
         said.clear()
         desk = ReplayDesk(said.append, SystemClock(), told)
         desk.open(tmp_path / name, pixel_size_um=given, hold=False, speed=None, use_told=use_told)
         found = desk.pixel_size_um
+        if tell is not None:
+            desk.remember_scale(tell)
         desk.close()
         asked.append([event.path.name for event in said if isinstance(event, ScaleMissing)])
         return found, [event.text for event in said if isinstance(event, Notice)]
 
     asked = []
-    assert size("none.tif") == (None, [])
-    assert size("none.tif", 0.325) == (0.325, [])
+    assert size("none.tif", 0.5) == (0.5, [])  # in force for all: said of no file, so that no file remembers it
+    assert size("none.tif", tell=0.325) == (None, [])
     assert size("none.tif") == (0.325, ["none.tif: 0.325 µm per pixel, as you said last time."])
     assert size("none.tif", use_told=False) == (None, [])
-    assert size("own.ome.tif", 0.9) == (0.9, []) and size("own.ome.tif") == (0.4, [])
-    assert asked == [["none.tif"], [], [], [], [], []]  # once, and never where an estimate is wanted
+    assert size("own.ome.tif", 0.9, tell=0.9) == (0.9, []) and size("own.ome.tif") == (0.4, [])
+    assert asked == [[], ["none.tif"], [], [], [], []]  # once, and never where an estimate is wanted

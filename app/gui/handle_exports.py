@@ -192,12 +192,11 @@ def write_nuclei(
 
     `origins` says, nucleus by nucleus, whether the model or a hand found it; `notes` go with the picture.
     """
-    from app.inference.overlay import render_overlay, to_8bit, upscale_labels
+    from app.inference.overlay import overlay_of
     from app.recording.export import export_all
 
-    overlay = render_overlay(to_8bit(result.frame.pixels), upscale_labels(result.labels, result.frame.shape))
     return export_all(
-        folder, result.frame, result, meta, overlay=overlay, stem="nuclei", extra=notes, origins=origins
+        folder, result.frame, result, meta, overlay=overlay_of(result), stem="nuclei", extra=notes, origins=origins
     ).nuclei
 
 

@@ -113,6 +113,7 @@ class Presenter:
                 self.w.plans.take_end(event)
             case FlatFieldSeen() | CalibrationMoved() | CalibrationEnded():
                 self.w.calibration.take_event(event)
+                self._show_scale()
                 self.refresh_badges()
             case ReplayMoved():
                 changed = self.replay is None or self.replay.simulated != event.simulated
@@ -147,6 +148,10 @@ class Presenter:
         if self.w.session.state is State.REPLAYING:
             self.w.replay_bar.timeline.show_count(counted.index, counted.count)
 
+    def _show_scale(self) -> None:
+        """Show the pixel size in force: it may have followed a change of the binning."""
+        self.w.segmentation.show_pixel_size(self.w.session.settings.segmentation.pixel_size_um)
+
     def _state(self, event: StateChanged) -> None:
         w = self.w
         w.strip.show_state(event.state)
@@ -154,7 +159,7 @@ class Presenter:
         w.compare.follow_state(event.state)
         w.plans.take_state(event.state)
         w.calibration.follow_state(event.state)
-        w.segmentation.show_pixel_size(w.session.settings.segmentation.pixel_size_um)  # a replay's own ends with it
+        self._show_scale()  # a replay's own ends with it
         if event.state is State.REPLAYING:
             w.replay_bar.clear()
             self.forget()

@@ -6,6 +6,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from app.frame import Segmentation
+from app.inference.scale import seen
+
 COLOR = (255, 196, 0)
 FILL, LINE = 0.18, 1.0
 
@@ -133,6 +136,17 @@ def render_overlay(
         base = picture[part].astype(np.float32)
         picture[part] = np.rint(base + (np.asarray(color, np.float32) - base) * np.float32(opacity)).astype(np.uint8)
     return picture
+
+
+def overlay_of(found: Segmentation) -> NDArray[np.uint8]:
+    """Return a frame as the screen shows it, without its shading, with its nuclei drawn on it.
+
+    Returns
+    -------
+    ndarray of uint8, shape (H, W, 3)
+        Red, green, blue.
+    """
+    return render_overlay(to_8bit(seen(found.frame, 1.0)), found.labels)
 
 
 def to_8bit(pixels: NDArray[Any], low: float | None = None, high: float | None = None) -> NDArray[np.uint8]:

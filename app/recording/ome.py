@@ -202,6 +202,7 @@ def _channel(number: int, c: int, group: _Group, meta: RunMetadata) -> Any:
     settings = {known.name: known for known in meta.channels}.get(names[0]) if len(names) == 1 else None
     if settings is not None and len(confirmed) == len(records):
         channel.excitation_wavelength = settings.wavelength_nm
+        channel.emission_wavelength = settings.emission_nm
         channel.color = model.Color(settings.color)
         channel.fluor = settings.stain or None
         if meta.light:
