@@ -160,6 +160,14 @@ class RecordingChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordingFinishing:
+    """A file is being finished: the disk has taken `written` of its `total` frames."""
+
+    written: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class PlanMoved:
     """The plan that runs has `taken` of its `total` frames, or was paused or went on.
 
@@ -283,6 +291,7 @@ Event = (
     | StatsReady
     | SnapTaken
     | RecordingChanged
+    | RecordingFinishing
     | PlanMoved
     | PlanEnded
     | CalibrationMoved

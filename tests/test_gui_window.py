@@ -1,7 +1,9 @@
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import pytest
 from gui_fake_session import FakeSession, make_frame, make_result
 from PySide6.QtCore import QPoint, QPointF, QSettings, Qt
@@ -15,6 +17,7 @@ from app.events import (
     LightSeen,
     Notice,
     RecordingChanged,
+    RecordingFinishing,
     ReplayMoved,
     SnapTaken,
     State,
@@ -22,7 +25,7 @@ from app.events import (
     Stats,
     StatsReady,
 )
-from app.frame import Light
+from app.frame import Light, read_only
 from app.gui.actions import ACTIONS, MENUS
 from app.gui.icons import DRAWINGS
 from app.gui.main_window import MainWindow
@@ -210,6 +213,17 @@ def test_an_unconfirmed_light_says_why_nothing_is_counted(qtbot, window, session
     assert window.counts.big.stale
 
 
+def test_the_focus_of_another_channel_has_a_peak_of_its_own(qtbot, window, session):
+    sharp = make_frame(0, light=Light("488", 0.25, True, ""))
+    blurred = replace(make_frame(1), pixels=read_only(cv2.GaussianBlur(sharp.pixels, (0, 0), 12)))
+    shown(qtbot, window, session, sharp)
+    shown(qtbot, window, session, blurred)
+    assert window.presenter.focus.fraction == 1
+    shown(qtbot, window, session, replace(sharp, index=2, light=Light(None, 0.0, False, "just switched")))
+    shown(qtbot, window, session, replace(blurred, index=3))
+    assert window.presenter.focus.fraction < 1, "a frame at a change of light begins nothing anew"
+
+
 def test_every_count_is_a_point_of_the_chart_though_only_the_newest_is_shown(qtbot, window, session):
     frames = [make_frame(index) for index in range(20)]
     for frame in frames:
@@ -337,6 +351,16 @@ def test_notices_are_shown_without_a_dialog_and_kept(qtbot, window, session):
     assert sorted(toast.notice.text for toast in window.toasts.toasts) == ["Check the cable.", "Saved."]
 
 
+def test_messages_that_do_not_fit_over_a_small_picture_give_way_to_the_newest(qtbot, window, session):
+    long = "The disk is nearly full; delete what is not needed, or choose another folder before the next recording. "
+    window.resize(900, 420)
+    for index in range(3):
+        session.publish(Notice("warning", f"{index}: {long * 3}"))
+    qtbot.waitUntil(lambda: len(window.messages.notices) == 3)
+    qtbot.waitUntil(lambda: window.desk.rect().contains(window.toasts.geometry()))
+    assert window.toasts.toasts[-1].notice.text.startswith("2:")
+
+
 def test_closing_switches_off_on_another_thread_and_says_so(qtbot, window, session):
     release, thread = threading.Event(), []
 
@@ -357,6 +381,20 @@ def test_closing_switches_off_on_another_thread_and_says_so(qtbot, window, sessi
     assert not window.isVisible()
 
 
+def test_closing_tells_how_far_a_slow_disk_has_come(qtbot, window, session):
+    release = threading.Event()
+    session.close = lambda: release.wait(10)
+    session.publish(RecordingFinishing(7, 480))
+    qtbot.waitUntil(lambda: "7 / 480" in window.strip.recording.text())
+    assert not window.veil.isVisible()
+    window.close()
+    session.publish(RecordingFinishing(120, 480))
+    qtbot.waitUntil(lambda: "120 of 480 frames" in window.veil.text.text())
+    assert window.veil.isVisible() and "recording" in window.veil.text.text()
+    with qtbot.waitSignal(window.left):
+        release.set()
+
+
 def test_a_light_that_is_not_confirmed_off_keeps_the_window_until_somebody_reads_it(qtbot, window, session):
     session.dark = False
     window.close()
@@ -370,6 +408,7 @@ def test_a_light_that_is_not_confirmed_off_keeps_the_window_until_somebody_reads
 def test_state_is_restored_at_the_next_start(qtbot, window, session, store):
     window.sections["camera"].set_open(False)
     window.actions_by_id["charts"].trigger()
+    window.actions_by_id["crosshair"].trigger()
     window.sample.sample.setText("U2OS")
     window.view.contrasts.fix("405", 0.1, 0.5)
     window.remember()
@@ -377,6 +416,7 @@ def test_state_is_restored_at_the_next_start(qtbot, window, session, store):
     try:
         assert not again.sections["camera"].is_open
         assert not again.actions_by_id["charts"].isChecked()
+        assert again.viewer.crosshair and again.actions_by_id["crosshair"].isChecked()
         assert again.sample.sample.text() == "U2OS"
         assert again.view.contrasts.levels["405"] == (0.1, 0.5)
     finally:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 
-from app.gui.text import tr
+from app.events import RecordingFinishing
+from app.gui.text import number, tr
 
 if TYPE_CHECKING:
     from app.gui.main_window import MainWindow
@@ -44,6 +45,12 @@ class Closing(QObject):
         self.w.veil.say(tr("Switching the lights off…"))
         self._thread = threading.Thread(target=self._close_session, name="app-closing", daemon=True)
         self._thread.start()
+
+    def show_finishing(self, event: RecordingFinishing) -> None:
+        """Say what is waited for: a slow disk has frames to take."""
+        if self.under_way and not self.done and not self.w.veil.button.isVisible():
+            done = f"{number(event.written)} {tr('of')} {number(event.total)} {tr('frames')}"
+            self.w.veil.say(f"{tr('Finishing the recording: the disk has taken')} {done}.")
 
     def _close_session(self) -> None:
         try:

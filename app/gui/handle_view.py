@@ -151,7 +151,8 @@ class ViewActions:
         self.w.panel_area.setVisible(on)
 
     def toggle_charts(self, on: bool) -> None:
-        """Show or hide what is below the picture."""
+        """Show or hide what is below the picture; from now on the window leaves that to the operator."""
+        self.w.charts_by_hand = True
         self.w.below.setVisible(on)
 
     def bigger_letters(self) -> None:

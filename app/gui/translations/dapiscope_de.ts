@@ -19,6 +19,21 @@
             <translation>Ich habe es ausgeschaltet: beenden</translation>
         </message>
         <message>
+            <location filename="../../../app/gui/closing.py" />
+            <source>of</source>
+            <translation>von</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/closing.py" />
+            <source>frames</source>
+            <translation>Bilder</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/closing.py" />
+            <source>Finishing the recording: the disk has taken</source>
+            <translation>Die Aufnahme wird fertig geschrieben: Auf der Platte sind</translation>
+        </message>
+        <message>
             <location filename="../../../app/gui/handle_calibration.py" />
             <source>Measuring…</source>
             <translation>Messung läuft …</translation>
@@ -340,11 +355,6 @@
         </message>
         <message>
             <location filename="../../../app/gui/handle_plan.py" />
-            <source>frames</source>
-            <translation>Bilder</translation>
-        </message>
-        <message>
-            <location filename="../../../app/gui/handle_plan.py" />
             <source>Load plan</source>
             <translation>Plan laden</translation>
         </message>
@@ -387,11 +397,6 @@
             <location filename="../../../app/gui/handle_plan.py" />
             <source>The disk has not the room for it: choose another folder, or plan less.</source>
             <translation>Der Platz auf der Platte reicht nicht: einen anderen Ordner wählen oder weniger planen.</translation>
-        </message>
-        <message>
-            <location filename="../../../app/gui/handle_plan.py" />
-            <source>of</source>
-            <translation>von</translation>
         </message>
         <message>
             <location filename="../../../app/gui/handle_plan.py" />
@@ -981,7 +986,7 @@
         <message>
             <location filename="../../../app/gui/panels/counts.py" />
             <source>from camera or file</source>
-            <translation>von Kamera oder Datei</translation>
+            <translation>aus Metadaten</translation>
         </message>
         <message>
             <location filename="../../../app/gui/panels/counts.py" />
@@ -1877,6 +1882,16 @@
             <location filename="../../../app/gui/panels/status_strip.py" />
             <source>Queue to the disk</source>
             <translation>Schlange zur Platte</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/panels/status_strip.py" />
+            <source>The disk is slower than the camera; the frames that wait are written now.</source>
+            <translation>Die Platte ist langsamer als die Kamera; die wartenden Bilder werden jetzt geschrieben.</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/panels/status_strip.py" />
+            <source>finishing the recording</source>
+            <translation>Aufnahme wird fertig geschrieben</translation>
         </message>
         <message>
             <location filename="../../../app/gui/panels/status_strip.py" />
