@@ -75,6 +75,10 @@ def test_nothing_is_cut_off(qtbot, make_window, width, height, letters, language
     small = width < 900 * letters
     assert window.below.isVisible() is not small, "a small window leaves its room to the picture"
     assert window.viewer.width() * (window.viewer.height() + window.replay_bar.height()) > 0.4 * width * height
+    window.actions_by_id["profile"].trigger()
+    assert window.below.isVisible(), "what a tool needs is shown while it is in use"
+    window.actions_by_id["profile"].trigger()
+    assert window.below.isVisible() is not small
     window.actions_by_id["charts"].trigger()
     settle(qtbot, window)
     assert window.below.isVisible() is small, "the operator's word is the last"

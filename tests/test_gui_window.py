@@ -355,9 +355,10 @@ def test_messages_that_do_not_fit_over_a_small_picture_give_way_to_the_newest(qt
     long = "The disk is nearly full; delete what is not needed, or choose another folder before the next recording. "
     window.resize(900, 420)
     for index in range(3):
-        session.publish(Notice("warning", f"{index}: {long * 3}"))
+        session.publish(Notice("warning", f"{index}: {long * 6}"))
     qtbot.waitUntil(lambda: len(window.messages.notices) == 3)
-    qtbot.waitUntil(lambda: window.desk.rect().contains(window.toasts.geometry()))
+    qtbot.waitUntil(lambda: len(window.toasts.toasts) < 3)
+    assert window.desk.rect().contains(window.toasts.geometry())
     assert window.toasts.toasts[-1].notice.text.startswith("2:")
 
 

@@ -153,7 +153,7 @@ class ViewActions:
     def toggle_charts(self, on: bool) -> None:
         """Show or hide what is below the picture; from now on the window leaves that to the operator."""
         self.w.charts_by_hand = True
-        self.w.below.setVisible(on)
+        self.w.show_charts(on)
 
     def bigger_letters(self) -> None:
         """A quarter more, to twice the size."""

@@ -86,6 +86,7 @@ class MainWindow(QMainWindow):
         self.setObjectName("dapiscope")
         self.setAcceptDrops(True)
         self.charts_by_hand, self._panels_by_hand = bool(store.text("charts")), store.raw("halves") is not None
+        self._charts_needed = False  # by a tool
         THEME.set(RED if store.text("theme") == "red" else DARK, store.number("letters", 1.0))
         self.bridge = Bridge(session, self)
         self.folder = Path(store.text("folder") or usual_folder())
@@ -434,8 +435,19 @@ class MainWindow(QMainWindow):
             panels = THEME.px(_NARROW_PANELS if narrow else _PANELS)
             self.halves.setSizes([max(self.width() - panels, 1), panels])
         if not self.charts_by_hand:
-            self.actions_by_id["charts"].setChecked(not low)
-            self.below.setVisible(not low)
+            self.show_charts(self._charts_needed or not low)
+
+    def show_charts(self, on: bool) -> None:
+        """Show or hide what is below the picture."""
+        self.actions_by_id["charts"].setChecked(on)
+        self.below.setVisible(on)
+
+    def need_charts(self, needed: bool) -> None:
+        """Show the charts while a tool needs them, however small the window is."""
+        if needed:
+            self.show_charts(True)
+        self._charts_needed = needed
+        self._share_room()
 
     def _panels_moved(self) -> None:
         self._panels_by_hand = True
