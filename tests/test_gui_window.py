@@ -396,6 +396,19 @@ def test_closing_tells_how_far_a_slow_disk_has_come(qtbot, window, session):
         release.set()
 
 
+def test_what_went_wrong_while_closing_is_read_before_the_window_goes(qtbot, window, session):
+    session.publish(Notice("error", "An older one."))
+    qtbot.waitUntil(lambda: len(window.toasts.toasts) == 1)
+    session.close = lambda: session.publish(Notice("info", "Saved."), Notice("error", "Unplug the camera.")) or True
+    window.close()
+    assert not window.toasts.isVisible()
+    qtbot.waitUntil(window.veil.button.isVisible, timeout=5000)
+    assert window.veil.text.text() == "The lights are off.\n\nUnplug the camera."
+    with qtbot.waitSignal(window.left) as left:
+        qtbot.mouseClick(window.veil.button, Qt.MouseButton.LeftButton)
+    assert left.args == [0]
+
+
 def test_a_light_that_is_not_confirmed_off_keeps_the_window_until_somebody_reads_it(qtbot, window, session):
     session.dark = False
     window.close()

@@ -404,6 +404,9 @@ class MainWindow(QMainWindow):
     def notify(self, notice: Notice, button: str = "", call: Callable[[], object] | None = None) -> None:
         """Say a sentence: in the corner and in the list."""
         self.messages.add(notice)
+        if self.closing.under_way:
+            self.closing.take(notice)
+            return
         self.toasts.show_notice(notice, button, call)
 
     def notify_file(self, notice: Notice, path: Path) -> None:

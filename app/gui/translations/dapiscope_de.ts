@@ -20,6 +20,11 @@
         </message>
         <message>
             <location filename="../../../app/gui/closing.py" />
+            <source>Leave</source>
+            <translation>Beenden</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/closing.py" />
             <source>of</source>
             <translation>von</translation>
         </message>
@@ -32,6 +37,11 @@
             <location filename="../../../app/gui/closing.py" />
             <source>Finishing the recording: the disk has taken</source>
             <translation>Die Aufnahme wird fertig geschrieben: Auf der Platte sind</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/closing.py" />
+            <source>The lights are off.</source>
+            <translation>Das Licht ist aus.</translation>
         </message>
         <message>
             <location filename="../../../app/gui/handle_calibration.py" />
