@@ -92,6 +92,13 @@ class DoseSeen:
     channels: Mapping[str, ChannelDose]
     budget_s: float | None
 
+    @property
+    def spent(self) -> frozenset[str]:
+        """The channels that gave this field more than the budget."""
+        if self.budget_s is None:
+            return frozenset()
+        return frozenset(name for name, total in self.channels.items() if total.dose_s > self.budget_s)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PictureReady:

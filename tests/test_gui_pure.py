@@ -129,6 +129,8 @@ def test_auto_exposure_prefers_time_to_gain_and_backs_off_from_saturation():
     exposure, gain = auto_exposure(at[21], 0.0, 60.0, 0.0, LIMITS)
     assert exposure == 100 and 12 < gain <= 18
     assert auto_exposure(at[255], 0.2, 20.0, 6.0, LIMITS) == pytest.approx((20 * 10**0.3 / 4, 0.0), rel=0.01)
+    exposure, gain = auto_exposure(at[84], 0.0, 20.0, 0.0, LIMITS, longest_ms=20.0)
+    assert exposure == 20 and gain == pytest.approx(6, abs=0.2)
 
 
 # --- focus -----------------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from gui_fake_session import FakeSession, make_frame, make_result
 from PySide6.QtCore import QPoint, QPointF, QSettings, Qt
 from PySide6.QtGui import QKeySequence
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QFileDialog
+from PySide6.QtWidgets import QFileDialog, QPushButton
 
 from app.dose import ChannelDose
 from app.events import (
@@ -190,6 +190,31 @@ def test_auto_exposure_changes_the_camera_and_never_the_light(qtbot, window, ses
     asked = session.asked("set_camera")[-1][0]
     assert asked.exposure_ms == pytest.approx(15.0 * (2 / 3) / (192 / 256), rel=0.01) and asked.gain_db == 0
     assert not session.asked("set_intensity")
+
+
+def test_auto_exposure_costs_no_more_light_where_the_budget_is_spent(qtbot, window, session):
+    session.ready()
+    frame = make_frame()
+    shown(qtbot, window, session, replace(frame, pixels=read_only(frame.pixels // 3)))
+    session.publish(DoseSeen(1, {"405": ChannelDose(120.0, 61.5)}, 60.0))
+    qtbot.waitUntil(lambda: bool(window.presenter.spent))
+    window.actions_by_id["auto_exposure"].trigger()
+    asked = session.asked("set_camera")[-1][0]
+    assert asked.exposure_ms == 15.0 and asked.gain_db > 0
+    assert "new field" in window.toasts.toasts[-1].notice.text
+    session.publish(DoseSeen(2, {"405": ChannelDose(1.0, 0.5)}, 60.0))
+    qtbot.waitUntil(lambda: not window.presenter.spent)
+    window.actions_by_id["auto_exposure"].trigger()
+    assert session.asked("set_camera")[-1][0].exposure_ms > 15.0
+
+
+def test_the_histogram_has_a_key_of_its_own_for_its_scale(qtbot, window, session):
+    assert window.histogram.log and window.actions_by_id["log_histogram"].isChecked()
+    window.histogram.setFocus()
+    QTest.keySequence(window, QKeySequence("Y"))
+    assert not window.histogram.log
+    QTest.keySequence(window, QKeySequence("Y"))
+    assert window.histogram.log
 
 
 def test_a_count_comes_with_interval_density_and_fitness(qtbot, window, session):
@@ -385,9 +410,13 @@ def test_closing_switches_off_on_another_thread_and_says_so(qtbot, window, sessi
 def test_closing_tells_how_far_a_slow_disk_has_come(qtbot, window, session):
     release = threading.Event()
     session.close = lambda: release.wait(10)
-    session.publish(RecordingFinishing(7, 480))
+    session.publish(RecordingChanged(True, Path("a.ome.tif"), 6), RecordingFinishing(7, 480))
     qtbot.waitUntil(lambda: "7 / 480" in window.strip.recording.text())
     assert not window.veil.isVisible()
+    session.publish(RecordingChanged(False, Path("a.ome.tif"), 480), RecordingFinishing(480, 480))
+    qtbot.waitUntil(lambda: not window.presenter.recording)
+    qtbot.wait(20)
+    assert window.strip.recording.text() == ""
     window.close()
     session.publish(RecordingFinishing(120, 480))
     qtbot.waitUntil(lambda: "120 of 480 frames" in window.veil.text.text())
@@ -423,6 +452,7 @@ def test_state_is_restored_at_the_next_start(qtbot, window, session, store):
     window.sections["camera"].set_open(False)
     window.actions_by_id["charts"].trigger()
     window.actions_by_id["crosshair"].trigger()
+    window.actions_by_id["log_histogram"].trigger()
     window.sample.sample.setText("U2OS")
     window.view.contrasts.fix("405", 0.1, 0.5)
     window.remember()
@@ -430,6 +460,7 @@ def test_state_is_restored_at_the_next_start(qtbot, window, session, store):
     try:
         assert not again.sections["camera"].is_open
         assert not again.actions_by_id["charts"].isChecked()
+        assert not again.histogram.log and not again.actions_by_id["log_histogram"].isChecked()
         assert again.viewer.crosshair and again.actions_by_id["crosshair"].isChecked()
         assert again.sample.sample.text() == "U2OS"
         assert again.view.contrasts.levels["405"] == (0.1, 0.5)
@@ -539,6 +570,16 @@ def test_a_preset_sets_everything_and_can_be_undone(qtbot, window, session):
     page.name.setText("mine")
     qtbot.mouseClick(page.save, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: page.list.count() == 3)
+    kept = window.tools.presets
+    page.list.setCurrentRow(2)
+    qtbot.mouseClick(page.delete, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: page.list.count() == 2)
+    toast = window.toasts.toasts[-1]
+    assert "mine" in toast.notice.text
+    bring_back = next(button for button in toast.findChildren(QPushButton) if button.text() == "Undo")
+    qtbot.mouseClick(bring_back, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: page.list.count() == 3)
+    assert window.tools.presets == kept
 
 
 def test_the_window_goes_on_while_the_session_is_slow(qtbot, window, session):

@@ -116,6 +116,10 @@ class ViewActions:
         self.marking = on
         self.restyle(self.w.segmentation.style_now)
 
+    def toggle_log(self, on: bool) -> None:
+        """Show few pixels beside many, or true heights."""
+        self.w.histogram.set_log(on)
+
     def toggle_crosshair(self, on: bool) -> None:
         """Show the middle of the field."""
         self.w.viewer.crosshair = on

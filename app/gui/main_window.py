@@ -330,12 +330,14 @@ class MainWindow(QMainWindow):
         checks = {
             "overlay": style.shown, "ids": style.ids, "tint": self.view.tinted, "limits": self.view.marking,
             "counting": True, "crosshair": store.flag("crosshair", False),
+            "log_histogram": store.flag("log_histogram", True),
             "panels": store.flag("panels", True), "charts": store.flag("charts", self.below.isVisibleTo(self)),
             "red_theme": THEME.palette is RED, "english": store.flag("english", False),
         }  # fmt: skip
         for name, on in checks.items():
             self.actions_by_id[name].setChecked(on)
         self.view.toggle_crosshair(checks["crosshair"])
+        self.view.toggle_log(checks["log_histogram"])
         self.panel_area.setVisible(checks["panels"])
         self.below.setVisible(checks["charts"])
         self.charts.setCurrentIndex(int(store.number("chart", 0)))
@@ -355,8 +357,8 @@ class MainWindow(QMainWindow):
             {
                 "geometry": self.saveGeometry(), "rows": self.rows.saveState(),
                 "below": self.below.saveState(), "folder": str(self.folder), "contrast": self.view.contrasts.as_text(),
-                "crosshair": self.viewer.crosshair, "tint": self.view.tinted, "limits": self.view.marking,
-                "overlay": style.shown, "ids": style.ids,
+                "crosshair": self.viewer.crosshair, "log_histogram": self.histogram.log, "tint": self.view.tinted,
+                "limits": self.view.marking, "overlay": style.shown, "ids": style.ids,
                 "contour": style.contour, "fill": style.fill, "opacity": str(style.opacity),
                 "color_by": style.color_by.value,
                 "theme": THEME.palette.name, "letters": str(THEME.font_scale),

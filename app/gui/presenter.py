@@ -58,6 +58,8 @@ class Presenter:
         self.snapped: SnapTaken | None = None
         self.advice = ""
         self.painted_fps = 0.0
+        self.spent: frozenset[str] = frozenset()
+        """Channels whose light on this field is beyond the budget."""
         self._focused = ""
         self._painted = 0
         self._rate_since = time.monotonic()
@@ -90,6 +92,7 @@ class Presenter:
                 self.w.light.show_seen(event)
                 self.refresh_badges()
             case DoseSeen():
+                self.spent = event.spent
                 self.w.light.show_dose(event)
             case LightReady():
                 self.simulated["light"] = event.info.simulated
@@ -109,7 +112,8 @@ class Presenter:
             case RecordingChanged():
                 self._recording(event)
             case RecordingFinishing():
-                self.w.strip.show_finishing(event)
+                if self.recording:  # it may come a moment after the end
+                    self.w.strip.show_finishing(event)
                 self.w.closing.show_finishing(event)
             case PlanMoved():
                 self.w.plans.take_progress(event)

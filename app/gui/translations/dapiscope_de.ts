@@ -355,6 +355,11 @@
         </message>
         <message>
             <location filename="../../../app/gui/handle_microscope.py" />
+            <source>This field has had its light: the gain was raised, not the exposure. Press D at a new field.</source>
+            <translation>Dieses Feld hat sein Licht gehabt: Die Verstärkung wurde erhöht, nicht die Belichtung. An einem neuen Feld D drücken.</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/handle_microscope.py" />
             <source>There is no picture yet; start live first.</source>
             <translation>Es gibt noch kein Bild; erst Live starten.</translation>
         </message>
@@ -495,8 +500,28 @@
         </message>
         <message>
             <location filename="../../../app/gui/handle_tools.py" />
+            <source>Preset replaced</source>
+            <translation>Voreinstellung ersetzt</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/handle_tools.py" />
+            <source>Preset deleted</source>
+            <translation>Voreinstellung gelöscht</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/handle_tools.py" />
+            <source>Undo</source>
+            <translation>Rückgängig</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/handle_tools.py" />
             <source>Preset in use</source>
             <translation>Voreinstellung verwendet</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/handle_tools.py" />
+            <source>Presets imported</source>
+            <translation>Voreinstellungen importiert</translation>
         </message>
         <message>
             <location filename="../../../app/gui/handle_tools.py" />
@@ -1070,8 +1095,8 @@
         </message>
         <message>
             <location filename="../../../app/gui/panels/histogram.py" />
-            <source>Drag the handles to set black and white; double-click fits them; press H for a log scale.</source>
-            <translation>Die Griffe ziehen, um Schwarz und Weiß zu setzen; Doppelklick passt sie an; H schaltet die logarithmische Skala.</translation>
+            <source>Drag the handles to set black and white; double-click fits them; press Y for a log scale.</source>
+            <translation>Die Griffe ziehen, um Schwarz und Weiß zu setzen; Doppelklick passt sie an; Y schaltet die logarithmische Skala.</translation>
         </message>
         <message>
             <location filename="../../../app/gui/panels/histogram.py" />
@@ -1492,11 +1517,6 @@
             <location filename="../../../app/gui/panels/presets_page.py" />
             <source>Set everything of the chosen preset.</source>
             <translation>Alles aus der gewählten Voreinstellung setzen.</translation>
-        </message>
-        <message>
-            <location filename="../../../app/gui/panels/presets_page.py" />
-            <source>Undo</source>
-            <translation>Rückgängig</translation>
         </message>
         <message>
             <location filename="../../../app/gui/panels/presets_page.py" />
@@ -2587,6 +2607,16 @@
             <location filename="../../../app/gui/actions.py" />
             <source>Show the middle of the field.</source>
             <translation>Die Mitte des Felds zeigen.</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/actions.py" />
+            <source>Logarithmic histogram</source>
+            <translation>Logarithmisches Histogramm</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/actions.py" />
+            <source>Draw the histogram by the logarithm, so that a few bright pixels show, or as it is.</source>
+            <translation>Das Histogramm logarithmisch zeichnen, damit auch wenige helle Pixel zu sehen sind, oder wie es ist.</translation>
         </message>
         <message>
             <location filename="../../../app/gui/actions.py" />
