@@ -83,6 +83,7 @@ def live(window, wait, shoot) -> None:  # noqa: ANN001 - a script
     """Live on the simulators, counting."""
     window.actions_by_id["live"].trigger()
     wait(lambda: len(window.charts.counted) > 40, 60, 8)
+    window.toasts.clear()  # what it says of this machine
     shoot("live")
 
 
