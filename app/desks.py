@@ -7,11 +7,11 @@ from typing import Any
 
 from app.clock import Clock
 from app.errors import BadImageError, RecordingError
-from app.events import Event, Notice, RecordingChanged, ReplayMoved, ScaleMissing
+from app.events import Event, Notice, RecordingChanged, RecordingFinishing, ReplayMoved, ScaleMissing
 from app.frame import Frame
 from app.hardware.base import Camera
 from app.live_path import LivePath
-from app.recording import Recorder, Replay, Review, RunMetadata, check_disk, find_unfinished
+from app.recording import Finishing, Recorder, Replay, Review, RunMetadata, check_disk, find_unfinished
 from app.recording.replay import FindShading
 from app.recording.sources import open_sequence
 from app.recording.told_scales import ToldScales, usual_file
@@ -47,7 +47,7 @@ class RecordingDesk:
         return self._recorder is not None
 
     @property
-    def finishing(self) -> tuple[int, int] | None:
+    def finishing(self) -> Finishing | None:
         """How far `stop` has come; see `app.recording.Recorder.finishing`. Any thread."""
         return self._last.finishing if self._last is not None else None
 
@@ -72,6 +72,8 @@ class RecordingDesk:
         if recorder is not None:
             status = recorder.status
             self._publish(RecordingChanged(True, recorder.path, status.written, status.fill, status.seconds_left))
+        elif (left := self.finishing) is not None:
+            self._publish(RecordingFinishing(left.written, left.total))
 
     def stop(self, notes: Mapping[str, Any]) -> RecordingError | None:
         """Finish the file, with `notes` in it; idempotent; any thread. Returns what went wrong, if anything did."""

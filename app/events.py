@@ -92,6 +92,13 @@ class DoseSeen:
     channels: Mapping[str, ChannelDose]
     budget_s: float | None
 
+    @property
+    def spent(self) -> frozenset[str]:
+        """The channels that gave this field more than the budget."""
+        if self.budget_s is None:
+            return frozenset()
+        return frozenset(name for name, total in self.channels.items() if total.dose_s > self.budget_s)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PictureReady:
@@ -157,6 +164,14 @@ class RecordingChanged:
     frames: int = 0
     fill: float = 0.0
     seconds_left: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingFinishing:
+    """A file is being finished: the disk has taken `written` of its `total` frames."""
+
+    written: int
+    total: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,6 +298,7 @@ Event = (
     | StatsReady
     | SnapTaken
     | RecordingChanged
+    | RecordingFinishing
     | PlanMoved
     | PlanEnded
     | CalibrationMoved

@@ -11,7 +11,7 @@ from app.frame import Frame
 from app.plan import Plan
 from app.plan_counts import PlanCounts
 from app.plan_runner import PlanProgress, PlanResult, PlanRunner, Snap, check_plan_disk, estimate
-from app.recording import RunMetadata
+from app.recording import Finishing, RunMetadata
 from app.settings import Settings
 
 BUSY = "An acquisition plan runs; stop it first, or wait until it ends."
@@ -48,7 +48,7 @@ class PlanDesk:
             return True
 
     @property
-    def finishing(self) -> tuple[int, int] | None:
+    def finishing(self) -> Finishing | None:
         """How far closing the plan's file has come; see `app.recording.Recorder.finishing`. Any thread."""
         return runner.finishing if (runner := self._runner) is not None else None
 

@@ -16,7 +16,7 @@ from app.errors import DapiscopeError, LightHeldError, RecordingError
 from app.frame import Frame
 from app.plan import Estimate, Plan, PlannedFrame
 from app.plan_counts import PlanCounts
-from app.recording import Recorder, RunMetadata, check_disk
+from app.recording import Finishing, Recorder, RunMetadata, check_disk
 from app.settings import Settings
 
 Snap = Callable[[Settings, Callable[[], bool]], Frame]
@@ -160,7 +160,7 @@ class PlanRunner:
         self._stop.set()
 
     @property
-    def finishing(self) -> tuple[int, int] | None:
+    def finishing(self) -> Finishing | None:
         """How far closing the file has come; see `app.recording.Recorder.finishing`. Any thread."""
         return self._recorder.finishing if self._recorder is not None else None
 

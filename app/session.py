@@ -45,6 +45,7 @@ from app.events import (
     ModelReady,
     Notice,
     PictureReady,
+    RecordingFinishing,
     ResultReady,
     SnapTaken,
     State,
@@ -61,7 +62,7 @@ from app.plan import Plan
 from app.plan_counts import PlanCounts
 from app.plan_desk import BUSY, PlanDesk, check_room
 from app.plan_runner import PlanResult
-from app.recording import RunMetadata, save_snapshot
+from app.recording import Finishing, RunMetadata, save_snapshot
 from app.settings import CameraSettings, Channel, Settings
 from app.shutter import Shutter
 
@@ -478,11 +479,13 @@ class Session:
             now_s, grown = self._clock.monotonic(), self._finishing()
             if grown != seen:
                 since_s, seen = now_s, grown
+                if grown is not None:
+                    self._publish(RecordingFinishing(grown.written, grown.total))
             if now_s - since_s > (PATIENCE_S if grown is None else DISK_PATIENCE_S):
                 return False
         return True
 
-    def _finishing(self) -> tuple[int, int] | None:
+    def _finishing(self) -> Finishing | None:
         return self._recording.finishing or self._plans.finishing
 
     def _leave_behind(self) -> None:

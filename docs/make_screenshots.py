@@ -83,6 +83,7 @@ def live(window, wait, shoot) -> None:  # noqa: ANN001 - a script
     """Live on the simulators, counting."""
     window.actions_by_id["live"].trigger()
     wait(lambda: len(window.charts.counted) > 40, 60, 8)
+    window.toasts.clear()  # what it says of this machine
     shoot("live")
 
 
@@ -132,9 +133,8 @@ def replay(window, wait, shoot, folder) -> None:  # noqa: ANN001 - a script
     window.toasts.clear()
     window.files.open_path(str(recordings[-1]))
     wait(lambda: window.session.state is State.REPLAYING and window.viewer.result is not None, 60, 0.5)
-    window.actions_by_id["play"].trigger()
     wait(lambda: window.replay_bar.timeline.position > 40, 60)
-    window.actions_by_id["play"].trigger()
+    window.actions_by_id["play"].trigger()  # it plays when it is opened
     wait(lambda: window.viewer.result is not None, 20, 1.0)
     shoot("replay")
     window.actions_by_id["compare"].trigger()

@@ -8,7 +8,7 @@ from fault_rig import Rig
 from test_plan_session import plan_of
 
 from app.clock import SystemClock
-from app.events import Notice, State
+from app.events import Notice, RecordingFinishing, State
 from app.recording import open_replay
 from app.recording.store import FrameStore
 
@@ -113,6 +113,9 @@ def test_closing_waits_for_a_disk_that_is_slow_but_goes_on(made, monkeypatch):
         disk.takes.release(10**6)
     assert answers == [True]
     assert not any("does not" in text for text in texts(made))
+    told = made.of(RecordingFinishing)
+    assert len(told) >= 3 and len({each.total for each in told}) == 1 and told[0].total >= accepted
+    assert [each.written for each in told] == sorted({each.written for each in told})
     with open_replay(recorder.path) as replay:
         assert replay.length >= accepted
 

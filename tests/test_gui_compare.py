@@ -175,10 +175,11 @@ def test_every_further_result_is_compared_and_a_slow_model_skips_and_stops_nothi
 def test_the_comparison_ends_with_the_replay_and_leaves_no_thread(qtbot, window, session, models):
     replaying(qtbot, window, session)
     window.actions_by_id["compare"].trigger()
-    qtbot.waitUntil(lambda: window.compare.viewer.result is not None, timeout=5000)
+    qtbot.waitUntil(lambda: window.bridge.composer._marked is not None, timeout=5000)
     session.publish(StateChanged(State.IDLE))
     qtbot.waitUntil(lambda: not window.compare.viewer.isVisible() and not window.compare.bar.isVisible())
     assert not window.actions_by_id["compare"].isChecked()
+    assert window.bridge.composer._marked is None, "no colour stays behind that nothing explains any more"
     qtbot.waitUntil(lambda: not [t for t in threading.enumerate() if t.name == "app-compare"], timeout=5000)
     window.actions_by_id["compare"].setEnabled(True)
     window.actions_by_id["compare"].trigger()  # there is nothing to compare without a replay

@@ -77,6 +77,23 @@ def test_a_simulator_is_never_proposed(qtbot, window, session, found, asked):
     assert asked.use.isEnabled()
 
 
+def test_enter_takes_what_was_found_and_never_a_simulator(qtbot, window, session, found, monkeypatch):
+    looked = []
+    monkeypatch.setattr(doctor, "look_for_devices", lambda: looked.append(1) or found[0])
+    found[0] = Found((), (), (RULE,))
+    window.start.ask_for_devices()
+    page = window.start.page
+    qtbot.waitUntil(page.again.hasFocus)
+    found[0] = Found((CAMERA,), (LIGHT,), ())
+    QTest.keyClick(page.again, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: len(looked) == 2 and page.again.isEnabled())
+    qtbot.waitUntil(page.use.hasFocus)
+    with qtbot.waitSignal(page.chosen) as chosen:
+        QTest.keyClick(page.use, Qt.Key.Key_Return)
+    assert chosen.args == [CAMERA[0], LIGHT[0]]
+    assert window.viewer.hasFocus()
+
+
 def test_simulators_are_used_when_asked_for_and_not_remembered(qtbot, window, session, asked):
     press(asked.simulators)
     assert session.asked("connect")

@@ -72,6 +72,19 @@ def test_nothing_is_cut_off(qtbot, make_window, width, height, letters, language
     settle(qtbot, window)
     assert (window.width(), window.height()) == (width, height)
     assert cut_off(window) == []
+    small = width < 900 * letters
+    assert window.below.isVisible() is not small, "a small window leaves its room to the picture"
+    assert window.viewer.width() * (window.viewer.height() + window.replay_bar.height()) > 0.4 * width * height
+    window.actions_by_id["profile"].trigger()
+    assert window.below.isVisible(), "what a tool needs is shown while it is in use"
+    window.actions_by_id["profile"].trigger()
+    assert window.below.isVisible() is not small
+    window.actions_by_id["charts"].trigger()
+    settle(qtbot, window)
+    assert window.below.isVisible() is small, "the operator's word is the last"
+    window.actions_by_id["charts"].trigger() if not small else None
+    settle(qtbot, window)
+    assert cut_off(window) == []
     inner = window.panel_area.viewport().width()
     assert window.column.width() <= inner
     for part in (window.viewer, window.strip, window.bar, window.light.off if letters == 1.0 else window.bar):
@@ -118,6 +131,8 @@ def test_charts_and_the_comparison_of_models_fit(qtbot, make_window, monkeypatch
     session.last_result = make_result(session.last_frame)
     window.segmentation.show_models(["fast", "accurate"])
     qtbot.waitUntil(window.replay_bar.isVisible)
+    if not window.below.isVisible():
+        window.actions_by_id["charts"].trigger()
     window.actions_by_id["compare"].trigger()
     qtbot.waitUntil(lambda: window.compare.viewer.result is not None)
     for index in range(window.charts.count()):

@@ -7,6 +7,7 @@ import pytest
 from gui_fake_session import LIMITS, make_frame, make_result
 from hypothesis import given
 from hypothesis import strategies as st
+from PySide6.QtGui import QImage, QPainter
 
 from app.display import Contrast, View, render
 from app.errors import FileError
@@ -18,6 +19,7 @@ from app.gui.overlay_paint import ColorBy, OverlayPainter, OverlayStyle, paint_o
 from app.gui.panels.charts import Series, distribution
 from app.gui.panels.histogram import bar_heights
 from app.gui.presets import USUAL, Preset, merged, read_presets, with_preset, without_preset, write_presets
+from app.gui.viewer_paint import Badge, paint_badges
 
 sizes = st.integers(1, 5000)
 
@@ -127,6 +129,8 @@ def test_auto_exposure_prefers_time_to_gain_and_backs_off_from_saturation():
     exposure, gain = auto_exposure(at[21], 0.0, 60.0, 0.0, LIMITS)
     assert exposure == 100 and 12 < gain <= 18
     assert auto_exposure(at[255], 0.2, 20.0, 6.0, LIMITS) == pytest.approx((20 * 10**0.3 / 4, 0.0), rel=0.01)
+    exposure, gain = auto_exposure(at[84], 0.0, 20.0, 0.0, LIMITS, longest_ms=20.0)
+    assert exposure == 20 and gain == pytest.approx(6, abs=0.2)
 
 
 # --- focus -----------------------------------------------------------------------------------------------------------
@@ -141,6 +145,8 @@ def test_blur_lowers_sharpness_and_light_does_not_raise_it():
     sharp = [sharpness((cv2.GaussianBlur(field, (0, 0), s) * 2000).astype(np.uint16)) for s in (0.1, 4, 8, 16)]
     assert sharp == sorted(sharp, reverse=True)
     assert sharpness((field * 1000).astype(np.uint16)) == pytest.approx(sharp[0], rel=0.1)
+    coarse, fine = (field * 60).astype(np.uint8), (field * 60 * 4095 / 255).astype(np.uint16)
+    assert sharpness(fine, 4095) == pytest.approx(sharpness(coarse), rel=0.05)
     assert sharpness(np.full((600, 800), 7, np.uint8)) == 0
     assert sharpness(np.zeros((4, 4), np.uint8)) == 0
 
@@ -339,3 +345,22 @@ def test_a_coarse_look_is_told_beside_the_count(qtbot):
     assert "coarse" not in panel.scale.text()
     panel.show_result(replace(result, coarse=2.5))
     assert "counted coarsely to keep up" in panel.scale.text()
+
+
+@pytest.mark.parametrize(("room", "rows"), [(900, 2), (200, 3)])
+def test_badges_never_lie_over_each_other(qapp, monkeypatch, room, rows):
+    places = []
+    real = Badge.paint
+
+    def paint(self, *arguments, **more):
+        places.append(real(self, *arguments, **more))
+        return places[-1]
+
+    monkeypatch.setattr(Badge, "paint", paint)
+    image = QImage(room, 300, QImage.Format.Format_RGB32)
+    painter = QPainter(image)
+    left = [Badge("REPLAY", "#ffffff", dot=True), Badge("SIMULATED CAMERA", "#ffffff")]
+    paint_badges(painter, image.rect(), left, Badge("recorded: 405 · 25 %", "#ffffff"))
+    painter.end()
+    assert len({place.top() for place in places}) == rows
+    assert not any(a.intersects(b) for a in places for b in places if a is not b)

@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
     QFileDialog,
     QLabel,
     QLineEdit,
+    QScrollArea,
     QScrollBar,
     QTabBar,
     QToolBar,
@@ -28,6 +29,8 @@ from PySide6.QtWidgets import (
 )
 
 import app.build
+from app import doctor
+from app.doctor import Check
 from app.events import RecordingChanged, ReplayMoved, State, StateChanged
 from app.gui.actions import ACTIONS, MENUS
 from app.gui.panels.histogram import Histogram
@@ -170,6 +173,20 @@ def test_the_focus_can_be_seen_on_everything_that_has_it(qtbot, window, session)
         if picture_of(widget) == before:
             hidden.append(named(widget))
     assert not hidden, "\n".join(hidden)
+
+
+def test_a_page_that_is_longer_than_the_window_is_turned_with_keys(qtbot, window, session, monkeypatch):
+    long = [Check("models", "note", "A sentence that says what to do next. " * 8)] * 20
+    monkeypatch.setattr(doctor, "examine", lambda _folder: long)
+    window.actions_by_id["doctor"].trigger()
+    page = window.tools.doctor_page
+    qtbot.waitUntil(page.again.hasFocus)
+    bar = page.findChild(QScrollArea).verticalScrollBar()
+    qtbot.waitUntil(lambda: bar.maximum() > bar.pageStep())
+    QTest.keyClick(page.again, Qt.Key.Key_PageDown)
+    assert bar.value() > 0
+    QTest.keyClick(page.again, Qt.Key.Key_PageUp)
+    assert bar.value() == 0
 
 
 @pytest.mark.parametrize("menu", MENUS)

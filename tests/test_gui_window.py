@@ -1,13 +1,15 @@
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import pytest
 from gui_fake_session import FakeSession, make_frame, make_result
 from PySide6.QtCore import QPoint, QPointF, QSettings, Qt
 from PySide6.QtGui import QKeySequence
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QFileDialog
+from PySide6.QtWidgets import QFileDialog, QPushButton
 
 from app.dose import ChannelDose
 from app.events import (
@@ -15,6 +17,7 @@ from app.events import (
     LightSeen,
     Notice,
     RecordingChanged,
+    RecordingFinishing,
     ReplayMoved,
     SnapTaken,
     State,
@@ -22,7 +25,7 @@ from app.events import (
     Stats,
     StatsReady,
 )
-from app.frame import Light
+from app.frame import Light, read_only
 from app.gui.actions import ACTIONS, MENUS
 from app.gui.icons import DRAWINGS
 from app.gui.main_window import MainWindow
@@ -189,6 +192,31 @@ def test_auto_exposure_changes_the_camera_and_never_the_light(qtbot, window, ses
     assert not session.asked("set_intensity")
 
 
+def test_auto_exposure_costs_no_more_light_where_the_budget_is_spent(qtbot, window, session):
+    session.ready()
+    frame = make_frame()
+    shown(qtbot, window, session, replace(frame, pixels=read_only(frame.pixels // 3)))
+    session.publish(DoseSeen(1, {"405": ChannelDose(120.0, 61.5)}, 60.0))
+    qtbot.waitUntil(lambda: bool(window.presenter.spent))
+    window.actions_by_id["auto_exposure"].trigger()
+    asked = session.asked("set_camera")[-1][0]
+    assert asked.exposure_ms == 15.0 and asked.gain_db > 0
+    assert "new field" in window.toasts.toasts[-1].notice.text
+    session.publish(DoseSeen(2, {"405": ChannelDose(1.0, 0.5)}, 60.0))
+    qtbot.waitUntil(lambda: not window.presenter.spent)
+    window.actions_by_id["auto_exposure"].trigger()
+    assert session.asked("set_camera")[-1][0].exposure_ms > 15.0
+
+
+def test_the_histogram_has_a_key_of_its_own_for_its_scale(qtbot, window, session):
+    assert window.histogram.log and window.actions_by_id["log_histogram"].isChecked()
+    window.histogram.setFocus()
+    QTest.keySequence(window, QKeySequence("Y"))
+    assert not window.histogram.log
+    QTest.keySequence(window, QKeySequence("Y"))
+    assert window.histogram.log
+
+
 def test_a_count_comes_with_interval_density_and_fitness(qtbot, window, session):
     frame = shown(qtbot, window, session)
     session.count(make_result(frame, interval=(1, 3)))
@@ -208,6 +236,17 @@ def test_an_unconfirmed_light_says_why_nothing_is_counted(qtbot, window, session
     shown(qtbot, window, session, make_frame(light=Light("405", 0.25, False, "the light changed in the frame")))
     qtbot.waitUntil(lambda: "light changed" in window.counts.fit.text(), timeout=5000)
     assert window.counts.big.stale
+
+
+def test_the_focus_of_another_channel_has_a_peak_of_its_own(qtbot, window, session):
+    sharp = make_frame(0, light=Light("488", 0.25, True, ""))
+    blurred = replace(make_frame(1), pixels=read_only(cv2.GaussianBlur(sharp.pixels, (0, 0), 12)))
+    shown(qtbot, window, session, sharp)
+    shown(qtbot, window, session, blurred)
+    assert window.presenter.focus.fraction == 1
+    shown(qtbot, window, session, replace(sharp, index=2, light=Light(None, 0.0, False, "just switched")))
+    shown(qtbot, window, session, replace(blurred, index=3))
+    assert window.presenter.focus.fraction < 1, "a frame at a change of light begins nothing anew"
 
 
 def test_every_count_is_a_point_of_the_chart_though_only_the_newest_is_shown(qtbot, window, session):
@@ -337,6 +376,17 @@ def test_notices_are_shown_without_a_dialog_and_kept(qtbot, window, session):
     assert sorted(toast.notice.text for toast in window.toasts.toasts) == ["Check the cable.", "Saved."]
 
 
+def test_messages_that_do_not_fit_over_a_small_picture_give_way_to_the_newest(qtbot, window, session):
+    long = "The disk is nearly full; delete what is not needed, or choose another folder before the next recording. "
+    window.resize(900, 420)
+    for index in range(3):
+        session.publish(Notice("warning", f"{index}: {long * 6}"))
+    qtbot.waitUntil(lambda: len(window.messages.notices) == 3)
+    qtbot.waitUntil(lambda: len(window.toasts.toasts) < 3)
+    assert window.desk.rect().contains(window.toasts.geometry())
+    assert window.toasts.toasts[-1].notice.text.startswith("2:")
+
+
 def test_closing_switches_off_on_another_thread_and_says_so(qtbot, window, session):
     release, thread = threading.Event(), []
 
@@ -357,6 +407,37 @@ def test_closing_switches_off_on_another_thread_and_says_so(qtbot, window, sessi
     assert not window.isVisible()
 
 
+def test_closing_tells_how_far_a_slow_disk_has_come(qtbot, window, session):
+    release = threading.Event()
+    session.close = lambda: release.wait(10)
+    session.publish(RecordingChanged(True, Path("a.ome.tif"), 6), RecordingFinishing(7, 480))
+    qtbot.waitUntil(lambda: "7 / 480" in window.strip.recording.text())
+    assert not window.veil.isVisible()
+    session.publish(RecordingChanged(False, Path("a.ome.tif"), 480), RecordingFinishing(480, 480))
+    qtbot.waitUntil(lambda: not window.presenter.recording)
+    qtbot.wait(20)
+    assert window.strip.recording.text() == ""
+    window.close()
+    session.publish(RecordingFinishing(120, 480))
+    qtbot.waitUntil(lambda: "120 of 480 frames" in window.veil.text.text())
+    assert window.veil.isVisible() and "recording" in window.veil.text.text()
+    with qtbot.waitSignal(window.left):
+        release.set()
+
+
+def test_what_went_wrong_while_closing_is_read_before_the_window_goes(qtbot, window, session):
+    session.publish(Notice("error", "An older one."))
+    qtbot.waitUntil(lambda: len(window.toasts.toasts) == 1)
+    session.close = lambda: session.publish(Notice("info", "Saved."), Notice("error", "Unplug the camera.")) or True
+    window.close()
+    assert not window.toasts.isVisible()
+    qtbot.waitUntil(window.veil.button.isVisible, timeout=5000)
+    assert window.veil.text.text() == "The lights are off.\n\nUnplug the camera."
+    with qtbot.waitSignal(window.left) as left:
+        qtbot.mouseClick(window.veil.button, Qt.MouseButton.LeftButton)
+    assert left.args == [0]
+
+
 def test_a_light_that_is_not_confirmed_off_keeps_the_window_until_somebody_reads_it(qtbot, window, session):
     session.dark = False
     window.close()
@@ -370,6 +451,8 @@ def test_a_light_that_is_not_confirmed_off_keeps_the_window_until_somebody_reads
 def test_state_is_restored_at_the_next_start(qtbot, window, session, store):
     window.sections["camera"].set_open(False)
     window.actions_by_id["charts"].trigger()
+    window.actions_by_id["crosshair"].trigger()
+    window.actions_by_id["log_histogram"].trigger()
     window.sample.sample.setText("U2OS")
     window.view.contrasts.fix("405", 0.1, 0.5)
     window.remember()
@@ -377,6 +460,8 @@ def test_state_is_restored_at_the_next_start(qtbot, window, session, store):
     try:
         assert not again.sections["camera"].is_open
         assert not again.actions_by_id["charts"].isChecked()
+        assert not again.histogram.log and not again.actions_by_id["log_histogram"].isChecked()
+        assert again.viewer.crosshair and again.actions_by_id["crosshair"].isChecked()
         assert again.sample.sample.text() == "U2OS"
         assert again.view.contrasts.levels["405"] == (0.1, 0.5)
     finally:
@@ -485,6 +570,16 @@ def test_a_preset_sets_everything_and_can_be_undone(qtbot, window, session):
     page.name.setText("mine")
     qtbot.mouseClick(page.save, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: page.list.count() == 3)
+    kept = window.tools.presets
+    page.list.setCurrentRow(2)
+    qtbot.mouseClick(page.delete, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: page.list.count() == 2)
+    toast = window.toasts.toasts[-1]
+    assert "mine" in toast.notice.text
+    bring_back = next(button for button in toast.findChildren(QPushButton) if button.text() == "Undo")
+    qtbot.mouseClick(bring_back, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: page.list.count() == 3)
+    assert window.tools.presets == kept
 
 
 def test_the_window_goes_on_while_the_session_is_slow(qtbot, window, session):

@@ -3,9 +3,12 @@
 import logging
 import math
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
 
 import pytest
 from avr_board import AvrBoard
@@ -79,7 +82,20 @@ def on_avr(relay: bool) -> Iterator[Rig]:
         box.close()
 
 
+def documented() -> ModuleType:
+    """Return the worked example of docs/extending.md, run as the file that the page calls it."""
+    page = (Path(__file__).parents[1] / "docs" / "extending.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    assert len(code.splitlines()) < 100, "the page promises less"
+    module = ModuleType("quadled")
+    exec(compile(code, "docs/extending.md", "exec"), module.__dict__)
+    return module
+
+
+EXAMPLE = documented()
+
 KINDS = {
+    "quadled": (EXAMPLE.QuadLedBox, EXAMPLE.QuadLedLight),
     "lumencor": (LedBox, LumencorLight),
     "mightex": (MightexBox, MightexLight),
     "thorlabs": (ThorlabsBox, ThorlabsLight),

@@ -83,6 +83,7 @@ ACTIONS: tuple[ActionSpec, ...] = (
     ActionSpec("composite", "Composite", "V", "composite", "Add up the newest picture of every channel, each in its colour.", "layers.toggle", "View", True),
     ActionSpec("limits", "Mark saturation", "M", "warning", "Paint saturated pixels pink and empty ones blue.", "view.toggle_limits", "View", True),
     ActionSpec("crosshair", "Crosshair", "X", "crosshair", "Show the middle of the field.", "view.toggle_crosshair", "View", True),
+    ActionSpec("log_histogram", "Logarithmic histogram", "Y", "histogram", "Draw the histogram by the logarithm, so that a few bright pixels show, or as it is.", "view.toggle_log", "View", True),
     ActionSpec("profile", "Line profile", "I", "profile", "Draw a line on the picture and see the grey values along it.", "profile.toggle", "View", True),
     ActionSpec("fullscreen", "Full screen", "F", "fullscreen", "Use the whole screen.", "view.toggle_fullscreen", "View", True, True),
     ActionSpec("panels", "Side panels", "P", "panels", "Show or hide the panels on the right.", "view.toggle_panels", "View", True),

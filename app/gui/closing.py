@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 
-from app.gui.text import tr
+from app.events import Notice, RecordingFinishing
+from app.gui.text import number, tr
 
 if TYPE_CHECKING:
     from app.gui.main_window import MainWindow
@@ -31,6 +32,7 @@ class Closing(QObject):
         self.under_way = self.done = False
         self.exit_code = 0
         self._unattended = False
+        self._problems: list[str] = []
         self._thread: threading.Thread | None = None
         self.dark.connect(self._closed)
 
@@ -41,9 +43,21 @@ class Closing(QObject):
             return
         self.under_way = True
         self.w.remember()
+        self.w.toasts.clear()  # nothing shines through what is said now
         self.w.veil.say(tr("Switching the lights off…"))
         self._thread = threading.Thread(target=self._close_session, name="app-closing", daemon=True)
         self._thread.start()
+
+    def take(self, notice: Notice) -> None:
+        """Keep what went wrong meanwhile: it is said before the window goes."""
+        if notice.level == "error" and notice.text not in self._problems:
+            self._problems.append(notice.text)
+
+    def show_finishing(self, event: RecordingFinishing) -> None:
+        """Say what is waited for: a slow disk has frames to take."""
+        if self.under_way and not self.done and not self.w.veil.button.isVisible():
+            done = f"{number(event.written)} {tr('of')} {number(event.total)} {tr('frames')}"
+            self.w.veil.say(f"{tr('Finishing the recording: the disk has taken')} {done}.")
 
     def _close_session(self) -> None:
         try:
@@ -55,8 +69,11 @@ class Closing(QObject):
 
     def _closed(self, confirmed: bool) -> None:
         self.exit_code = 0 if confirmed else 1
-        if confirmed or self._unattended:
+        if self._unattended or (confirmed and not self._problems):
             self.leave()
+            return
+        if confirmed:
+            self.w.veil.say("\n\n".join([tr("The lights are off."), *self._problems]), tr("Leave"), self.leave)
             return
         self.w.veil.say(
             tr("The light did not confirm that it is off. Switch the light box off by hand, then leave."),

@@ -117,7 +117,7 @@ def compose(
         overlay = overlays.paint(drawn, picture.region, (width, height), look.overlay, marked)
         if overlay is not None:
             _blend(image, overlay)
-    return Composed(image, out, picture, drawn, sharpness(picture.frame.pixels), levels)
+    return Composed(image, out, picture, drawn, sharpness(picture.frame.pixels, picture.frame.white), levels)
 
 
 def _blend(image: QImage, overlay: NDArray[np.uint32]) -> None:
@@ -195,6 +195,13 @@ class Composer:
         with self._wake:
             if self._result is result:
                 self._marked, self._fresh = marked, True
+                self._wake.notify()
+
+    def unmark(self) -> None:
+        """Draw every nucleus in the colour of all again; any thread."""
+        with self._wake:
+            if self._marked is not None:
+                self._marked, self._fresh = None, True
                 self._wake.notify()
 
     def set_look(self, look: Look) -> None:

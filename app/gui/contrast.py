@@ -101,16 +101,22 @@ def exposure_advice(histogram: NDArray[np.int64], saturated: float) -> str:
 
 
 def auto_exposure(
-    histogram: NDArray[np.int64], saturated: float, exposure_ms: float, gain_db: float, limits: CameraLimits
+    histogram: NDArray[np.int64],
+    saturated: float,
+    exposure_ms: float,
+    gain_db: float,
+    limits: CameraLimits,
+    *,
+    longest_ms: float = LONGEST_LIVE_MS,
 ) -> tuple[float, float]:
     """Return (exposure in ms, gain in dB) that bring the brightest structures to two thirds of the range.
 
-    The exposure is changed first, up to `LONGEST_LIVE_MS`, then the gain, up to `MOST_GAIN_DB`; both within the
+    The exposure is changed first, up to `longest_ms`, then the gain, up to `MOST_GAIN_DB`; both within the
     camera's limits. A saturated picture tells nothing of how bright it is: it is made four times darker.
     """
     factor = 0.25 if saturated > 0.001 else min(TARGET / max(auto_high(histogram), 1 / HISTOGRAM_BINS), 16.0)
     wanted = exposure_ms * 10 ** (gain_db / 20) * factor
-    longest = max(min(LONGEST_LIVE_MS, limits.exposure_ms[1]), limits.exposure_ms[0])
+    longest = max(min(longest_ms, limits.exposure_ms[1]), limits.exposure_ms[0])
     exposure = min(max(wanted, limits.exposure_ms[0]), longest)
     gain = 20 * math.log10(max(wanted / exposure, 1.0))
     return round(exposure, 2), round(min(max(gain, limits.gain_db[0]), MOST_GAIN_DB, limits.gain_db[1]), 1)

@@ -10,16 +10,18 @@ _CROP = 960
 """Edge of the square in the middle of the frame that is looked at, in pixels."""
 
 
-def sharpness(pixels: NDArray[Any]) -> float:
+def sharpness(pixels: NDArray[Any], white: int = 255) -> float:
     """Return a number that grows as the middle of the frame gets sharper.
 
     The energy of the first differences over two pixels (Brenner's measure) at half resolution, where the camera's
     noise has averaged out, divided by the square of the mean above the background, so that more light does not count
-    as sharper. 0 for an empty field.
+    as sharper, at any bit depth. 0 for an empty field.
 
     Parameters
     ----------
     pixels : ndarray of uint8 or uint16, shape (H, W)
+    white : int
+        The sensor's largest grey value.
 
     References
     ----------
@@ -31,7 +33,7 @@ def sharpness(pixels: NDArray[Any]) -> float:
     if min(crop.shape) < 8:
         return 0.0
     small = cv2.resize(crop, (crop.shape[1] // 2, crop.shape[0] // 2), interpolation=cv2.INTER_AREA).astype(np.float32)
-    smooth = cv2.blur(small, (3, 3))
+    smooth = cv2.blur(small, (3, 3)) * np.float32(255 / white)
     sample = smooth[::8, ::8].ravel()
     ground = sample.size // 20
     signal = float(smooth.mean()) - float(np.partition(sample, ground)[ground])

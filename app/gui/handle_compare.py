@@ -119,6 +119,7 @@ class CompareActions:
     def _end(self) -> None:
         self._compared = None
         self.w.bridge.close_side()
+        self.w.bridge.composer.unmark()
         self.bar.hide()
         if self.viewer is not None:
             self.viewer.hide()

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from app.events import Notice, State
-from app.gui.contrast import auto_exposure
+from app.gui.contrast import LONGEST_LIVE_MS, auto_exposure
 from app.gui.text import tr
 
 if TYPE_CHECKING:
@@ -86,15 +86,29 @@ class MicroscopeActions:
             self.w.bridge.composer.show_result(None)
 
     def auto_exposure(self) -> None:
-        """Set exposure and gain by the picture on the screen. The light is never raised: that is the sample's dose."""
+        """Set exposure and gain by the picture on the screen, at no higher dose.
+
+        The light is never raised. Where the field has had its budget, the exposure is not made longer either: each
+        snapshot would cost more.
+        """
         composed, limits = self.w.viewer.composed, self.w.camera.limits
         if composed is None or limits is None:
             self.w.notify(Notice("warning", tr("There is no picture yet; start live first.")))
             return
         picture, present = composed.picture, self.w.camera.settings
+        spent = picture.frame.light.channel in self.w.presenter.spent
+        longest_ms = min(LONGEST_LIVE_MS, present.exposure_ms) if spent else LONGEST_LIVE_MS
         exposure_ms, gain_db = auto_exposure(
-            picture.histogram, picture.saturated_fraction, present.exposure_ms, present.gain_db, limits
+            picture.histogram,
+            picture.saturated_fraction,
+            present.exposure_ms,
+            present.gain_db,
+            limits,
+            longest_ms=longest_ms,
         )
+        if spent and gain_db > present.gain_db:
+            text = tr("This field has had its light: the gain was raised, not the exposure. Press D at a new field.")
+            self.w.notify(Notice("info", text))
         self.w.camera.ask(exposure_ms=exposure_ms, gain_db=gain_db)
 
     def reset_focus(self) -> None:

@@ -27,9 +27,8 @@ class ProfileActions:
         """Show the line and its chart, or hide the line."""
         self.w.actions_by_id["profile"].setChecked(on)
         self.w.viewer.set_tool(self.tool if on else None)
+        self.w.need_charts(on)
         if on:
-            self.w.actions_by_id["charts"].setChecked(True)
-            self.w.view.toggle_charts(True)
             self.w.charts.setCurrentWidget(self.chart)
             self.tool.begin(self.w.viewer.placement)
         self.refresh()

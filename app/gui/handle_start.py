@@ -68,6 +68,7 @@ class StartActions:
         settings = self.w.session.settings
         if self.page is not None:
             self.page.hide()
+            self.w.viewer.setFocus()
         if (camera, light) != (settings.camera_id, settings.light_id):
             if self.on_choice is None:
                 self.w.notify(Notice("info", tr("Start dapiscope again to work with these.")))

@@ -126,11 +126,13 @@ class ToolActions:
 
     def save_preset(self, name: str) -> None:
         """Keep what is set now under a name."""
-        self._write(with_preset(self.presets, self.present(name)))
+        known = any(preset.name == name for preset in self.presets)
+        said = f"{tr('Preset replaced')}: {name}" if known else ""
+        self._write(with_preset(self.presets, self.present(name)), said)
 
     def delete_preset(self, name: str) -> None:
         """Forget a preset."""
-        self._write(without_preset(self.presets, name))
+        self._write(without_preset(self.presets, name), f"{tr('Preset deleted')}: {name}")
 
     def export_presets(self) -> None:
         """Write all presets to a file for others."""
@@ -156,7 +158,7 @@ class ToolActions:
             if isinstance(read, BaseException):
                 self._tell(read)
             else:
-                self._write(merged(self.presets, read))
+                self._write(merged(self.presets, read), f"{tr('Presets imported')}: {Path(path).name}")
 
         self.w.bridge.off_thread(lambda: read_presets(Path(path)), add)
 
@@ -170,14 +172,20 @@ class ToolActions:
         dialog.finished.connect(lambda _result: QTimer.singleShot(0, self.w, self.w.activateWindow))
         return dialog
 
-    def _write(self, presets: tuple[Preset, ...]) -> None:
-        path = self.preset_file
+    def _write(self, presets: tuple[Preset, ...], said: str = "") -> None:
+        """Write the presets; where something was lost by it, say so and offer to bring it back."""
+        path, before = self.preset_file, self.presets
 
         def work() -> tuple[Preset, ...]:
             write_presets(path, presets)
             return presets
 
-        self.w.bridge.off_thread(work, self._show)
+        def done(written: Any) -> None:
+            self._show(written)
+            if said and not isinstance(written, BaseException):
+                self.w.notify(Notice("info", said), tr("Undo"), lambda: self._write(before))
+
+        self.w.bridge.off_thread(work, done)
 
     def _show(self, presets: Any) -> None:
         if isinstance(presets, BaseException):

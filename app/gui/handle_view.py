@@ -116,6 +116,10 @@ class ViewActions:
         self.marking = on
         self.restyle(self.w.segmentation.style_now)
 
+    def toggle_log(self, on: bool) -> None:
+        """Show few pixels beside many, or true heights."""
+        self.w.histogram.set_log(on)
+
     def toggle_crosshair(self, on: bool) -> None:
         """Show the middle of the field."""
         self.w.viewer.crosshair = on
@@ -151,8 +155,9 @@ class ViewActions:
         self.w.panel_area.setVisible(on)
 
     def toggle_charts(self, on: bool) -> None:
-        """Show or hide what is below the picture."""
-        self.w.below.setVisible(on)
+        """Show or hide what is below the picture; from now on the window leaves that to the operator."""
+        self.w.charts_by_hand = True
+        self.w.show_charts(on)
 
     def bigger_letters(self) -> None:
         """A quarter more, to twice the size."""

@@ -63,6 +63,8 @@ from app.gui.veil import Banner, KeyMap, Veil
 from app.gui.viewer import Viewer
 
 _TICK_MS = 125
+_PANELS, _NARROW_PANELS = 312, 280
+"""Width of the column of panels, and in a narrow window, at letters of size 1."""
 _REPLAYABLE = (".tif", ".tiff", ".png")
 
 
@@ -83,6 +85,8 @@ class MainWindow(QMainWindow):
         self.setWindowTitle("dapiscope")
         self.setObjectName("dapiscope")
         self.setAcceptDrops(True)
+        self.charts_by_hand, self._panels_by_hand = bool(store.text("charts")), store.raw("halves") is not None
+        self._charts_needed = False  # by a tool
         THEME.set(RED if store.text("theme") == "red" else DARK, store.number("letters", 1.0))
         self.bridge = Bridge(session, self)
         self.folder = Path(store.text("folder") or usual_folder())
@@ -285,6 +289,7 @@ class MainWindow(QMainWindow):
         for kind in (QAbstractButton, QAbstractSpinBox, QLineEdit):
             for widget in self.findChildren(kind):
                 widget.installEventFilter(self._enter)
+        self.halves.splitterMoved.connect(lambda _place, _index: self._panels_moved())
         THEME.changed.connect(self._size_to_letters)
         THEME.changed.connect(self._draw_icons)
 
@@ -294,10 +299,10 @@ class MainWindow(QMainWindow):
             self.view.apply_contrast(name)
 
     def _size_to_letters(self) -> None:
-        self.panel_area.setMinimumWidth(THEME.px(304))
         self.bar.setIconSize(self.bar.iconSize().scaled(THEME.px(20), THEME.px(20), Qt.AspectRatioMode.KeepAspectRatio))
         self.below.setMinimumHeight(THEME.px(110))
         self._fit_toolbar()
+        self._share_room()
 
     # --- state over starts -----------------------------------------------------------------------------------------
 
@@ -307,7 +312,6 @@ class MainWindow(QMainWindow):
         if (geometry := store.raw("geometry")) is not None:
             self.restoreGeometry(geometry)
         self.rows.setSizes([700, THEME.px(150)])
-        self.halves.setSizes([1100, THEME.px(312)])
         self.below.setSizes([360, 640])
         for name in ("rows", "halves", "below"):
             if (packed := store.raw(name)) is not None:
@@ -325,12 +329,15 @@ class MainWindow(QMainWindow):
         self.segmentation.show_style(style)
         checks = {
             "overlay": style.shown, "ids": style.ids, "tint": self.view.tinted, "limits": self.view.marking,
-            "counting": True,
-            "panels": store.flag("panels", True), "charts": store.flag("charts", True),
+            "counting": True, "crosshair": store.flag("crosshair", False),
+            "log_histogram": store.flag("log_histogram", True),
+            "panels": store.flag("panels", True), "charts": store.flag("charts", self.below.isVisibleTo(self)),
             "red_theme": THEME.palette is RED, "english": store.flag("english", False),
         }  # fmt: skip
         for name, on in checks.items():
             self.actions_by_id[name].setChecked(on)
+        self.view.toggle_crosshair(checks["crosshair"])
+        self.view.toggle_log(checks["log_histogram"])
         self.panel_area.setVisible(checks["panels"])
         self.below.setVisible(checks["charts"])
         self.charts.setCurrentIndex(int(store.number("chart", 0)))
@@ -348,18 +355,23 @@ class MainWindow(QMainWindow):
         style = self.segmentation.style_now
         self.store.put(
             {
-                "geometry": self.saveGeometry(), "rows": self.rows.saveState(), "halves": self.halves.saveState(),
+                "geometry": self.saveGeometry(), "rows": self.rows.saveState(),
                 "below": self.below.saveState(), "folder": str(self.folder), "contrast": self.view.contrasts.as_text(),
-                "tint": self.view.tinted, "limits": self.view.marking, "overlay": style.shown, "ids": style.ids,
+                "crosshair": self.viewer.crosshair, "log_histogram": self.histogram.log, "tint": self.view.tinted,
+                "limits": self.view.marking, "overlay": style.shown, "ids": style.ids,
                 "contour": style.contour, "fill": style.fill, "opacity": str(style.opacity),
                 "color_by": style.color_by.value,
                 "theme": THEME.palette.name, "letters": str(THEME.font_scale),
-                "panels": self.actions_by_id["panels"].isChecked(), "charts": self.actions_by_id["charts"].isChecked(),
+                "panels": self.actions_by_id["panels"].isChecked(),
                 "chart": str(self.charts.currentIndex()),
                 "sample": self.sample.sample.text(), "operator": self.sample.operator.text(),
                 **{f"open/{name}": section.is_open for name, section in self.sections.items()},
             }
         )  # fmt: skip
+        if self.charts_by_hand:
+            self.store.put({"charts": self.actions_by_id["charts"].isChecked()})
+        if self._panels_by_hand:
+            self.store.put({"halves": self.halves.saveState()})
         self.store.sync()
 
     def show_session_state(self, state: State) -> None:
@@ -394,6 +406,9 @@ class MainWindow(QMainWindow):
     def notify(self, notice: Notice, button: str = "", call: Callable[[], object] | None = None) -> None:
         """Say a sentence: in the corner and in the list."""
         self.messages.add(notice)
+        if self.closing.under_way:
+            self.closing.take(notice)
+            return
         self.toasts.show_notice(notice, button, call)
 
     def notify_file(self, notice: Notice, path: Path) -> None:
@@ -408,6 +423,7 @@ class MainWindow(QMainWindow):
         """Let the buttons give way: text first, never the button."""
         super().resizeEvent(event)
         self._fit_toolbar()
+        self._share_room()
         self.toasts.settle()
 
     def _fit_toolbar(self) -> None:
@@ -415,6 +431,31 @@ class MainWindow(QMainWindow):
         style = Qt.ToolButtonStyle.ToolButtonTextBesideIcon if wide else Qt.ToolButtonStyle.ToolButtonIconOnly
         if self.bar.toolButtonStyle() != style:
             self.bar.setToolButtonStyle(style)
+
+    def _share_room(self) -> None:
+        """Leave the room of a window that is small for its letters to the picture; the operator's word is the last."""
+        narrow, low = self.width() < THEME.px(900), self.height() < THEME.px(560)
+        self.panel_area.setMinimumWidth(THEME.px(_NARROW_PANELS if narrow else _PANELS - 8))
+        if not self._panels_by_hand:
+            panels = THEME.px(_NARROW_PANELS if narrow else _PANELS)
+            self.halves.setSizes([max(self.width() - panels, 1), panels])
+        if not self.charts_by_hand:
+            self.show_charts(self._charts_needed or not low)
+
+    def show_charts(self, on: bool) -> None:
+        """Show or hide what is below the picture."""
+        self.actions_by_id["charts"].setChecked(on)
+        self.below.setVisible(on)
+
+    def need_charts(self, needed: bool) -> None:
+        """Show the charts while a tool needs them, however small the window is."""
+        if needed:
+            self.show_charts(True)
+        self._charts_needed = needed
+        self._share_room()
+
+    def _panels_moved(self) -> None:
+        self._panels_by_hand = True
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:  # noqa: N802 - Qt's name
         """Take files and folders."""

@@ -106,7 +106,7 @@ class NucleiTable(QTableView):
         self.verticalHeader().hide()
         self.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         self.horizontalHeader().setResizeContentsPrecision(30)
-        self.horizontalHeader().setStretchLastSection(True)
+        self.horizontalHeader().setStretchLastSection(False)
         self.setAccessibleName(tr("Table of nuclei"))
         self.setToolTip(tr("Click a row to see its nucleus; click a heading to sort."))
         self.selectionModel().currentRowChanged.connect(self._chosen)

@@ -18,6 +18,7 @@ from app.events import (
     PlanEnded,
     PlanMoved,
     RecordingChanged,
+    RecordingFinishing,
     ReplayMoved,
     ResultReady,
     ScaleMissing,
@@ -57,6 +58,9 @@ class Presenter:
         self.snapped: SnapTaken | None = None
         self.advice = ""
         self.painted_fps = 0.0
+        self.spent: frozenset[str] = frozenset()
+        """Channels whose light on this field is beyond the budget."""
+        self._focused = ""
         self._painted = 0
         self._rate_since = time.monotonic()
         self._result: Segmentation | None = None
@@ -88,6 +92,7 @@ class Presenter:
                 self.w.light.show_seen(event)
                 self.refresh_badges()
             case DoseSeen():
+                self.spent = event.spent
                 self.w.light.show_dose(event)
             case LightReady():
                 self.simulated["light"] = event.info.simulated
@@ -106,6 +111,10 @@ class Presenter:
                 self.w.sections["segmentation"].note.setText(event.name)
             case RecordingChanged():
                 self._recording(event)
+            case RecordingFinishing():
+                if self.recording:  # it may come a moment after the end
+                    self.w.strip.show_finishing(event)
+                self.w.closing.show_finishing(event)
             case PlanMoved():
                 self.w.plans.take_progress(event)
                 self.refresh_badges()
@@ -132,6 +141,10 @@ class Presenter:
         self.w.viewer.show_composed(composed)
         self.w.view.follow_frame(composed.picture.frame)
         self._picture_new = True
+        channel = composed.picture.frame.light.channel
+        if channel is not None and channel != self._focused:
+            self.focus.reset()  # another dye is another structure: its sharpness has another scale
+            self._focused = channel
         self.focus.add(composed.sharpness)
 
     def _take_result(self, result: Segmentation) -> None:

@@ -160,7 +160,7 @@ class KeyMap(_Over):
 def _key_line(spec: ActionSpec) -> QHBoxLayout:
     key = QLabel(shortcut_text(spec))
     key.setFont(THEME.font(9.5, bold=True))
-    key.setMinimumWidth(THEME.px(92))
+    key.setMinimumWidth(THEME.px(106))
     text = label(tr(spec.text))
     text.setToolTip(tr(spec.tooltip))
     row = QHBoxLayout()

@@ -37,12 +37,17 @@ class Badge:
     dot: bool = False
     strong: bool = False
 
+    def width(self) -> float:
+        """Return how wide it will be."""
+        metrics = QFontMetricsF(THEME.font(9.5, bold=self.strong))
+        return metrics.horizontalAdvance(self.text) + 2 * THEME.px(8) + (THEME.px(13) if self.dot else 0)
+
     def paint(self, painter: QPainter, at: QPointF, *, from_right: bool = False, from_bottom: bool = False) -> QRectF:
         """Draw it with its corner at `at`; return where it is."""
         painter.setFont(THEME.font(9.5, bold=self.strong))
         metrics = QFontMetricsF(painter.font())
         pad, dot = THEME.px(8), (THEME.px(13) if self.dot else 0)
-        width, height = metrics.horizontalAdvance(self.text) + 2 * pad + dot, metrics.height() + THEME.px(7)
+        width, height = self.width(), metrics.height() + THEME.px(7)
         x = at.x() - width if from_right else at.x()
         y = at.y() - height if from_bottom else at.y()
         rect = QRectF(round(x) + 0.5, round(y) + 0.5, round(width), round(height))
@@ -61,10 +66,12 @@ class Badge:
 
 
 def paint_badges(painter: QPainter, room: QRect, left: list[Badge], right: Badge | None) -> None:
-    """Draw `left` from the top left on, one below the other, and `right` at the top right."""
+    """Draw `left` from the top left on, one below the other, and `right` at the top right where there is room."""
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     margin = THEME.px(12)
     y = float(margin)
+    if right is not None and left and left[0].width() + right.width() > room.width() - 3 * margin:
+        left, right = [left[0], right, *left[1:]], None
     for badge in left:
         y = badge.paint(painter, QPointF(margin, y)).bottom() + THEME.px(6)
     if right is not None:

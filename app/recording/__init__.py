@@ -7,11 +7,12 @@ from app.recording.replay import Replay, open_replay
 from app.recording.snapshot import SnapshotFiles, save_snapshot
 from app.recording.sources import ReplayInfo
 from app.recording.tables import NUCLEI_COLUMNS, full_labels, nuclei_rows, write_csv, write_labels
-from app.recording.writer import Recorder, RecorderStatus, Review
+from app.recording.writer import Finishing, Recorder, RecorderStatus, Review
 
 __all__ = [
     "NUCLEI_COLUMNS",
     "DiskReport",
+    "Finishing",
     "Recorder",
     "RecorderStatus",
     "RecordingSummary",

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from app.clock import Clock, SystemClock
 from app.errors import RecordingError
@@ -26,6 +26,14 @@ from app.recording.tiff import UNFINISHED_HEADER
 Failed = Callable[[RecordingError], None]
 Review = Callable[[Light, float, float | None, float], Light]
 """Takes the light of a frame, and its `exposure_end_s`, `exposure_ms` and `readout_ms`; gives what is known by now."""
+
+
+class Finishing(NamedTuple):
+    """How far closing a file has come, in frames: handed to the disk, safe from a crash, and all of them."""
+
+    written: int
+    acknowledged: int
+    total: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +114,7 @@ class Recorder:
         self._error: RecordingError | None = None
         self._records: list[PlaneRecord] = []
         self._pending: list[bytes] = []
-        self._acknowledged = 0
+        self._accepted = self._acknowledged = 0
         self._bytes = 0
         self._free = 0
         self._started_s = self._synced_s = 0.0
@@ -186,6 +194,7 @@ class Recorder:
                 self._changed.notify_all()
                 return False
             self._queue.append((frame, place))
+            self._accepted += 1
             self._queued_bytes += size
             self._peak = max(self._peak, min(1.0, self._queued_bytes / self._limit))
             self._changed.notify_all()
@@ -210,10 +219,12 @@ class Recorder:
             )
 
     @property
-    def finishing(self) -> tuple[int, int] | None:
-        """Frames (written, acknowledged) so far, while `close` still works; else None. From any thread."""
+    def finishing(self) -> Finishing | None:
+        """How far `close` has come while it still works; else None. From any thread."""
         with self._changed:
-            return (len(self._records), self._acknowledged) if self._closing and self._summary is None else None
+            if not self._closing or self._summary is not None:
+                return None
+            return Finishing(len(self._records), self._acknowledged, self._accepted)
 
     def close(self, notes: Mapping[str, Any] | None = None) -> RecordingSummary:
         """Write what is queued, finish the file and return what became of it. Idempotent; never raises.

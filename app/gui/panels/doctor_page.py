@@ -2,13 +2,14 @@
 
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QSize, Qt
 from PySide6.QtWidgets import QPushButton, QScrollArea
 
 from app.doctor import Check
 from app.gui.panels.checks import CheckList
 from app.gui.panels.page import Page
 from app.gui.text import tr
+from app.gui.theme import THEME
 
 if TYPE_CHECKING:
     from app.gui.main_window import MainWindow
@@ -37,6 +38,13 @@ class DoctorPage(Page):
         """Show the report, or why there is none."""
         self.again.setEnabled(True)
         self._fill([Check("", "bad", str(checks))] if isinstance(checks, BaseException) else checks)
+        if self.isVisible():
+            self.settle()
+            self.again.setFocus()  # Page Down turns the list from there
+
+    def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
+        """Return room for most of the checks."""
+        return super().sizeHint().expandedTo(QSize(THEME.px(700), THEME.px(480)))
 
     def _fill(self, checks: list[Check]) -> None:
         self.texts = [check.text for check in checks]

@@ -59,7 +59,7 @@ class Histogram(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setMouseTracking(True)
         self.setAccessibleName(tr("Histogram"))
-        self.setToolTip(tr("Drag the handles to set black and white; double-click fits them; press H for a log scale."))
+        self.setToolTip(tr("Drag the handles to set black and white; double-click fits them; press Y for a log scale."))
         self.log = True
         self.levels = (0.0, 255.0)
         self.white = 255
@@ -186,12 +186,10 @@ class Histogram(QWidget):
         self.auto_asked.emit()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802 - Qt's name
-        """Move black with Ctrl and white with Alt by the arrows; H changes the scale."""
+        """Move white by the arrows, with Ctrl black."""
         step = (self.white + 1) / 64
         direction = {Qt.Key.Key_Down: -1, Qt.Key.Key_Up: 1}.get(Qt.Key(event.key()))
-        if event.key() == Qt.Key.Key_H:
-            self.set_log(not self.log)
-        elif direction is not None:
+        if direction is not None:
             index = 0 if event.modifiers() & Qt.KeyboardModifier.ControlModifier else 1
             self._move(index, self.levels[index] + direction * step)
         else:

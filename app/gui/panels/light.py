@@ -212,8 +212,7 @@ class LightPanel(QWidget):
         told = [f"{name} {number(total.dose_s, 1)} s" for name, total in event.channels.items()]
         budget = f" / {plain(event.budget_s)} s" if event.budget_s else ""
         set_text(self.dose, f"{tr('Dose at full power')}: {' · '.join(told) or '0 s'}{budget}")
-        over = event.budget_s is not None and any(t.dose_s > event.budget_s for t in event.channels.values())
-        set_role(self.dose, "warning" if over else "muted")
+        set_role(self.dose, "warning" if event.spent else "muted")
 
     def _refresh(self) -> None:
         for button in self.buttons:

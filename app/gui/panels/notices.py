@@ -109,11 +109,15 @@ class ToastStack(QWidget):
         self.settle()
 
     def settle(self) -> None:
-        """Take the place at the lower left, above the pixel readout."""
+        """Take the place at the lower left, above the pixel readout; where that is too low for all, the oldest go."""
         width = min(THEME.px(560), self._over.width() - THEME.px(24))
         self._lines.activate()
         wanted = self._lines.totalHeightForWidth(width) if self._lines.hasHeightForWidth() else 0
-        self.setFixedSize(max(width, 50), max(wanted, self._lines.totalMinimumSize().height()))
+        height = max(wanted, self._lines.totalMinimumSize().height())
+        if height > self._over.height() and len(self.toasts) > 1:
+            self._remove(self.toasts[0])  # which comes back here
+            return
+        self.setFixedSize(max(width, 50), height)
         self.move(THEME.px(12), max(self._over.height() - self.height() - THEME.px(46), 0))
 
 

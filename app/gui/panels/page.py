@@ -1,7 +1,8 @@
 """A page of its own beside the picture: not modal, closed with its button."""
 
 from PySide6.QtCore import QEvent, QObject, QPoint, QRect, QSize, Qt
-from PySide6.QtWidgets import QAbstractButton, QFrame, QHBoxLayout, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtGui import QKeyEvent
+from PySide6.QtWidgets import QAbstractButton, QFrame, QHBoxLayout, QScrollArea, QToolButton, QVBoxLayout, QWidget
 
 from app.gui.icons import icon
 from app.gui.panels.parts import EnterMovesOn, label
@@ -41,6 +42,16 @@ class Page(QFrame):
         if watched is self._over and event.type() == QEvent.Type.Resize and self.isVisible():
             self.settle()
         return False
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802 - Qt's name
+        """Turn what is longer than the page with Page Up and Page Down."""
+        turn = {int(Qt.Key.Key_PageUp): -1, int(Qt.Key.Key_PageDown): 1}.get(event.key())
+        area = self.findChild(QScrollArea)
+        if turn is None or area is None:
+            super().keyPressEvent(event)
+            return
+        bar = area.verticalScrollBar()
+        bar.setValue(bar.value() + turn * bar.pageStep())
 
     def settle(self) -> None:
         """Take the middle of the picture."""

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtWidgets import QComboBox, QFormLayout, QHBoxLayout, QPushButton, QScrollArea, QWidget
+from PySide6.QtWidgets import QApplication, QComboBox, QFormLayout, QHBoxLayout, QPushButton, QScrollArea, QWidget
 
 from app.doctor import Check, Found
 from app.gui.panels.checks import CheckList
@@ -74,6 +74,8 @@ class StartPage(Page):
     def begin(self, camera: str, light: str) -> None:
         """Say that devices are looked for; `camera` and `light` are in use now."""
         self._wanted = (camera, light)
+        if self.isVisible():
+            self.camera.setFocus()  # before "Look again" hands it to "simulators": Enter never chooses those by itself
         self.again.setEnabled(False)
         self._fill(())
         self._list([Check("", "note", tr("Looking for cameras and light sources… this takes a few seconds."))])
@@ -86,6 +88,9 @@ class StartPage(Page):
             return
         self._fill(found.cameras, found.lights)
         self._list(list(found.checks))
+        focused = QApplication.focusWidget()
+        if self.isVisible() and (focused is self.camera or focused is None or not self.isAncestorOf(focused)):
+            (self.use if self.use.isEnabled() else self.again).setFocus()
 
     def _list(self, checks: list[Check]) -> None:
         self._area.setWidget(CheckList(checks))

@@ -2,7 +2,7 @@
 
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QProgressBar, QSizePolicy
 
-from app.events import RecordingChanged, State, Stats
+from app.events import RecordingChanged, RecordingFinishing, State, Stats
 from app.gui.panels.parts import Eliding, label, set_role, set_text
 from app.gui.text import duration, number, percent, tr
 from app.gui.theme import THEME
@@ -95,6 +95,13 @@ class StatusStrip(QFrame):
         set_text(self.recording, text)
         set_role(self.recording, "error")
         self.recording.setToolTip(f"{event.path or ''}\n{tr('queue')} {percent(event.fill)}")
+
+    def show_finishing(self, event: RecordingFinishing) -> None:
+        """Show how much of a recording that was stopped the disk still has to take."""
+        text = f"{tr('finishing the recording')}: {number(event.written)} / {number(event.total)}"
+        set_text(self.recording, text)
+        set_role(self.recording, "warning")
+        self.recording.setToolTip(tr("The disk is slower than the camera; the frames that wait are written now."))
 
 
 def _shrinking(role: str) -> Eliding:

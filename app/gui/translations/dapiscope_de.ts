@@ -19,6 +19,31 @@
             <translation>Ich habe es ausgeschaltet: beenden</translation>
         </message>
         <message>
+            <location filename="../../../app/gui/closing.py" />
+            <source>Leave</source>
+            <translation>Beenden</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/closing.py" />
+            <source>of</source>
+            <translation>von</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/closing.py" />
+            <source>frames</source>
+            <translation>Bilder</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/closing.py" />
+            <source>Finishing the recording: the disk has taken</source>
+            <translation>Die Aufnahme wird fertig geschrieben: Auf der Platte sind</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/closing.py" />
+            <source>The lights are off.</source>
+            <translation>Das Licht ist aus.</translation>
+        </message>
+        <message>
             <location filename="../../../app/gui/handle_calibration.py" />
             <source>Measuring…</source>
             <translation>Messung läuft …</translation>
@@ -330,6 +355,11 @@
         </message>
         <message>
             <location filename="../../../app/gui/handle_microscope.py" />
+            <source>This field has had its light: the gain was raised, not the exposure. Press D at a new field.</source>
+            <translation>Dieses Feld hat sein Licht gehabt: Die Verstärkung wurde erhöht, nicht die Belichtung. An einem neuen Feld D drücken.</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/handle_microscope.py" />
             <source>There is no picture yet; start live first.</source>
             <translation>Es gibt noch kein Bild; erst Live starten.</translation>
         </message>
@@ -337,11 +367,6 @@
             <location filename="../../../app/gui/handle_plan.py" />
             <source>frame</source>
             <translation>Bild</translation>
-        </message>
-        <message>
-            <location filename="../../../app/gui/handle_plan.py" />
-            <source>frames</source>
-            <translation>Bilder</translation>
         </message>
         <message>
             <location filename="../../../app/gui/handle_plan.py" />
@@ -387,11 +412,6 @@
             <location filename="../../../app/gui/handle_plan.py" />
             <source>The disk has not the room for it: choose another folder, or plan less.</source>
             <translation>Der Platz auf der Platte reicht nicht: einen anderen Ordner wählen oder weniger planen.</translation>
-        </message>
-        <message>
-            <location filename="../../../app/gui/handle_plan.py" />
-            <source>of</source>
-            <translation>von</translation>
         </message>
         <message>
             <location filename="../../../app/gui/handle_plan.py" />
@@ -480,8 +500,28 @@
         </message>
         <message>
             <location filename="../../../app/gui/handle_tools.py" />
+            <source>Preset replaced</source>
+            <translation>Voreinstellung ersetzt</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/handle_tools.py" />
+            <source>Preset deleted</source>
+            <translation>Voreinstellung gelöscht</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/handle_tools.py" />
+            <source>Undo</source>
+            <translation>Rückgängig</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/handle_tools.py" />
             <source>Preset in use</source>
             <translation>Voreinstellung verwendet</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/handle_tools.py" />
+            <source>Presets imported</source>
+            <translation>Voreinstellungen importiert</translation>
         </message>
         <message>
             <location filename="../../../app/gui/handle_tools.py" />
@@ -981,7 +1021,7 @@
         <message>
             <location filename="../../../app/gui/panels/counts.py" />
             <source>from camera or file</source>
-            <translation>von Kamera oder Datei</translation>
+            <translation>aus Metadaten</translation>
         </message>
         <message>
             <location filename="../../../app/gui/panels/counts.py" />
@@ -1055,8 +1095,8 @@
         </message>
         <message>
             <location filename="../../../app/gui/panels/histogram.py" />
-            <source>Drag the handles to set black and white; double-click fits them; press H for a log scale.</source>
-            <translation>Die Griffe ziehen, um Schwarz und Weiß zu setzen; Doppelklick passt sie an; H schaltet die logarithmische Skala.</translation>
+            <source>Drag the handles to set black and white; double-click fits them; press Y for a log scale.</source>
+            <translation>Die Griffe ziehen, um Schwarz und Weiß zu setzen; Doppelklick passt sie an; Y schaltet die logarithmische Skala.</translation>
         </message>
         <message>
             <location filename="../../../app/gui/panels/histogram.py" />
@@ -1480,11 +1520,6 @@
         </message>
         <message>
             <location filename="../../../app/gui/panels/presets_page.py" />
-            <source>Undo</source>
-            <translation>Rückgängig</translation>
-        </message>
-        <message>
-            <location filename="../../../app/gui/panels/presets_page.py" />
             <source>Go back to what was set before the last preset.</source>
             <translation>Zurück zu dem, was vor der letzten Voreinstellung galt.</translation>
         </message>
@@ -1877,6 +1912,16 @@
             <location filename="../../../app/gui/panels/status_strip.py" />
             <source>Queue to the disk</source>
             <translation>Schlange zur Platte</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/panels/status_strip.py" />
+            <source>The disk is slower than the camera; the frames that wait are written now.</source>
+            <translation>Die Platte ist langsamer als die Kamera; die wartenden Bilder werden jetzt geschrieben.</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/panels/status_strip.py" />
+            <source>finishing the recording</source>
+            <translation>Aufnahme wird fertig geschrieben</translation>
         </message>
         <message>
             <location filename="../../../app/gui/panels/status_strip.py" />
@@ -2562,6 +2607,16 @@
             <location filename="../../../app/gui/actions.py" />
             <source>Show the middle of the field.</source>
             <translation>Die Mitte des Felds zeigen.</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/actions.py" />
+            <source>Logarithmic histogram</source>
+            <translation>Logarithmisches Histogramm</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/actions.py" />
+            <source>Draw the histogram by the logarithm, so that a few bright pixels show, or as it is.</source>
+            <translation>Das Histogramm logarithmisch zeichnen, damit auch wenige helle Pixel zu sehen sind, oder wie es ist.</translation>
         </message>
         <message>
             <location filename="../../../app/gui/actions.py" />
