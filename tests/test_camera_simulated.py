@@ -297,3 +297,23 @@ def test_stamps_take_the_jitter_out() -> None:
     np.testing.assert_allclose(found[:], true_ends, atol=1e-6)
     clock.reset()
     assert clock.exposure_end(80.001, 0) == pytest.approx(80.0)
+
+
+@pytest.mark.parametrize(("before_s", "after_s"), [(0.01, 0.1), (0.1, 0.01)])
+def test_frames_under_way_at_a_new_exposure_do_not_spoil_the_clock(before_s, after_s):
+    clock = StampClock(transfer_s=0.001)  # the stamp is of the exposure's start, the camera's clock 7 s ahead
+    begin_s = 50.0
+
+    def comes(exposure_s, late_s=0.0):
+        nonlocal begin_s
+        begin_s += 0.2
+        end_s = begin_s + exposure_s
+        return clock.exposure_end(end_s + 0.001 + late_s, int((begin_s + 7) * 1e9)) - end_s
+
+    for _ in range(5):
+        comes(before_s)
+    clock.exposure_changed(begin_s + 0.2 + before_s + 0.001)
+    assert comes(before_s, 0.15) == pytest.approx(0, abs=1e-6)  # exposed before the change, delivered after it
+    comes(before_s)  # cameras take a new setting late: these two are marked
+    comes(after_s)
+    assert [comes(after_s) for _ in range(3)] == pytest.approx([0] * 3, abs=1e-6)

@@ -349,8 +349,10 @@ class BaslerCamera(Camera):
         if not self._running():
             write_picture(self._features, settings, self._region(settings))
         write_exposure(self._features, settings)
-        self._stamps.reset()
+        exposed_ms = self._settings.exposure_ms
         self._settings = read_back(self._features, settings)
+        if self._settings.exposure_ms != exposed_ms:
+            self._stamps.exposure_changed(self._clock.monotonic())
         told_us = self._features.get("readout_us")
         self._readout_ms = float(told_us) / 1000 if told_us else 1000 * self._timing().readout_s
         return self._settings

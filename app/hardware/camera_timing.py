@@ -14,6 +14,8 @@ SENSOR_ROW_S = 7.5e-6
 """The sensor reads a row no faster than this, however small the picture."""
 TRANSFER_S = 0.001
 """From the end of the last row's exposure to the frame's arrival, beyond the readout itself."""
+UNSETTLED = 2
+"""Frames after a change of the exposure that may still have the old one; they are marked, see `FrameLabeller`."""
 _BYTES = {"Mono8": 1.0, "Mono12": 2.0, "Mono12p": 1.5}
 
 
@@ -60,15 +62,28 @@ class StampClock:
     def __init__(self, transfer_s: float = TRANSFER_S, window: int = 256) -> None:
         self._transfer_s = transfer_s
         self._offsets: deque[float] = deque(maxlen=window)
+        self._changed_s, self._unsettled = 0.0, 0
 
     def exposure_end(self, arrival_s: float, stamp_ns: int) -> float:
         """Return the end of the last row's exposure on the clock of `arrival_s`."""
         if stamp_ns <= 0:
             return arrival_s - self._transfer_s
         stamp_s = stamp_ns * 1e-9
+        if self._unsettled:
+            # It may still have the old exposure: a new offset from it would be wrong for all that follow.
+            end_s = stamp_s + min(self._offsets) - self._transfer_s
+            self._unsettled -= end_s > self._changed_s
+            if not self._unsettled:
+                self._offsets.clear()
+            return end_s
         self._offsets.append(arrival_s - stamp_s)
         return stamp_s + min(self._offsets) - self._transfer_s
 
+    def exposure_changed(self, now_s: float) -> None:
+        """Say that the exposure changed at `now_s`, and with it the time from stamp to arrival."""
+        self._changed_s, self._unsettled = now_s, UNSETTLED if self._offsets else 0
+
     def reset(self) -> None:
-        """Forget: the exposure changed, and with it the time from stamp to arrival."""
+        """Forget: the camera starts anew."""
         self._offsets.clear()
+        self._unsettled = 0
