@@ -172,6 +172,7 @@ def test_a_full_queue_ends_the_recording_loudly_and_keeps_what_it_took(tmp_path,
     assert told.wait(30)
     summary = recorder.close()
     assert len(errors) == 1 and "could not keep up" in str(errors[0]) and summary.error is errors[0]
+    assert f"after {taken} frames" in str(errors[0])
     with open_replay(summary.path) as replay:
         assert [frame.index for frame in replay.frames()] == list(range(taken))
         assert json.loads(replay.info.meta["complete"]) is False and "keep up" in replay.info.meta["ended by"]

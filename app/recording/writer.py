@@ -107,6 +107,7 @@ class Recorder:
         self._clock: Clock = clock or SystemClock()
         self._changed = threading.Condition()
         self._queue: deque[tuple[Frame, tuple[int, int] | None]] = deque()
+        self._accepted = 0
         self._queued_bytes = 0
         self._peak = 0.0
         self._accepting = False
@@ -187,7 +188,7 @@ class Recorder:
             if self._queue and self._queued_bytes + size > self._limit:
                 self._accepting = False
                 self._error = RecordingError(
-                    f"The recording ended after {len(self._records) + len(self._queue)} frames because the disk could "
+                    f"The recording ended after {self._accepted} frames because the disk could "
                     "not keep up: record fewer frames per second, a smaller region, or to a faster disk."
                 )
                 self._peak = 1.0
