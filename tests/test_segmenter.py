@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import threading
 
 import cv2
 import numpy as np
@@ -264,8 +265,9 @@ def test_read_only_frames_are_fine(segmenter):
 
 def test_tracker_asks_once_a_stream(segmenter, monkeypatch):
     asked = []
-    estimate = Segmenter.estimate_diameter_px
-    monkeypatch.setattr(Segmenter, "estimate_diameter_px", lambda self, f: asked.append(f) or estimate(self, f))
+    estimate = Segmenter._estimate_diameter_px
+    seen = lambda self, f, exact: asked.append(f) or estimate(self, f, exact)  # noqa: E731
+    monkeypatch.setattr(Segmenter, "_estimate_diameter_px", seen)
     tracker = ScaleTracker()
     pixels, _ = nuclei()
     for index in range(3):
@@ -274,6 +276,33 @@ def test_tracker_asks_once_a_stream(segmenter, monkeypatch):
     assert len(asked) == 1
     segmenter.segment(frame(pixels, name="other.png"), "auto", tracker=tracker)
     assert len(asked) == 2
+
+
+def test_threads_that_share_one_wait_for_each_other(segmenter, monkeypatch):
+    running, most, both = [], [], threading.Event()
+    run = segmenter._network.run
+
+    def noted(image):
+        running.append(1)
+        most.append(len(running))
+        if len(running) > 1:
+            both.set()
+        both.wait(0.2)
+        found = run(image).copy()
+        running.pop()
+        return found
+
+    monkeypatch.setattr(segmenter._network, "run", noted)
+    pixels, truth = nuclei()
+    counts = []
+    work = lambda: counts.append(segmenter.segment(frame(pixels, 0.65)).count)  # noqa: E731
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert max(most) == 1
+    assert counts == [truth.max()] * 2
 
 
 def test_timings_name_every_step(segmenter):

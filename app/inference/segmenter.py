@@ -3,6 +3,7 @@
 import functools
 import json
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -149,7 +150,7 @@ def available_providers() -> tuple[str, ...]:
 
 
 class Segmenter:
-    """Finds nuclei in frames with one model. Knows nothing of cameras; used by one thread at a time.
+    """Finds nuclei in frames with one model. Knows nothing of cameras; threads that share it wait for one another.
 
     Parameters
     ----------
@@ -185,7 +186,7 @@ class Segmenter:
         self._wide_way = all_cores(self.way, os.cpu_count() or 2) if provider == "auto" else None
         self._wide: _Network | None = None
         self._plain: _Network | None = None
-        self._exact = False
+        self._busy = threading.Lock()
         self._input = model.card.input
         if warm_up is not None:
             self._network.run(np.zeros(warm_up, np.float32))
@@ -244,17 +245,17 @@ class Segmenter:
             The network failed.
         """
         watch = _Stopwatch()
-        self._exact = exact
-        with watch.time("estimate"):
-            scale = self._scale_of(frame, pixel_size_um, tracker)
-        coarse = 1.0 if exact else coarseness(frame.pixels.size * scale.factor**2)
-        with watch.time("scale"):
-            image = seen(frame, scale.factor / coarse)
-        found = self._find(image, frame.white, watch, keep_foreground=exact, coarse=coarse)
-        if exact and scale.source != "estimated" and (better := self._suited(found, scale)) is not scale:
+        with self._busy:  # the networks' buffers are used again at every run
+            with watch.time("estimate"):
+                scale = self._scale_of(frame, pixel_size_um, tracker, exact)
+            coarse = 1.0 if exact else coarseness(frame.pixels.size * scale.factor**2)
             with watch.time("scale"):
-                image = seen(frame, better.factor)
-            found = self._find(image, frame.white, watch, keep_foreground=True)
+                image = seen(frame, scale.factor / coarse)
+            found = self._find(image, frame.white, watch, exact=exact, coarse=coarse)
+            if exact and scale.source != "estimated" and (better := self._suited(found, scale)) is not scale:
+                with watch.time("scale"):
+                    image = seen(frame, better.factor)
+                found = self._find(image, frame.white, watch, exact=True)
         with watch.time("measure"):
             return self._result(frame, image, found, scale, watch, exact, coarse)
 
@@ -317,7 +318,7 @@ class Segmenter:
 
     # --- scale ---------------------------------------------------------------------------------------------------
 
-    def _scale_of(self, frame: Frame, wanted: Scaling, tracker: ScaleTracker | None) -> _Scale:
+    def _scale_of(self, frame: Frame, wanted: Scaling, tracker: ScaleTracker | None, exact: bool) -> _Scale:
         model_um = self._input.scale_um
         if isinstance(wanted, int | float):
             if not FACTORS[0] <= wanted / model_um <= FACTORS[1]:
@@ -329,7 +330,7 @@ class Segmenter:
             return _Scale(own / model_um, own, "metadata")
         diameter = tracker.get(frame) if tracker else None
         if diameter is None:
-            diameter = self.estimate_diameter_px(frame)
+            diameter = self._estimate_diameter_px(frame, exact)
             if tracker:
                 tracker.put(frame, diameter)
         if diameter is None:
@@ -355,7 +356,7 @@ class Segmenter:
         factor = float(np.clip(scale.factor * np.clip(1 / ratio, 0.5, 2.0), *FACTORS))
         return replace(scale, factor=factor)
 
-    def estimate_diameter_px(self, frame: Frame) -> float | None:
+    def _estimate_diameter_px(self, frame: Frame, exact: bool) -> float | None:
         """Return the typical nucleus diameter in pixels of the frame, None where there is none.
 
         The image alone gives a few first guesses. Where they disagree the network tries each, and the one at which
@@ -368,9 +369,9 @@ class Segmenter:
         candidates = [float(np.median(guesses))]
         if max(guesses) > AGREEMENT * min(guesses):
             candidates = distinct(guesses)
-        best = max((self._try_diameter(frame, guess) for guess in candidates), key=lambda trial: trial.evidence)
+        best = max((self._try_diameter(frame, guess, exact) for guess in candidates), key=lambda trial: trial.evidence)
         if best.measured_px is not None and not close(best.measured_px, best.guess_px):
-            again = self._try_diameter(frame, best.measured_px)
+            again = self._try_diameter(frame, best.measured_px, exact)
             best = again if again.evidence >= best.evidence else best
         if best.measured_px is None:
             # The network saw nothing at any guess: what the guesses came from are no nuclei.
@@ -381,12 +382,12 @@ class Segmenter:
             believable &= best.steepness > SHARP_EDGE
         return best.measured_px if believable else None
 
-    def _try_diameter(self, frame: Frame, guess_px: float) -> _Trial:
+    def _try_diameter(self, frame: Frame, guess_px: float, exact: bool) -> _Trial:
         """Run the network as if the nuclei were `guess_px` across, and measure those it finds."""
         nominal = self._input.nucleus_diameter_px
         factor = float(np.clip(nominal / guess_px, *FACTORS))
         image = to_scale(middle(frame.pixels, WHOLE_PIXELS / factor**2), factor)
-        labels = self._find(image, frame.white, _Stopwatch(), keep_foreground=False).nuclei.labels
+        labels = self._find(image, frame.white, _Stopwatch(), exact=exact).nuclei.labels
         areas = np.bincount(labels.ravel())[1:]
         if not areas.size:
             return _Trial(guess_px, None, 0.0, 0.0)
@@ -403,28 +404,24 @@ class Segmenter:
 
     # --- network -------------------------------------------------------------------------------------------------
 
-    def _find(
-        self, image: NDArray[Any], white: int, watch: _Stopwatch, *, keep_foreground: bool, coarse: float = 1.0
-    ) -> _Found:
+    def _find(self, image: NDArray[Any], white: int, watch: _Stopwatch, *, exact: bool, coarse: float = 1.0) -> _Found:
         if blinded(image, white):
-            dark = np.zeros(image.shape, np.uint8) if keep_foreground else None
+            dark = np.zeros(image.shape, np.uint8) if exact else None
             nothing = np.zeros(image.shape, np.int32)
             return _Found(Instances(nothing, np.zeros(0, np.float32), runs_of(nothing)), dark)
         if image.size <= WHOLE_PIXELS:
             with watch.time("normalise"):
                 ready = normalise(image, self._input.normalisation, full_scale=white)
-            found = self._find_in(ready, watch, keep_foreground, coarse)
+            found = self._find_in(ready, watch, exact, coarse)
         else:
-            found = self._find_tiled(image, white, watch, keep_foreground, coarse)
+            found = self._find_tiled(image, white, watch, exact, coarse)
         with watch.time("decode"):
             return self._without_shading(found, image, self._input.nucleus_diameter_px / coarse)
 
-    def _find_tiled(
-        self, image: NDArray[Any], white: int, watch: _Stopwatch, keep_foreground: bool, coarse: float
-    ) -> _Found:
+    def _find_tiled(self, image: NDArray[Any], white: int, watch: _Stopwatch, exact: bool, coarse: float) -> _Found:
         shape = (image.shape[0], image.shape[1])
         stitcher = Stitcher(shape)
-        foreground = np.zeros(shape, np.uint8) if keep_foreground else None
+        foreground = np.zeros(shape, np.uint8) if exact else None
         multiple = self._input.multiple_of
         overlap = -(-round(6 * self._input.nucleus_diameter_px / coarse) // multiple) * multiple
         with watch.time("normalise"):
@@ -432,7 +429,7 @@ class Segmenter:
         for tile in tiles(shape, TILE_PX, overlap):
             with watch.time("normalise"):
                 ready = prepare(image[tile.window])
-            part = self._find_in(ready, watch, keep_foreground, coarse)
+            part = self._find_in(ready, watch, exact, coarse)
             stitcher.add(tile, part.nuclei.labels, part.nuclei.scores)
             if foreground is not None and part.foreground is not None:
                 foreground[tile.window] = np.maximum(foreground[tile.window], part.foreground)
@@ -453,16 +450,16 @@ class Segmenter:
         wanted = ~suspect | ((diameter <= LARGEST_NUCLEUS) & (steepness > SHARP_EDGE))
         return replace(found, nuclei=nuclei.of(wanted))
 
-    def _find_in(self, ready: NDArray[np.float32], watch: _Stopwatch, keep_foreground: bool, coarse: float) -> _Found:
+    def _find_in(self, ready: NDArray[np.float32], watch: _Stopwatch, exact: bool, coarse: float) -> _Found:
         with watch.time("network"):
-            output = self._probabilities(ready)
+            output = self._probabilities(ready, exact)
         with watch.time("decode"):
             nuclei = nuclei_in(output, self.model.card, coarse)
-            foreground = cv2.convertScaleAbs(output[0], alpha=255) if keep_foreground else None
+            foreground = cv2.convertScaleAbs(output[0], alpha=255) if exact else None
         return _Found(nuclei, foreground)
 
-    def _network_for(self, pixels: int) -> "_Network":
-        if self._exact and self.way.precision in self.model.variants:
+    def _network_for(self, pixels: int, exact: bool) -> "_Network":
+        if exact and self.way.precision in self.model.variants:
             # What is kept is counted with the model's own numbers, the same on every machine.
             if self._plain is None:
                 self._plain = _Network(self.model, replace(self.way, precision="f32"))
@@ -473,16 +470,16 @@ class Segmenter:
             self._wide = _Network(self.model, self._wide_way)
         return self._wide
 
-    def _probabilities(self, ready: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _probabilities(self, ready: NDArray[np.float32], exact: bool = False) -> NDArray[np.float32]:
         """Return the network's output (C, h, w), the mean over the scales and mirror images that the card asks for."""
         if self._input.scales == (1.0,):
-            return self._over_views(ready)
+            return self._over_views(ready, exact)
         height, width = ready.shape
         mean: NDArray[np.float32] | None = None
         for scale in self._input.scales:
             size = (max(1, round(width * scale)), max(1, round(height * scale)))
             smaller = ready if scale == 1 else cv2.resize(ready, size, interpolation=cv2.INTER_AREA)
-            output = self._over_views(np.asarray(smaller, np.float32))
+            output = self._over_views(np.asarray(smaller, np.float32), exact)
             if scale != 1:
                 output = np.stack([cv2.resize(channel, (width, height)) for channel in output])
             mean = output if mean is None else np.add(mean, output, out=mean)
@@ -490,14 +487,14 @@ class Segmenter:
         mean *= np.float32(1 / len(self._input.scales))
         return mean
 
-    def _over_views(self, ready: NDArray[np.float32]) -> NDArray[np.float32]:
-        output = self._network_for(ready.size).run(ready)
+    def _over_views(self, ready: NDArray[np.float32], exact: bool) -> NDArray[np.float32]:
+        output = self._network_for(ready.size, exact).run(ready)
         if self._input.views == 1 and self._input.scales == (1.0,):
             return output
         mean = output.copy()  # the network will use its buffer again
         for flips in ((2,), (1,), (1, 2))[: self._input.views - 1]:
             mirrored = np.ascontiguousarray(np.flip(ready, tuple(axis - 1 for axis in flips)))
-            mean += np.flip(self._network_for(ready.size).run(mirrored), flips)
+            mean += np.flip(self._network_for(ready.size, exact).run(mirrored), flips)
         mean *= np.float32(1 / self._input.views)
         return mean
 
