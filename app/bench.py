@@ -3,6 +3,7 @@
 Everything here is called from the session's device worker, except `off` and the readings, which any thread may take.
 """
 
+import math
 import threading
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
@@ -175,19 +176,23 @@ class Bench:
     def configure(self, settings: CameraSettings) -> CameraSettings:
         """Apply `settings`, tell what was read back, and return it."""
         camera = self.need_camera()
-        self._note_change(camera.settings, settings)
-        actual = camera.configure(settings)
+        present = camera.settings
+        self._note_change(present, settings, math.inf)  # cameras take their time, and frames come meanwhile
+        try:
+            actual = camera.configure(settings)
+        finally:
+            self._note_change(present, settings, self._clock.monotonic())
         self._publish(CameraReady(camera.info, camera.limits, actual, camera.readout_ms))
         return actual
 
-    def _note_change(self, present: CameraSettings, wanted: CameraSettings) -> None:
-        """Have the frames in flight marked: they were exposed before the change."""
+    def _note_change(self, present: CameraSettings, wanted: CameraSettings, at_s: float) -> None:
+        """Have the frames marked that were exposed before `at_s`, and the first after it."""
         if self.labeller is None or not self._running:
             return
         if wanted.gain_db != present.gain_db:
-            self.labeller.changed_gain(self._clock.monotonic())
+            self.labeller.changed_gain(at_s)
         if wanted.exposure_ms != present.exposure_ms:
-            self.labeller.changed_exposure(self._clock.monotonic())
+            self.labeller.changed_exposure(at_s)
 
     def run(
         self, light: tuple[str, float] | None, offs: int | None, settle_ms: float, sink: FrameSink, ended: EndSink

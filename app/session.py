@@ -543,6 +543,11 @@ class Session:
                 raise LightHeldError("The session ended while a model was being loaded; ask again.")
         return loading.result()
 
+    def _await_counter(self) -> None:
+        """Wait for the model that is being loaded, where none counts yet."""
+        if self._counter is None and self._loading is not None:
+            self._await(self._loading)
+
     def _meet(self, *channels: str) -> None:
         """Have the calibration of the camera in use at hand before frames come."""
         camera = camera_key(self._bench.need_camera().info)
@@ -557,8 +562,7 @@ class Session:
         self._begin(State.STARTING)
         self._connect()
         self._bench.configure(self._settings.camera.model_copy(update={"trigger": "free"}))
-        if self._loading is not None:
-            self._await(self._loading)  # nothing shines yet: better to wait for it here than to bleach uncounted
+        self._await_counter()  # nothing shines yet: better to wait for it here than to bleach uncounted
         self._bench.begin_counting()
         self._camera_feeds = True
         self._pace = Pace()
@@ -852,8 +856,7 @@ class Session:
 
     def _plan_counts(self) -> PlanCounts | None:
         """Return what counts beside a plan, as live frames are counted; None where counting is off."""
-        if self._loading is not None:
-            self._loading.result()
+        self._await_counter()
         counter = self._counter
         if counter is None or not self._segmenting:
             return None

@@ -7,7 +7,7 @@ import pytest
 from test_session import SMALL, Bench
 
 from app.clock import SystemClock
-from app.errors import CameraError, DapiscopeError, LightError, LightGoneError
+from app.errors import CameraError, DapiscopeError, LightError, LightGoneError, ModelError
 from app.events import LightSeen, Notice, ResultReady, State
 from app.frame import Frame, Light
 from app.hardware.base import LightInfo, LightReading, LightSource
@@ -526,3 +526,96 @@ def test_a_replugged_light_is_taken_back_though_its_port_is_late():
         assert keeper.dark_confirmed
     finally:
         assert keeper.close()
+
+
+class GoesDark(Replugged):
+    """A light that obeys, and can go dark by itself."""
+
+    levels = (0.0,) * 4
+
+    def set(self, line, level=0.0):
+        self.levels = tuple(level if each == line else 0.0 for each in range(4))
+        return self.read()
+
+    def read(self):
+        return LightReading(self.levels, time.monotonic(), time.monotonic())
+
+
+def test_a_light_that_went_dark_before_another_was_asked_for_confirms_nothing():
+    light, known = GoesDark(absent=0), LightTimeline(DEFAULT_CHANNELS)
+    keeper = LightKeeper(light, DEFAULT_CHANNELS, known, SystemClock(), lambda seen: None, lambda error: None, 1000.0)
+    keeper.open()
+    try:
+        keeper.switch("405", 0.5).result(10)
+        start_s = time.monotonic()
+        end_s = time.monotonic()
+        said = known.light_during(start_s, end_s)
+        assert said.confirmed
+        light.levels = (0.0,) * 4  # its watchdog, an interlock
+        keeper.switch("488", 0.5).result(10)
+        assert known.doubt(said, start_s, end_s) == "light changed by itself"
+    finally:
+        assert keeper.close()
+
+
+def test_a_camera_that_is_slow_to_take_a_setting_has_its_first_frames_marked(bench):
+    bench.session.start_live().result(20)
+    bench.watch.wait_for(ResultReady)
+    camera, path = bench.session._bench.camera, bench.session._path
+    configure, feed, frames = camera.configure, path.feed, []
+    came = threading.Condition()
+
+    def fed(frame):
+        with came:
+            frames.append(frame)
+            came.notify_all()
+        feed(frame)
+
+    def slow(settings):
+        with came:
+            asked = len(frames)
+            assert came.wait_for(lambda: len(frames) > asked + 4, 20)
+        return configure(settings)
+
+    path.feed, camera.configure = fed, slow
+    try:
+        bench.session.set_camera(SMALL.model_copy(update={"gain_db": 6.0})).result(30)
+    finally:
+        camera.configure = configure
+    with came:
+        assert came.wait_for(lambda: frames[-1].gain_db == 6.0 and frames[-1].light.confirmed, 20)
+        new = [frame.light.confirmed for frame in frames if frame.gain_db == 6.0]
+    assert not any(new[:2])
+
+
+def test_after_a_model_that_does_not_load_another_counts(bench, monkeypatch):
+    make = bench.session._parts.counter
+
+    def broken(name):
+        if name == "fast":
+            raise ModelError("The model fast is damaged; install it again.")
+        return make("fast")
+
+    object.__setattr__(bench.session._parts, "counter", broken)
+    with pytest.raises(DapiscopeError):
+        bench.session.start_live().result(20)
+    bench.session.set_model("other").result(20)
+    bench.session.start_live().result(20)
+    bench.watch.wait_for(ResultReady)
+
+
+def test_a_plan_that_waits_for_its_model_does_not_keep_dapiscope_from_closing(bench, tmp_path):
+    gate = threading.Event()
+    slow_model(bench, gate)
+    plan = make_plan({"channels": [{"config": "405", "exposure": 10}]}, Settings(camera=SMALL))
+    planned = bench.session.run_plan(plan, tmp_path)
+    bench.watch.wait(lambda: State.PLAN in bench.states)
+    closing = threading.Thread(target=bench.session.close)
+    closing.start()
+    try:
+        with pytest.raises(DapiscopeError):
+            planned.result(20)
+    finally:
+        gate.set()
+        closing.join()
+    assert lit_channels(bench) == []

@@ -242,6 +242,48 @@ def test_three_after_gain_and_two_after_exposure():
     assert [bool(reason) for reason in labels(labeller, [0.12, 0.14, 0.16, 0.18])] == [True, True, True, False]
 
 
+def test_every_frame_is_marked_while_the_camera_takes_a_setting():
+    labeller = FrameLabeller(timeline((VIOLET, 0.0, 0.001)), LightSettings())
+    labeller.changed_gain(math.inf)
+    assert labels(labeller, [0.1, 0.12, 0.14, 0.16, 0.18]) == ["gain had just changed"] * 5
+    labeller.changed_gain(0.19)
+    reasons = labels(labeller, [0.185, 0.2, 0.22, 0.24, 0.26])
+    assert reasons == ["gain had just changed"] * 4 + [""]
+
+
+def test_the_frames_skipped_after_a_slow_switch_are_those_after_its_end():
+    known = timeline((VIOLET, 0.0, 0.001))
+    labeller = FrameLabeller(known, LightSettings())
+    known.begin_change(0.101)
+    assert labels(labeller, [0.12, 0.14, 0.16]) == ["light was switching"] * 3
+    known.record(LightReading(CYAN, 0.101, 0.17))
+    assert labels(labeller, [0.18, 0.2, 0.22]) == ["light had just changed"] * 2 + [""]
+
+
+def test_reviewing_a_frame_does_not_walk_through_the_whole_history():
+    looked = []
+
+    class Reading:
+        levels = VIOLET
+
+        def __init__(self, at_s):
+            self.asked_s, self._at_s = at_s, at_s
+
+        @property
+        def confirmed_s(self):
+            looked.append(1)
+            return self._at_s
+
+    known = LightTimeline(DEFAULT_CHANNELS)
+    for step in range(HISTORY):
+        known.record(Reading(float(step)))
+    light = known.light_during(10.2, 10.3)
+    assert light.confirmed
+    looked.clear()
+    assert known.doubt(light, 10.2, 10.3) == ""
+    assert len(looked) < 50
+
+
 def test_a_triggered_frame_is_not_skipped():
     labeller = FrameLabeller(timeline((VIOLET, 0.0, 0.001)), LightSettings(), free_run=False)
     labeller.changed_gain(0.1)

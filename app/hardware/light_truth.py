@@ -7,6 +7,7 @@ and no reading disagreed until the last row closed. Everything here is pure: mom
 
 import math
 import threading
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -141,11 +142,11 @@ class LightTimeline:
             return self._readings[-1] if self._readings else None
 
     def change_before(self, time_s: float) -> float:
-        """Return when the newest change up to `time_s` began; minus infinity for none."""
+        """Return when the newest change that was over by `time_s` ended; minus infinity for none."""
         with self._lock:
             for unsure in reversed(self._unsure):
-                if unsure.start_s <= time_s:
-                    return unsure.start_s
+                if unsure.end_s <= time_s:
+                    return unsure.end_s if math.isfinite(unsure.start_s) else -math.inf  # the first reading is none
             return -math.inf
 
     def light_during(self, start_s: float, end_s: float, *, need_after: bool = False) -> Light:
@@ -191,8 +192,9 @@ class LightTimeline:
         with self._lock:
             if reason := self._doubt(start_s, end_s):
                 return reason
-            base = next((reading for reading in reversed(self._readings) if reading.confirmed_s <= start_s), None)
-            return "" if base is None or self._name(base.levels) == light else BY_ITSELF
+            # A long recording asks this for every frame of it.
+            place = bisect_right(self._readings, start_s, key=lambda reading: reading.confirmed_s)
+            return "" if not place or self._name(self._readings[place - 1].levels) == light else BY_ITSELF
 
     def _doubt(self, start_s: float, end_s: float) -> str:
         for unsure in reversed(self._unsure):
@@ -243,15 +245,15 @@ class FrameLabeller:
         self._left = dict.fromkeys(self._counts, 0)
         self._seen_change_s = -math.inf
 
-    def changed_gain(self, now_s: float) -> None:
-        """Say that the gain is about to change."""
+    def changed_gain(self, at_s: float) -> None:
+        """Say when the gain had changed; infinity while it changes: every frame is marked until it is said again."""
         with self._lock:
-            self._pending["gain"] = now_s
+            self._pending["gain"] = at_s
 
-    def changed_exposure(self, now_s: float) -> None:
-        """Say that the exposure time is about to change."""
+    def changed_exposure(self, at_s: float) -> None:
+        """Say when the exposure time had changed; as `changed_gain`."""
         with self._lock:
-            self._pending["exposure"] = now_s
+            self._pending["exposure"] = at_s
 
     def label(self, frame: Frame) -> Frame:
         """Return `frame` with its confirmed light; a frame without an exposure time comes back as it is."""
