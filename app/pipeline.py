@@ -2,7 +2,7 @@
 
 A `LatestSlot` keeps only the newest item and counts what it dropped: a slow stage skips, it never lags. A `Stage` is
 one named thread that feeds on a slot and hands failure on instead of dying in silence. A `Ticker` does one thing again
-and again.
+and again, and does not die in silence either.
 """
 
 import threading
@@ -119,17 +119,34 @@ class Stage(Generic[T]):
 
 
 class Ticker:
-    """Calls `work` again and again, on its own thread, until stopped."""
+    """Calls `work` again and again, on its own thread, until stopped.
 
-    def __init__(self, name: str, work: Callable[[], object], period_s: float) -> None:
-        self._work, self._period_s = work, period_s
+    Parameters
+    ----------
+    name : str
+        Thread name.
+    work : callable
+    period_s : float
+        From the end of one call to the next.
+    failed : callable
+        Called once, on that thread, with the exception that ended it.
+    """
+
+    def __init__(
+        self, name: str, work: Callable[[], object], period_s: float, failed: Callable[[BaseException], None]
+    ) -> None:
+        self._work, self._period_s, self._failed = work, period_s, failed
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
     def _run(self) -> None:
         while not self._stopped.wait(self._period_s):
-            self._work()
+            try:
+                self._work()
+            except Exception as error:  # noqa: BLE001 - handed on whole, as a stage does
+                self._failed(error)
+                return
 
     def stop(self) -> None:
         """End, waiting for the call at hand unless that is where this is asked."""

@@ -436,7 +436,7 @@ class Session:
         self._publish(StateChanged(State.FAILED, reason))
         self._publish(Notice("error", reason))
         if isinstance(error, CameraGoneError):
-            self._replug = Ticker("app-replug", self._look_again, 1.0)
+            self._replug = Ticker("app-replug", self._look_again, 1.0, self.fail)
         self.finished.set()
 
     def close(self) -> bool:
@@ -571,9 +571,9 @@ class Session:
         if record_to is not None:
             self._start_recording(record_to, record_frames)
         self._lit_for = offs
-        self._watch = Ticker("app-shutter", self._look_for_frames, 0.05)  # before anything shines
+        self._watch = Ticker("app-shutter", self._look_for_frames, 0.05, self.fail)  # before anything shines
         self._run_camera()
-        self._ticker = Ticker("app-stats", self._tick, TICK_S)
+        self._ticker = Ticker("app-stats", self._tick, TICK_S, self.fail)
         if self._state is State.STARTING:
             self._move(State.LIVE)
 
@@ -937,7 +937,7 @@ class Session:
         self._path = self._new_path(lossless=True)
         self._path.start()
         self._begin(State.REPLAYING)
-        self._ticker = Ticker("app-stats", self._tick, TICK_S)
+        self._ticker = Ticker("app-stats", self._tick, TICK_S, self.fail)
         self._replay.play_into(self._path, self._replayed, self._replay_ended)
 
     def _replayed(self, frame: Frame) -> None:
@@ -1076,12 +1076,9 @@ class Session:
             self._show(frame)
 
     def _tick(self) -> None:
-        try:
-            self._tell_stats()
-            self._recording.tell()
-            self._watch_field()
-        except Exception as error:  # noqa: BLE001 - the session ends with this reason instead of going on unwatched
-            self.fail(error)
+        self._tell_stats()
+        self._recording.tell()
+        self._watch_field()
 
     def _tell_stats(self) -> None:
         stats, counter = self.stats(), self._counter

@@ -619,3 +619,14 @@ def test_a_plan_that_waits_for_its_model_does_not_keep_dapiscope_from_closing(be
         gate.set()
         closing.join()
     assert lit_channels(bench) == []
+
+
+def test_a_watch_for_frames_that_breaks_ends_dark(bench, monkeypatch):
+    def broken(now_s):
+        raise RuntimeError("a mistake")
+
+    bench.session.start_live().result(20)
+    bench.watch.wait_for(ResultReady)
+    monkeypatch.setattr(bench.session._shutter, "overdue", broken)
+    bench.watch.wait(lambda: State.FAILED in bench.states)
+    bench.watch.wait(lambda: not any(bench.lit()))

@@ -97,7 +97,6 @@ class Presenter:
             case LightReady():
                 self.simulated["light"] = event.info.simulated
                 self.w.exports.note_device("light", event.info.title)
-                self.light = LightSeen(None, 0.0, True)
                 self.w.light.show_ready(event)
                 self.refresh_badges()
             case CameraReady():

@@ -178,9 +178,8 @@ class LightPanel(QWidget):
         self._refresh()
 
     def show_ready(self, event: LightReady) -> None:
-        """Show that a box is open and dark."""
+        """Tell which box is open; what it said is told by `show_seen` alone."""
         self.state.setToolTip(event.info.title)
-        self.show_seen(LightSeen(None, 0.0, True))
 
     def show_level(self, intensity: float) -> None:
         """Show a level that was set elsewhere, without asking for it again."""
