@@ -178,6 +178,31 @@ def test_a_full_queue_ends_the_recording_loudly_and_keeps_what_it_took(tmp_path,
         assert json.loads(replay.info.meta["complete"]) is False and "keep up" in replay.info.meta["ended by"]
 
 
+def test_what_a_failed_sync_lost_is_never_acknowledged(tmp_path, monkeypatch):
+    class Failing(FrameStore):
+        syncs = 0
+
+        def sync(self):
+            Failing.syncs += 1
+            if Failing.syncs == 3:  # after the header's and the first frame's; the system reports a loss only once
+                raise OSError(errno.EIO, "Input/output error")
+            super().sync()
+
+    monkeypatch.setattr("app.recording.writer.FrameStore", Failing)
+    told = threading.Event()
+    recorder = Recorder(tmp_path / "r.ome.tif", META, failed=lambda error: told.set(), sync_every_s=0.0)
+    recorder.start()
+    recorder.put(make_frame(0))
+    while recorder.status.acknowledged < 1 and recorder.status.error is None:
+        threading.Event().wait(0.001)
+    recorder.put(make_frame(1))
+    assert told.wait(20)
+    summary = recorder.close()
+    assert (summary.frames, summary.complete) == (1, False)
+    with open_replay(summary.path) as replay:
+        assert [frame.index for frame in replay.frames()] == [0]
+
+
 def test_the_fill_level_shows_before_it_hurts(tmp_path, monkeypatch):
     SlowStore.gate = threading.Event()
     monkeypatch.setattr("app.recording.writer.FrameStore", SlowStore)

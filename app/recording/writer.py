@@ -315,12 +315,12 @@ class Recorder:
 
     def _sync(self) -> None:
         """Acknowledge what was written: pixels first, then their lines in the journal."""
-        if self._pending:
+        lines, self._pending = self._pending, []  # a sync that failed once may succeed later without the data
+        if lines:
             self._store.sync()
-            self._journal.append(self._pending)
-            acknowledged, self._pending = len(self._pending), []
+            self._journal.append(lines)
             with self._changed:
-                self._acknowledged += acknowledged
+                self._acknowledged += len(lines)
         self._synced_s = self._clock.monotonic()
         if self._store.deleted:
             raise RecordingError(
