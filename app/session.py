@@ -783,10 +783,14 @@ class Session:
                 self._bench.switch(None, 0.0)
                 self._bench.pause()
             yield
+        except Exception as error:
+            if in_doubt(error):
+                self.fail(error)  # now: nothing may shine again before it was dark
+            raise
         finally:
             # A failure meanwhile has moved the state on, and then nothing may be started again.
             if self._state is State.SNAPPING:
-                if was_live:
+                if was_live and not self._bench.running:
                     self._resume(self._settings.camera)
                 self._move(State.LIVE if was_live else State.IDLE)
 
@@ -1173,10 +1177,7 @@ class Session:
                 self._move(State.IDLE)
             raise
         except Exception as error:
-            light_is_in_doubt = isinstance(error, LightError) and not isinstance(
-                error, LightRangeError | LightHeldError
-            )
-            if fatal or light_is_in_doubt or not isinstance(error, DapiscopeError):
+            if fatal or in_doubt(error) or not isinstance(error, DapiscopeError):
                 self.fail(error)
             else:
                 self._publish(Notice("error", sentence(error)))
@@ -1185,6 +1186,11 @@ class Session:
 
 def _raise(error: BaseException) -> None:
     raise error
+
+
+def in_doubt(error: BaseException) -> bool:
+    """Tell whether after `error` nobody knows what shines."""
+    return isinstance(error, LightError) and not isinstance(error, LightRangeError | LightHeldError)
 
 
 def sentence(error: BaseException) -> str:

@@ -8,7 +8,7 @@ from test_session import SMALL, Bench
 
 from app.clock import SystemClock
 from app.errors import CameraError, DapiscopeError, LightError, LightGoneError, ModelError
-from app.events import LightSeen, Notice, ResultReady, State
+from app.events import LightSeen, Notice, ResultReady, State, StateChanged
 from app.frame import Frame, Light
 from app.hardware.base import LightInfo, LightReading, LightSource
 from app.hardware.light_truth import LightTimeline
@@ -630,3 +630,27 @@ def test_a_watch_for_frames_that_breaks_ends_dark(bench, monkeypatch):
     monkeypatch.setattr(bench.session._shutter, "overdue", broken)
     bench.watch.wait(lambda: State.FAILED in bench.states)
     bench.watch.wait(lambda: not any(bench.lit()))
+
+
+@pytest.mark.parametrize("fails", ["before", "after"])
+def test_a_light_that_does_not_go_off_for_a_snapshot_is_not_switched_on_again(bench, tmp_path, fails):
+    bench.session.start_live().result(20)
+    bench.watch.wait_for(ResultReady)
+    light = bench.session._bench._keeper._light
+    off, asked = light.off, []
+
+    def refuse():
+        asked.append(1)
+        if len(asked) == (1 if fails == "before" else 2):
+            bench.watch.take("refused")
+            raise LightError("The light source does not answer; check its cable and power.")
+        return off()
+
+    light.off = refuse
+    with pytest.raises(LightError, match="does not answer"):
+        bench.session.snap(False, tmp_path).result(30)
+    bench.watch.wait(lambda: State.FAILED in bench.states)
+    bench.watch.wait(lambda: not any(bench.lit()))
+    after = bench.watch.events[bench.watch.events.index("refused") :]
+    assert [event.channel for event in after if isinstance(event, LightSeen) and event.channel] == []
+    assert State.LIVE not in [event.state for event in after if isinstance(event, StateChanged)]
