@@ -59,6 +59,7 @@ class PlanCounts:
         self._rows: Any = None
         self._file: Any = None
         self._offered = self._over = 0
+        self._ended = False
         self.counted = 0
         self.not_countable = 0
         """Frames whose light was not confirmed, or does not show nuclei."""
@@ -91,6 +92,7 @@ class PlanCounts:
     def finish(self) -> None:
         """Count what lies ready, and close the table."""
         self._stage.stop(PATIENCE_S)
+        self._ended = True  # a count that took longer comes too late for the table and the account
         self._over = self._offered - self.counted - self._stage.slot.skipped
         file, self._file, self._rows = self._file, None, None
         if file is not None:
@@ -111,6 +113,8 @@ class PlanCounts:
     def _count(self, item: _Item) -> None:
         frame, time_point = item
         found = self._segment(frame)
+        if self._ended:
+            return
         self._write([str(frame.index), str(time_point), frame.light.channel or "", *count_row(found)])
         self.counted += 1
         self._told(found)

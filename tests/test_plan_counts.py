@@ -159,3 +159,15 @@ def test_a_plan_is_not_counted_where_counting_is_off(stand, tmp_path):
     result = stand.session.run_plan(session_plan(1), tmp_path).result(60)
     assert result.complete and result.counts is None and not stand.of(ResultReady)
     assert "nuclei" not in entries(result.path)
+
+
+def test_a_count_that_ends_after_its_plan_changes_nothing_any_more(tmp_path, monkeypatch):
+    monkeypatch.setattr("app.plan_counts.PATIENCE_S", 0.01)
+    counter = Counter()
+    counter.may.clear()
+    result, counts = run(tmp_path, counter, loops=1)
+    counter.may.set()
+    counts._stage.stop()
+    assert counter.seen
+    assert (result.counted, counts.counted) == (0, 0)
+    assert [path.name for path in tmp_path.iterdir()] == ["plan.ome.tif"]
