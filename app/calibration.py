@@ -70,11 +70,11 @@ def scale_from_micrometer(pixels: NDArray[Any], division_um: float) -> Micromete
         raise UsageError(f"The division of the micrometer is a length in µm above 0, not {division_um!r}.")
     if pixels.ndim != 2 or min(pixels.shape) < 64:
         raise BadImageError("The image of the micrometer is too small: take it with at least 64 pixels a side.")
-    period, angle = _period(pixels)
     coarse = 1
     while pixels.size > MEASURED_PIXELS:
         pixels = np.asarray(cv2.resize(pixels, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA))
         coarse *= 2
+    period, angle = _period(pixels)
     # Halves with other lines each: what only looks like lines does not repeat in both.
     half = pixels.shape[0] // 2 if abs(angle) > 45 else pixels.shape[1] // 2
     halves = (pixels[:half], pixels[half:]) if abs(angle) > 45 else (pixels[:, :half], pixels[:, half:])

@@ -40,6 +40,13 @@ def test_the_scale_is_good_to_a_few_parts_in_a_thousand(period, angle, dark):
     assert found.error_percent < 5
 
 
+def test_a_whole_frame_of_the_camera_gives_the_same_scale():
+    found = scale_from_micrometer(ruler(100.7, 3.5, shape=(2160, 3840)), 10)
+    assert found.period_px == pytest.approx(100.7, rel=0.004)
+    assert found.pixel_size_um == pytest.approx(10 / 100.7, rel=0.004)
+    assert found.error_percent < 5
+
+
 def test_thin_lines_are_not_taken_for_half_their_distance():
     assert scale_from_micrometer(ruler(40, width=0.06, noise=1), 10).period_px == pytest.approx(40, rel=0.004)
 
