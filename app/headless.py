@@ -26,6 +26,7 @@ from app.frame import Segmentation
 from app.inference.measure import COUNT_COLUMNS, count_row, known_pixel_size_um
 from app.inference.overlay import overlay_of, overlay_rgba, upscale_labels
 from app.recording import free_path, make_folder, write_labels
+from app.recording.files import disk_error
 from app.session import Session
 
 DISPLAY_SIZE = (1280, 720)
@@ -82,7 +83,10 @@ class RunLog:
         """Stop listening and finish the table."""
         self._unsubscribe()
         if self._file is not None:
-            self._file.close()
+            try:
+                self._file.close()
+            except OSError as error:
+                self.failure = self.failure or str(disk_error(error, Path(self._file.name)))
             if self.failure and not self.counts:
                 Path(self._file.name).unlink(missing_ok=True)  # nothing was counted: no table to be taken for a result
             self._file = None

@@ -219,11 +219,11 @@ class LightKeeper:
         self._read()
 
     def _switch(self, line: int | None, level: float) -> LightReading:
-        if line is not None and self._locked:
-            raise LightHeldError("The light stays off, because the session is being stopped; start it again.")
         shone = self._timeline.last_reading
         if line is not None and shone is not None and not shone.dark:
             self._read()  # whether it shone until now: after the switch nobody can tell. Darkness waits for nothing.
+        if line is not None and self._locked:
+            raise LightHeldError("The light stays off, because the session is being stopped; start it again.")
         self._wants_dark = line is None
         self._dark_confirmed = False
         self._timeline.begin_change(self._clock.monotonic())

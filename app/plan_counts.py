@@ -6,6 +6,7 @@ What could not be counted in time is skipped and said; every count is written to
 import csv
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from app.inference.measure import COUNT_COLUMNS, count_row
 from app.live_path import countable
 from app.pipeline import Stage
 from app.recording import free_path
-from app.recording.files import split_name
+from app.recording.files import disk_error, split_name
 from app.settings import Channel
 
 log = logging.getLogger(__name__)
@@ -96,7 +97,8 @@ class PlanCounts:
         self._over = self._offered - self.counted - self._stage.slot.skipped
         file, self._file, self._rows = self._file, None, None
         if file is not None:
-            file.close()
+            with suppress(OSError):  # its failed write was said, and the plan's file is still to be closed
+                file.close()
 
     def notes(self) -> Mapping[str, Any]:
         """Return the account for the file of the plan, in plain types."""
@@ -120,12 +122,15 @@ class PlanCounts:
         self._told(found)
 
     def _write(self, row: list[str]) -> None:
-        if self._file is None:
-            self._file = self._table.open("x", newline="", encoding="utf-8")
-            self._rows = csv.writer(self._file)
-            self._rows.writerow(HEADER)
-        self._rows.writerow(row)
-        self._file.flush()  # what is counted is kept, whatever becomes of the program
+        try:
+            if self._file is None:
+                self._file = self._table.open("x", newline="", encoding="utf-8")
+                self._rows = csv.writer(self._file)
+                self._rows.writerow(HEADER)
+            self._rows.writerow(row)
+            self._file.flush()  # what is counted is kept, whatever becomes of the program
+        except OSError as error:
+            raise disk_error(error, self._table) from error
 
     def _failed(self, error: BaseException) -> None:
         log.error("counting beside the plan ended", exc_info=error)

@@ -143,6 +143,7 @@ class Session:
         self._devices = ThreadPoolExecutor(1, "app-devices")
         self._models = ThreadPoolExecutor(1, "app-model")
         self._state = State.IDLE
+        self._settings_lock = threading.RLock()
         self._state_lock = threading.RLock()
         self._bench = Bench(parts.camera, parts.light, self._clock, self._publish, self._light_failed)
         self._counters: dict[str, Counter] = {}
@@ -551,7 +552,8 @@ class Session:
     def _meet(self, *channels: str) -> None:
         """Have the calibration of the camera in use at hand before frames come."""
         camera = camera_key(self._bench.need_camera().info)
-        self._settings = self._calibration.meet(camera, self._settings, channels)
+        # It reads files, while the window may change other sections.
+        self._put(optics=self._calibration.meet(camera, self._settings, channels).optics)
         self._calibration.tell(self._settings)
 
     def _start_live(self, record_to: Path | None, record_frames: int | None, offs: int) -> None:
@@ -685,7 +687,8 @@ class Session:
 
     def _set_channel(self, name: str | None, offs: int) -> None:
         if name is not None and name not in {channel.name for channel in self._settings.channels}:
-            raise UsageError(f"There is no channel {name!r}.")
+            known = ", ".join(channel.name for channel in self._settings.channels)
+            raise UsageError(f"There is no channel {name!r}; choose one of {known}.")
         if name is not None:
             self._update("light", channel=name)
         self._lit_for = offs if name is not None else None
@@ -729,7 +732,7 @@ class Session:
     def _take_camera(self, actual: CameraSettings) -> None:
         """Take what the camera has for the settings in force; a given pixel size is of the binning it was given at."""
         factor = actual.binning / self._settings.camera.binning
-        self._settings = self._settings.model_copy(update={"camera": actual})
+        self._put(camera=actual)
         replaying = self._replay.active  # then the size in force is the file's; the camera's comes back after it
         given = self._size_elsewhere if replaying else self._settings.segmentation.pixel_size_um
         if factor == 1 or not isinstance(given, float):
@@ -801,16 +804,14 @@ class Session:
         self._set_flat_field(profile is not None or self._settings.flat_field)
 
     def _set_flat_field(self, on: bool) -> None:
-        self._settings = self._settings.model_copy(update={"flat_field": on})
+        self._put(flat_field=on)
         if self._bench.camera is not None:
             self._meet()
         self._redraw()
 
     def _set_measured_pixel(self, pixel_um: float | None) -> None:
         self._update("optics", measured_pixel_um=pixel_um)  # checks it
-        self._settings = self._settings.model_copy(
-            update={"optics": self._calibration.measured(self._settings.optics, pixel_um)}
-        )
+        self._put(optics=self._calibration.measured(self._settings.optics, pixel_um))
         self._calibration.tell(self._settings)
 
     def _take_snapshot(self, segment: bool, folder: Path, offs: int) -> SnapTaken:
@@ -1098,14 +1099,20 @@ class Session:
             self._dose.look(frame)
 
     def _update(self, section: str, **changes: Any) -> None:
-        present = getattr(self._settings, section)
-        try:
-            changed = type(present).model_validate({**present.model_dump(), **changes})
-        except ValidationError as error:
-            first = error.errors()[0]
-            name = str(first["loc"][-1]).replace("_", " ")
-            raise UsageError(f"The {name} {first['input']!r} cannot be used: {first['msg'].lower()}.") from error
-        self._settings = self._settings.model_copy(update={section: changed})
+        with self._settings_lock:
+            present = getattr(self._settings, section)
+            try:
+                changed = type(present).model_validate({**present.model_dump(), **changes})
+            except ValidationError as error:
+                first = error.errors()[0]
+                name = str(first["loc"][-1]).replace("_", " ")
+                raise UsageError(f"The {name} {first['input']!r} cannot be used: {first['msg'].lower()}.") from error
+            self._put(**{section: changed})
+
+    def _put(self, **sections: Any) -> None:
+        """Put these sections into the settings, and leave the others as another thread may just have put them."""
+        with self._settings_lock:
+            self._settings = self._settings.model_copy(update=sections)
 
     def _move(self, state: State) -> None:
         with self._state_lock:

@@ -4,6 +4,7 @@ import csv
 import json
 import threading
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from gui_fake_session import make_result
 from test_plan_runner import META, SETTINGS, Stand, entries, plan_of
 from test_plan_session import Stand as SessionStand
 from test_plan_session import plan_of as session_plan
+from test_recording import make_frame
 
 from app.clock import ManualClock, SystemClock
 from app.errors import ModelError
@@ -171,3 +173,24 @@ def test_a_count_that_ends_after_its_plan_changes_nothing_any_more(tmp_path, mon
     assert counter.seen
     assert (result.counted, counts.counted) == (0, 0)
     assert [path.name for path in tmp_path.iterdir()] == ["plan.ome.tif"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk_ends_the_table_and_keeps_nothing_from_being_closed(tmp_path):
+    said, swapped = [], threading.Event()
+
+    def told(found):
+        counts._file.close()
+        counts._file = Path("/dev/full").open("w")
+        counts._rows = csv.writer(counts._file)
+        swapped.set()
+
+    counts = PlanCounts(Counter(), SETTINGS.channels, "fast", told, said.append)
+    counts.start(tmp_path / "plan.ome.tif")
+    counts.offer(make_frame(0), 0)
+    assert swapped.wait(20)
+    counts.offer(make_frame(1), 1)
+    counts.finish()
+    assert counts.counted == 1
+    assert said == [counts.problem]
+    assert f"The disk of {tmp_path} is full" in said[0]

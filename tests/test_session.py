@@ -1,5 +1,6 @@
 """The session over the simulators: modes, order of light and camera, failures."""
 
+import errno
 import threading
 import time
 
@@ -24,6 +25,7 @@ from app.events import (
     State,
     StateChanged,
 )
+from app.headless import RunLog
 from app.settings import CameraSettings, Settings
 
 SMALL = CameraSettings(roi=(0, 0, 1280, 720), fps=15, exposure_ms=10)
@@ -352,3 +354,34 @@ def test_a_camera_that_is_not_there_is_an_error_not_a_simulation():
 
 def test_camera_gone_is_a_camera_error():
     assert issubclass(CameraGoneError, CameraError)
+
+
+def test_what_is_set_while_a_calibration_is_read_is_not_lost(bench, monkeypatch):
+    meet = bench.session._calibration.meet
+
+    def slow(camera, settings, channels=()):
+        bench.session.set_sample("plate 7", "Ada")
+        return meet(camera, settings, channels)
+
+    monkeypatch.setattr(bench.session._calibration, "meet", slow)
+    bench.session.connect().result(20)
+    assert bench.session.settings.sample.sample == "plate 7"
+
+
+def test_a_channel_that_is_not_there_names_those_that_are(bench):
+    with pytest.raises(UsageError, match="choose one of 405, 488"):
+        bench.session.set_channel("999").result(10)
+
+
+def test_a_disk_too_full_for_the_last_counts_is_told_in_the_account(bench, tmp_path):
+    class Full:
+        name = str(tmp_path / "counts.csv")
+
+        def close(self):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    run = RunLog(bench.session, tmp_path, draw=False)
+    run._file.close()
+    run._file = Full()
+    run.close()
+    assert "is full" in run.summary(confirmed_off=True)["error"]
