@@ -61,8 +61,8 @@ class Drift:
         busy = sorted(spent.items(), key=lambda item: -item[1])
         return {name: round(spent_s / seconds, 3) for name, spent_s in busy if spent_s > 0.005 * seconds}
 
-    def stop(self) -> dict[str, float]:
-        """Return the drift from the first fifth of the run to the last."""
+    def stop(self) -> dict[str, Any]:
+        """Return the drift from the second fifth of the run, when buffers are filled, to the last."""
         self._over.set()
         self._thread.join()
         table = np.asarray(self.samples)
@@ -74,6 +74,7 @@ class Drift:
         return {
             "memory_mb": float(np.median(late[:, 1])),
             "memory_drift_percent": float(memory),
+            "memory_mb_by_fifth": [round(float(np.median(part)), 1) for part in np.array_split(table[:, 1], 5)],
             "threads_drift": float(np.median(late[:, 2]) - np.median(early[:, 2])),
             "files_drift": float(np.median(late[:, 3]) - np.median(early[:, 3])),
         }
