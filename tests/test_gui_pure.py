@@ -1,5 +1,6 @@
 """The window's pure parts: geometry, contrast, focus, overlays, series, presets."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -258,6 +259,9 @@ def test_a_result_is_drawn_over_its_own_frame_and_close_successors_only():
     assert not matches(make_frame(99), make_result(frame))
     assert not matches(make_frame(100, source="another"), make_result(frame))
     assert not matches(frame, None)
+    later = {age: dataclasses.replace(frame, index=101, exposure_end_s=frame.exposure_end_s + age) for age in (3, 60)}
+    assert matches(later[3], make_result(frame))  # a slow machine takes seconds for a count
+    assert not matches(later[60], make_result(frame))
 
 
 def test_a_composed_picture_is_grey_with_marks_where_the_sensor_was_full():

@@ -20,8 +20,8 @@ from app.gui.overlay_paint import OverlayPainter, OverlayStyle, Rgb
 
 OVERLAY_MAX_LAG = 30
 """Frames after which a result is too old to be drawn over a newer picture (the sample or the light has changed)."""
-OVERLAY_MAX_AGE_S = 2.0
-"""And seconds, where frames are rare: those of a plan may lie an hour apart."""
+OVERLAY_MAX_AGE_S = 5.0
+"""And seconds, where frames are rare: those of a plan may lie an hour apart. A slow machine needs some for a count."""
 
 _SATURATED: Rgb = (255, 60, 220)
 _DARK: Rgb = (40, 90, 255)
