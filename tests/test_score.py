@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from app.inference.instances import Instances
 from app.inference.model_card import Model, ModelScore, load_model
+from app.inference.runs import runs_of
 from app.inference.score import FEATURES, features, probability
 from app.inference.segmenter import Segmenter
 from tests.test_segmenter import frame, nuclei
@@ -14,8 +16,12 @@ from tests.test_segmenter import frame, nuclei
 WEIGHTS = {"bias": 0.0, **dict.fromkeys(FEATURES, 0.0)}
 
 
+def found(labels, *scores):
+    return Instances(labels, np.array(scores, np.float32), runs_of(labels))
+
+
 def two_nuclei():
-    """An output with one sure nucleus of 100 pixels and one doubtful of 25, and their labels."""
+    """An output with one sure nucleus of 100 pixels and one doubtful of 25, and what was found in it."""
     labels = np.zeros((30, 40), np.int32)
     labels[5:15, 5:15], labels[20:25, 30:35] = 1, 2
     output = np.zeros((3, 30, 40), np.float32)
@@ -23,7 +29,7 @@ def two_nuclei():
     output[1][labels == 1], output[1][labels == 2] = 0.5, 0.3
     output[1][5:15, 5:10] = 0.7
     output[2][labels == 2] = 0.4
-    return output, labels
+    return output, found(labels, 0.9, 0.6)
 
 
 def test_features_by_hand():
@@ -34,14 +40,15 @@ def test_features_by_hand():
 
 
 def test_no_nuclei_have_no_features():
-    seen = features(np.zeros((3, 8, 8), np.float32), np.zeros((8, 8), np.int32), 100)
+    seen = features(np.zeros((3, 8, 8), np.float32), found(np.zeros((8, 8), np.int32)), 100)
     assert seen.shape == (0, len(FEATURES))
     assert probability(seen, ModelScore(**WEIGHTS)).shape == (0,)
 
 
 def test_a_nucleus_without_any_doubt_stays_finite():
-    labels = np.ones((5, 5), np.int32)
-    seen = features(np.stack([np.ones((5, 5)), np.zeros((5, 5)), np.zeros((5, 5))]).astype(np.float32), labels, 25)
+    output = np.zeros((3, 5, 5), np.float32)
+    output[0] = 1
+    seen = features(output, found(np.ones((5, 5), np.int32), 1.0), 25)
     likely = probability(seen, ModelScore(**{**WEIGHTS, "foreground": 1000.0}))
     assert np.isfinite(seen).all() and 0.99 < likely[0] <= 1
 

@@ -5,11 +5,10 @@ model was not trained on, to whether a drawn nucleus overlaps it by half (inters
 0.8, four of five are then right; `models/README.md` shows how well that holds on images nobody fitted anything to.
 """
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
+from app.inference.instances import Instances
 from app.inference.model_card import ModelScore
 
 FEATURES = ("foreground", "distance", "spread", "contact", "size", "size_squared")
@@ -18,15 +17,15 @@ SUREST = 0.999
 """A mean probability beyond this says no more."""
 
 
-def features(output: NDArray[np.float32], labels: NDArray[np.int32], nominal_area_px: float) -> NDArray[np.float64]:
+def features(output: NDArray[np.float32], nuclei: Instances, nominal_area_px: float) -> NDArray[np.float64]:
     """Return what speaks for and against each nucleus.
 
     Parameters
     ----------
     output : ndarray of float32, shape (3, h, w)
         Foreground, distance and contact, 0…1.
-    labels : ndarray of int32, shape (h, w)
-        0 background, 1…N without gaps.
+    nuclei : Instances
+        Found in it, with the mean foreground for scores.
     nominal_area_px : float
         Area of a typical nucleus at the scale of the image.
 
@@ -36,15 +35,18 @@ def features(output: NDArray[np.float32], labels: NDArray[np.int32], nominal_are
         Log odds of the mean foreground, mean distance, spread of the distance, mean contact, and logarithm of the
         area over the nominal one, with its square.
     """
-    inside = np.flatnonzero(labels > 0)  # three times as fast as of whole numbers
-    ids = labels.ravel()[inside]
-    foreground, distance, contact = (channel.ravel()[inside] for channel in output[:3])
-    area = np.bincount(ids)[1:].astype(np.float64)
+    count, runs = len(nuclei.scores), nuclei.runs
+    if not count:
+        return np.zeros((0, len(FEATURES)))
+    inside = np.flatnonzero(nuclei.labels > 0)  # three times as fast as of whole numbers
+    begin = np.cumsum(runs.length) - runs.length
+    area = runs.areas(count)
 
-    def mean(values: NDArray[Any]) -> NDArray[np.float64]:
-        return np.asarray(np.bincount(ids, weights=values)[1:] / area)
+    def mean(values: NDArray[np.float32]) -> NDArray[np.float64]:
+        return runs.add_up(np.add.reduceat(values, begin), count) / area
 
-    sure = np.clip(mean(foreground), 1 - SUREST, SUREST)
+    distance, contact = (channel.ravel()[inside] for channel in output[1:3])
+    sure = np.clip(nuclei.scores.astype(np.float64), 1 - SUREST, SUREST)
     height = mean(distance)
     spread = np.sqrt(np.maximum(mean(distance * distance) - height * height, 0))
     size = np.log(area / nominal_area_px)

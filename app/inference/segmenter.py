@@ -519,7 +519,7 @@ def nuclei_in(output: NDArray[np.float32], card: ModelCard, coarse: float = 1.0)
     if card.score is None:
         return nuclei
     nominal_area_px = np.pi / 4 * (card.input.nucleus_diameter_px / coarse) ** 2
-    scores = probability(features(output, nuclei.labels, nominal_area_px), card.score)
+    scores = probability(features(output, nuclei, nominal_area_px), card.score)
     return nuclei.of(scores >= card.score.least, scores)
 
 

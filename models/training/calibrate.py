@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from app.inference.instances import decode
+from app.inference import instances
 from app.inference.score import FEATURES, features
 from models.training.evaluation import renumber, to_size
 from models.training.metrics import THRESHOLDS, overlaps
@@ -75,9 +75,9 @@ def find(items: list[Item], results: list[npt.NDArray[np.float32]], params: Mapp
     """Decode the outputs of some images; `nominal` is the diameter of a typical nucleus at the model's scale."""
     seen, iou, true = [np.zeros((0, len(FEATURES)))], [np.zeros(0)], 0
     for item, output in zip(items, results, strict=True):
-        labels = decode(output, params)
-        seen.append(features(output, labels, np.pi / 4 * nominal**2))
-        full = to_size(labels, item.image.shape)
+        nuclei = instances.find(output, params)
+        seen.append(features(output, nuclei, np.pi / 4 * nominal**2))
+        full = to_size(nuclei.labels, item.image.shape)
         best = np.zeros(len(seen[-1]))
         present = np.unique(full)
         table = overlaps(item.labels, renumber(full))
