@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from app.errors import ModelError
 from app.inference.instances import Instances, decode, find
 from app.inference.runs import runs_of
+from app.inference.score import features
 
 CORES = {
     "method": "cores",
@@ -125,6 +127,20 @@ def test_more_cores_than_16_bits_hold() -> None:
     spots = ((y + x) % 2 == 0).astype(np.float32)
     params = {**CORES, "min_core_area": 1, "min_area": 1}
     assert decode(np.stack([spots, spots]), params).max() == 80_000
+
+
+@pytest.mark.parametrize("method", ["cores", "components"])
+def test_whole_numbers_are_decoded_as_what_they_stand_for(method: str) -> None:
+    rng = np.random.default_rng(4)
+    noise = np.stack([cv2.GaussianBlur(rng.random((60, 80)).astype(np.float32), (0, 0), 3) for _ in range(3)])
+    steps = np.round((noise - noise.min()) / np.ptp(noise) * 255).astype(np.uint8)
+    # No threshold on a step: there, rounding decides.
+    params = {**CORES, "method": method, "core": 0.4013, "contact_weight": 0.3119, "min_score": 0.55}
+    whole, parts = find(steps, params), find(steps.astype(np.float32) / np.float32(255), params)
+    assert whole.labels.max() > 3
+    np.testing.assert_array_equal(whole.labels, parts.labels)
+    np.testing.assert_allclose(whole.scores, parts.scores, rtol=1e-6)
+    np.testing.assert_allclose(features(steps, whole, 50), features(steps / np.float32(255), parts, 50), atol=1e-5)
 
 
 def test_unknown_method_and_missing_channel_are_refused() -> None:

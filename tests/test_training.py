@@ -472,6 +472,40 @@ def test_a_widened_network_gives_the_same_with_whole_sixteens_of_outputs() -> No
     np.testing.assert_allclose(found[1], found[0], rtol=1e-6)
 
 
+def test_an_8_bit_network_keeps_its_probabilities_in_whole_numbers(tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    from models.training.export import session
+    from models.training.suit_int8 import in_whole_numbers
+
+    def written(name: str, scale: float) -> Path:
+        make, value = onnx.helper.make_node, onnx.helper.make_tensor_value_info
+        nodes = [
+            make("Sigmoid", ["image"], ["sure"]),
+            make("QuantizeLinear", ["sure", "scale", "zero"], ["steps"]),
+            make("DequantizeLinear", ["steps", "scale", "zero"], ["probability"]),
+        ]
+        numbers = [
+            onnx.numpy_helper.from_array(np.float32(scale).reshape(()), "scale"),
+            onnx.numpy_helper.from_array(np.uint8(0).reshape(()), "zero"),
+        ]
+        ends = [value(each, 1, [1, 1, "h", "w"]) for each in ("image", "probability")]
+        graph = onnx.helper.make_graph(nodes, "g", ends[:1], ends[1:], numbers)
+        model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
+        path = tmp_path / name
+        path.write_bytes(model.SerializeToString())
+        return path
+
+    path = written("steps.onnx", 1 / 255)
+    whole = in_whole_numbers(onnx.load(path))
+    onnx.checker.check_model(whole)
+    assert whole.graph.output[0].type.tensor_type.elem_type == onnx.TensorProto.UINT8
+    (tmp_path / "whole.onnx").write_bytes(whole.SerializeToString())
+    image = np.linspace(-6, 6, 64, dtype=np.float32).reshape(1, 1, 8, 8)
+    np.testing.assert_allclose(session(tmp_path / "whole.onnx", 1)(image), session(path, 1)(image), atol=1e-6)
+    with pytest.raises(ValueError, match="not of 1/255"):
+        in_whole_numbers(onnx.load(written("hundredths.onnx", 0.01)))
+
+
 def test_scales_are_brought_back_to_one() -> None:
     from models.training.evaluation import over_scales
 

@@ -15,6 +15,7 @@ Two ways of decoding, named by the model card:
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     Float = npt.NDArray[np.float32]
+    Shares = Float | npt.NDArray[np.uint8]  # 0…1 as such or as 0…255
     Labels = npt.NDArray[np.int32]
     Bytes = npt.NDArray[np.uint8]
     Growing = npt.NDArray[Any]  # uint16 or float32
@@ -65,13 +67,18 @@ class Instances:
         return Instances(_renumbered(self.labels, table), scores[wanted], self.runs.renumbered(table))
 
 
-def find(output: Float, params: Mapping[str, Any]) -> Instances:
+def full(output: npt.NDArray[Any]) -> float:
+    """Return what stands for 1 in a network's output."""
+    return 255.0 if output.dtype == np.uint8 else 1.0
+
+
+def find(output: Shares, params: Mapping[str, Any]) -> Instances:
     """Return the nuclei in one network output.
 
     Parameters
     ----------
-    output : (C, h, w) float32
-        Probabilities in 0…1; channel 0 is the foreground, for ``cores`` channel 1 the distance and channel
+    output : (C, h, w) float32 or uint8
+        Probabilities in 0…1, or as 0…255; channel 0 is the foreground, for ``cores`` channel 1 the distance and channel
         2, where there is one, the contacts.
     params : mapping
         The ``[decode]`` table of the model card: ``method`` and its thresholds; sizes in pixels of the
@@ -92,14 +99,15 @@ def find(output: Float, params: Mapping[str, Any]) -> Instances:
     return _cores(output, params)
 
 
-def decode(output: Float, params: Mapping[str, Any]) -> Labels:
+def decode(output: Shares, params: Mapping[str, Any]) -> Labels:
     """Return the labels of `find` alone."""
     return find(output, params).labels
 
 
-def _above(values: Float, threshold: float) -> Bytes:
-    """Return a 0/1 mask of the values above the threshold."""
-    return (values > threshold).view(np.uint8)
+def _above(values: Shares, threshold: float) -> Bytes:
+    """Return a 0/1 mask of the values above the threshold, which is one of 0…1."""
+    least = math.floor(threshold * 255) if values.dtype == np.uint8 else threshold
+    return (values > least).view(np.uint8)
 
 
 def _free(labels: Growing) -> Bytes:
@@ -113,16 +121,16 @@ def _connected(mask: Bytes, connectivity: int) -> tuple[int, Labels]:
     return count, cast("Labels", labels)
 
 
-def _components(probability: Float, params: Mapping[str, Any]) -> Instances:
-    count, labels = _connected(_above(np.ascontiguousarray(probability), params.get("foreground", 0.5)), 8)
+def _components(probability: Shares, params: Mapping[str, Any]) -> Instances:
+    count, labels = _connected(_above(probability, params.get("foreground", 0.5)), 8)
     return _select(labels, probability, count, params)
 
 
-def _select(labels: npt.NDArray[Any], foreground: Float, count: int, params: Mapping[str, Any]) -> Instances:
+def _select(labels: npt.NDArray[Any], foreground: Shares, count: int, params: Mapping[str, Any]) -> Instances:
     """Drop what is too small or too uncertain and number the rest anew, without gaps; ``count`` with background."""
     runs = runs_of(labels)
     area = runs.areas(count - 1)
-    total = runs.sums(foreground, count - 1)
+    total = runs.sums(foreground, count - 1) / full(foreground)
     wanted = area >= max(1, int(params.get("min_area", 1)))
     least = float(params.get("min_score", 0.0))
     if least > 0:
@@ -149,14 +157,15 @@ def _renumbered(labels: npt.NDArray[Any], table: Labels) -> Labels:
     return cast("Labels", cv2.LUT(labels.astype(np.uint16, copy=False), whole))
 
 
-def _cores(output: Float, params: Mapping[str, Any]) -> Instances:
+def _cores(output: Shares, params: Mapping[str, Any]) -> Instances:
     foreground = np.ascontiguousarray(output[0])
     mask = _above(foreground, params.get("foreground", 0.5))
     height = np.ascontiguousarray(output[1])
     threshold = float(params.get("core", 0.4))
     weight = float(params.get("contact_weight", 0.0))
     if weight > 0 and output.shape[0] > 2:
-        height = cast("Float", cv2.addWeighted(height, 1.0, np.ascontiguousarray(output[2]), -weight, 0.0))
+        contact, unit = np.ascontiguousarray(output[2]), full(output)
+        height = cast("Float", cv2.addWeighted(height, 1 / unit, contact, -weight / unit, 0.0, dtype=cv2.CV_32F))
     count, cores = _connected(cast("Bytes", cv2.bitwise_and(_above(height, threshold), mask)), 4)
     least = int(params.get("min_core_area", 1))
     if least > 1:
@@ -173,7 +182,7 @@ def _cores(output: Float, params: Mapping[str, Any]) -> Instances:
     return _select(labels, foreground, count, params)
 
 
-def _grow(labels: Growing, height: Float, mask: Bytes, top: float, levels: int, steps: int) -> None:
+def _grow(labels: Growing, height: Shares, mask: Bytes, top: float, levels: int, steps: int) -> None:
     """Grow the labels over the mask in place, the higher ground first; ``steps`` pixels at each of ``levels``."""
     for level in range(1, levels + 1):
         ground = mask

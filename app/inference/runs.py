@@ -41,19 +41,22 @@ class Runs:
         """Return the pixels of each of `count` labels, shape (count,)."""
         return self.add_up(self.length, count).astype(np.int64)
 
-    def sums(self, image: NDArray[Any], count: int) -> NDArray[np.float64]:
-        """Return the sum of `image`, shape (h, w), over each of `count` labels; exact for whole numbers."""
+    def sums(self, image: NDArray[Any], count: int, *, squared: bool = False) -> NDArray[np.float64]:
+        """Return the sum of `image`, shape (h, w), or of its squares, over each of `count` labels.
+
+        It is exact for whole numbers.
+        """
         total = np.zeros(count)
         for band in self.bands():
-            total += band.add_up(band.totals(image), count)
+            total += band.add_up(band.totals(image, squared=squared), count)
         return total
 
     def add_up(self, values: NDArray[Any], count: int) -> NDArray[np.float64]:
         """Return the sum of one value a run over the runs of each of `count` labels, shape (count,)."""
         return np.asarray(np.bincount(self.label, weights=values, minlength=count + 1)[1:], np.float64)
 
-    def totals(self, image: NDArray[Any]) -> NDArray[Any]:
-        """Return the sum of `image`, shape (h, w), over each run; exact for whole numbers.
+    def totals(self, image: NDArray[Any], *, squared: bool = False) -> NDArray[Any]:
+        """Return the sum of `image`, shape (h, w), or of its squares, over each run; exact for whole numbers.
 
         Of the runs of one band (see `bands`): of the whole image it takes several times the memory.
         """
@@ -64,7 +67,10 @@ class Runs:
         # The table of sums over rectangles takes a tenth of the time of a running sum; whole numbers of 8 bits stay
         # within 32 ones in a band.
         depth = cv2.CV_32S if part.dtype == np.uint8 else cv2.CV_64F
-        table = np.asarray(cv2.integral(part, sdepth=depth)).ravel()
+        if squared:
+            table = np.asarray(cv2.integral2(part, sdepth=depth, sqdepth=cv2.CV_64F)[1]).ravel()
+        else:
+            table = np.asarray(cv2.integral(part, sdepth=depth)).ravel()
         above = (self.row - top) * (self.width + 1) + self.column
         below = above + (self.width + 1)
         upper = table.take(above + self.length) - table.take(above)

@@ -8,7 +8,7 @@ model was not trained on, to whether a drawn nucleus overlaps it by half (inters
 import numpy as np
 from numpy.typing import NDArray
 
-from app.inference.instances import Instances
+from app.inference.instances import Instances, full
 from app.inference.model_card import ModelScore
 
 FEATURES = ("foreground", "distance", "spread", "contact", "size", "size_squared")
@@ -17,13 +17,15 @@ SUREST = 0.999
 """A mean probability beyond this says no more."""
 
 
-def features(output: NDArray[np.float32], nuclei: Instances, nominal_area_px: float) -> NDArray[np.float64]:
+def features(
+    output: NDArray[np.float32] | NDArray[np.uint8], nuclei: Instances, nominal_area_px: float
+) -> NDArray[np.float64]:
     """Return what speaks for and against each nucleus.
 
     Parameters
     ----------
-    output : ndarray of float32, shape (3, h, w)
-        Foreground, distance and contact, 0…1.
+    output : ndarray of float32 or uint8, shape (3, h, w)
+        Foreground, distance and contact, 0…1 or as 0…255.
     nuclei : Instances
         Found in it, with the mean foreground for scores.
     nominal_area_px : float
@@ -35,22 +37,14 @@ def features(output: NDArray[np.float32], nuclei: Instances, nominal_area_px: fl
         Log odds of the mean foreground, mean distance, spread of the distance, mean contact, and logarithm of the
         area over the nominal one, with its square.
     """
-    count, runs = len(nuclei.scores), nuclei.runs
-    if not count:
-        return np.zeros((0, len(FEATURES)))
-    inside = np.flatnonzero(nuclei.labels > 0)  # three times as fast as of whole numbers
-    begin = np.cumsum(runs.length) - runs.length
+    count, runs, unit = len(nuclei.scores), nuclei.runs, full(output)
     area = runs.areas(count)
-
-    def mean(values: NDArray[np.float32]) -> NDArray[np.float64]:
-        return runs.add_up(np.add.reduceat(values, begin), count) / area
-
-    distance, contact = (channel.ravel()[inside] for channel in output[1:3])
+    height, contact = (runs.sums(channel, count) / area / unit for channel in output[1:3])
+    square = runs.sums(output[1], count, squared=True) / area / unit**2
+    spread = np.sqrt(np.maximum(square - height * height, 0))
     sure = np.clip(nuclei.scores.astype(np.float64), 1 - SUREST, SUREST)
-    height = mean(distance)
-    spread = np.sqrt(np.maximum(mean(distance * distance) - height * height, 0))
     size = np.log(area / nominal_area_px)
-    return np.stack([np.log(sure / (1 - sure)), height, spread, mean(contact), size, size * size], axis=1)
+    return np.stack([np.log(sure / (1 - sure)), height, spread, contact, size, size * size], axis=1)
 
 
 def probability(seen: NDArray[np.float64], calibration: ModelScore) -> NDArray[np.float32]:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from app.errors import ModelError, UsageError
 from app.frame import Frame, Segmentation
-from app.inference.instances import Instances, find
+from app.inference.instances import Instances, find, full
 from app.inference.interval import count_interval
 from app.inference.measure import (
     BLURRED_EDGE,
@@ -94,6 +94,9 @@ BUFFERS_KEPT = 4
 """Input and output buffers are kept for this many image sizes."""
 
 Scaling = Literal["auto"] | float | None
+Output = NDArray[np.float32] | NDArray[np.uint8]
+"""What a network gives, (C, h, w): 0…1, or in its 8-bit variant as 0…255."""
+_OUTPUT_TYPES = {"tensor(float)": np.float32, "tensor(uint8)": np.uint8}
 
 
 @dataclass(frozen=True, slots=True)
@@ -455,7 +458,7 @@ class Segmenter:
             output = self._probabilities(ready, exact)
         with watch.time("decode"):
             nuclei = nuclei_in(output, self.model.card, coarse)
-            foreground = cv2.convertScaleAbs(output[0], alpha=255) if exact else None
+            foreground = cv2.convertScaleAbs(output[0], alpha=255 / full(output)) if exact else None
         return _Found(nuclei, foreground)
 
     def _network_for(self, pixels: int, exact: bool) -> "_Network":
@@ -470,7 +473,7 @@ class Segmenter:
             self._wide = _Network(self.model, self._wide_way)
         return self._wide
 
-    def _probabilities(self, ready: NDArray[np.float32], exact: bool = False) -> NDArray[np.float32]:
+    def _probabilities(self, ready: NDArray[np.float32], exact: bool = False) -> Output:
         """Return the network's output (C, h, w), the mean over the scales and mirror images that the card asks for."""
         if self._input.scales == (1.0,):
             return self._over_views(ready, exact)
@@ -482,19 +485,21 @@ class Segmenter:
             output = self._over_views(np.asarray(smaller, np.float32), exact)
             if scale != 1:
                 output = np.stack([cv2.resize(channel, (width, height)) for channel in output])
-            mean = output if mean is None else np.add(mean, output, out=mean)
+            mean = np.asarray(output, np.float32) if mean is None else np.add(mean, output, out=mean)
         assert mean is not None
         mean *= np.float32(1 / len(self._input.scales))
         return mean
 
-    def _over_views(self, ready: NDArray[np.float32], exact: bool) -> NDArray[np.float32]:
+    def _over_views(self, ready: NDArray[np.float32], exact: bool) -> Output:
         output = self._network_for(ready.size, exact).run(ready)
         if self._input.views == 1 and self._input.scales == (1.0,):
             return output
-        mean = output.copy()  # the network will use its buffer again
+        mean = output.astype(np.float32)  # the network will use its buffer again
+        mean /= full(output)
         for flips in ((2,), (1,), (1, 2))[: self._input.views - 1]:
             mirrored = np.ascontiguousarray(np.flip(ready, tuple(axis - 1 for axis in flips)))
-            mean += np.flip(self._network_for(ready.size, exact).run(mirrored), flips)
+            seen = self._network_for(ready.size, exact).run(mirrored)
+            mean += np.flip(seen, flips) / np.float32(full(seen))
         mean *= np.float32(1 / self._input.views)
         return mean
 
@@ -510,7 +515,7 @@ def coarseness(pixels: float) -> float:
     return float(np.clip((pixels / LIVE_PIXELS) ** 0.5, 1.0, COARSEST))
 
 
-def nuclei_in(output: NDArray[np.float32], card: ModelCard, coarse: float = 1.0) -> Instances:
+def nuclei_in(output: Output, card: ModelCard, coarse: float = 1.0) -> Instances:
     """Return the nuclei in one network output, shape (C, h, w), with how likely each is one for scores.
 
     `coarse` tells how many times coarser than the model's scale the image was.
@@ -543,10 +548,12 @@ class _Network:
         self._card = model.card
         self._session = _open(model, way)
         self.provider = str(self._session.get_providers()[0])
-        self._names = self._session.get_inputs()[0].name, self._session.get_outputs()[0].name
-        self._buffers: dict[tuple[int, int], tuple[NDArray[np.float32], NDArray[np.float32], Any]] = {}
+        given, output = self._session.get_inputs()[0], self._session.get_outputs()[0]
+        self._names = given.name, output.name
+        self._kind = _OUTPUT_TYPES[output.type]
+        self._buffers: dict[tuple[int, int], tuple[NDArray[np.float32], Output, Any]] = {}
 
-    def run(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
+    def run(self, image: NDArray[np.float32]) -> Output:
         """Return the network's output (C, h, w) for a normalised image (h, w); valid until the next call."""
         height, width = image.shape
         multiple = self._card.input.multiple_of
@@ -563,18 +570,18 @@ class _Network:
             ) from error
         return output[0, :, :height, :width]
 
-    def _buffer(self, shape: tuple[int, int]) -> tuple[NDArray[np.float32], NDArray[np.float32], Any]:
+    def _buffer(self, shape: tuple[int, int]) -> tuple[NDArray[np.float32], Output, Any]:
         kept = self._buffers.pop(shape, None)
         if kept is None:
             if len(self._buffers) >= BUFFERS_KEPT:
                 del self._buffers[next(iter(self._buffers))]
             given = np.zeros((1, self._card.input.channels, *shape), np.float32)
-            output = np.zeros((1, len(self._card.output.channels), *shape), np.float32)
+            output = np.zeros((1, len(self._card.output.channels), *shape), self._kind)
             binding = self._session.io_binding()
             for bind, name, array in zip(
                 (binding.bind_input, binding.bind_output), self._names, (given, output), strict=True
             ):
-                bind(name, "cpu", 0, np.float32, array.shape, array.ctypes.data)
+                bind(name, "cpu", 0, array.dtype.type, array.shape, array.ctypes.data)
             kept = given, output, binding
         self._buffers[shape] = kept
         return kept
@@ -649,7 +656,8 @@ def _open(model: Model, way: Way) -> Any:
     if session.get_providers()[0] != way.provider:
         raise ModelError(f"The execution provider {way.provider} did not start: use --provider cpu.")
     inputs, outputs = session.get_inputs(), session.get_outputs()
-    if len(inputs) != 1 or len(outputs) != 1 or len(inputs[0].shape) != 4 or inputs[0].type != "tensor(float)":
+    fits = len(inputs) == len(outputs) == 1 and len(inputs[0].shape) == 4 and inputs[0].type == "tensor(float)"
+    if not fits or outputs[0].type not in _OUTPUT_TYPES:
         raise ModelError(f"The model {model.path} does not take and give one image: install it again.")
     return session
 

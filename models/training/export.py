@@ -95,13 +95,14 @@ def strip(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def session(path: Path, threads: int = 0) -> Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]:
-    """Return the ONNX file as a function on the CPU provider."""
+    """Return the ONNX file as a function on the CPU provider that gives 0…1, be it in 8 bits or not."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     runner = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
     def run(x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        return runner.run(None, {"image": x})[0]
+        output = runner.run(None, {"image": x})[0]
+        return output.astype(np.float32) / np.float32(255) if output.dtype == np.uint8 else output
 
     return run
 
