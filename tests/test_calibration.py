@@ -10,7 +10,7 @@ import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.calibration import scale_from_micrometer
+from app.calibration import _shading, scale_from_micrometer
 from app.errors import BadImageError, UsageError
 from app.flat_field import Profile, mean_frame
 from app.frame import Frame
@@ -45,6 +45,12 @@ def test_a_whole_frame_of_the_camera_gives_the_same_scale():
     assert found.period_px == pytest.approx(100.7, rel=0.004)
     assert found.pixel_size_um == pytest.approx(10 / 100.7, rel=0.004)
     assert found.error_percent < 5
+
+
+def test_the_shading_is_that_of_every_pixel():
+    image = ruler(40, 3.5).astype(np.float32)
+    exact = cv2.GaussianBlur(image, (0, 0), max(image.shape) / 8)
+    assert np.abs(_shading(image) - exact).max() < 0.02 * np.ptp(image)
 
 
 def test_thin_lines_are_not_taken_for_half_their_distance():
