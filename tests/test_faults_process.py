@@ -1,5 +1,6 @@
 """Faults of the whole program: killed, stopped, hung up, seen from the LED box at the other end of a real port."""
 
+import json
 import os
 import signal
 import subprocess
@@ -97,13 +98,15 @@ def kept(folder, promised):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal(tmp_path, number):
     box = LedBox()
-    with serve_pty(box) as server, headless(server.path, tmp_path) as process:
+    account = tmp_path / "run.json"
+    with serve_pty(box) as server, headless(server.path, tmp_path, "--json", str(account)) as process:
         wait_until(lambda: lit(box) and acknowledged(tmp_path) > 1)
         promised, struck_s = acknowledged(tmp_path), time.monotonic()
         process.send_signal(number)
         dark_s = dark_after(box, struck_s)
         said, _ = process.communicate(timeout=30)
-        assert process.returncode == 0 and "recorded" in said
+        assert process.returncode == 0 and "recorded" in said and not lit(box)
+        assert json.loads(account.read_text())["light"]["confirmed_off"]
         note(f"{number.name} without a window", "The account of the run.", kept(tmp_path, promised), dark_s)
 
 
@@ -185,7 +188,7 @@ def test_the_cable_of_the_home_built_box_is_pulled(tmp_path):
 def test_the_window(tmp_path, how):
     box = LedBox()
     script = tmp_path / "window.py"
-    script.write_text(WINDOW.replace('print("lit"', 'import time; print("lit", time.monotonic()'))
+    script.write_text(WINDOW)
     command = [sys.executable, str(script)]
     environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen", "PYTHONPATH": str(Path.cwd())}
     with (
@@ -210,7 +213,8 @@ def test_the_window(tmp_path, how):
                 assert process.poll() is None
                 process.send_signal(signal.SIGTERM)
             process.communicate(timeout=30)
-            assert process.returncode == 0
+            assert process.returncode == 0 and not lit(box)
+            assert any(any(levels) for _, levels in box.changes_between(0, time.monotonic()))
         finally:
             process.kill()
     name, sees = {
