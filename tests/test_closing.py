@@ -114,8 +114,9 @@ def test_closing_waits_for_a_disk_that_is_slow_but_goes_on(made, monkeypatch):
     assert answers == [True]
     assert not any("does not" in text for text in texts(made))
     told = made.of(RecordingFinishing)
-    assert len(told) >= 3 and len({each.total for each in told}) == 1 and told[0].total >= accepted
-    assert [each.written for each in told] == sorted({each.written for each in told})
+    assert len({each.total for each in told}) == 1 and told[0].total >= accepted
+    written = [each.written for each in told]  # the ticker may tell the first of them, too
+    assert written == sorted(written) and len(set(written)) >= 3
     with open_replay(recorder.path) as replay:
         assert replay.length >= accepted
 
