@@ -90,10 +90,12 @@ def test_recording_and_replay_give_equal_counts(run, tmp_path):
 
 
 def test_a_snapshot_leaves_its_files_and_never_overwrites(run, tmp_path):
+    config = tmp_path / "small.toml"
+    config.write_text("[camera]\nroi = [1280, 720, 960, 640]\n")
     for _ in range(2):
-        code, _, _ = run("snap", "--out", tmp_path, "--sample", "slide 7", "--operator", "Ada")
+        code, _, _ = run("--config", config, "snap", "--out", tmp_path, "--sample", "slide 7", "--operator", "Ada")
         assert code == 0
-    names = sorted(path.name for path in tmp_path.iterdir())
+    names = sorted(path.name for path in tmp_path.iterdir() if path != config)
     assert len(names) == 8
     assert "snapshot.ome.tif" in names
     assert "snapshot-2.ome.tif" in names
@@ -131,6 +133,8 @@ def test_the_configuration_holds_until_an_option_is_typed(run, tmp_path):
         counts_nuclei = true
         [light]
         intensity = 0.5
+        [camera]
+        roi = [1280, 720, 960, 640]
         """
     )
     for typed, level in (((), 0.5), (("--intensity", "0.125"), 0.125)):

@@ -33,9 +33,17 @@ time_plan: {interval: 0, loops: 2}
 """
 
 
+SMALL = "[camera]\nroi = [1280, 720, 960, 640]\n"
+"""A part of the camera's field, where its size does not matter."""
+
+
 @pytest.fixture
-def run():
+def run(tmp_path):
+    (tmp_path / "small.toml").write_text(SMALL)
+
     def invoke(*args):
+        if args[0] in ("plan", "snap") and "--dry-run" not in args:
+            args = ("--config", tmp_path / "small.toml", *args)
         result = CliRunner().invoke(cli, [str(arg) for arg in args])
         if isinstance(result.exception, DapiscopeError):
             raise result.exception
