@@ -9,8 +9,9 @@ BIN := $(VENV)/bin
 run: $(VENV)/.installed-run
 	$(BIN)/dapiscope demo
 
+# In as many processes as there are cores: a test waits nearly as long as it computes.
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist worksteal
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

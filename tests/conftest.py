@@ -1,4 +1,7 @@
-"""What all tests share: Qt needs no display, remembers nothing, and no test leaves a thread behind."""
+"""What all tests share: Qt needs no display, remembers nothing, and no test leaves a thread behind.
+
+Tests may run in several processes at once: each process has a home of its own for what the program remembers.
+"""
 
 import atexit
 import os
@@ -8,10 +11,11 @@ import threading
 import time
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-# What is measured at the first start (how a model runs best) must not go into the operator's own cache.
-os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="dapiscope-test-cache-")
-# Nor what a test says of the pixel size of a file into the operator's own data.
+# How a model runs best, what was said of a file's pixel size, presets: none of it goes into the operator's own folders,
+# and nothing in those changes a test.
+os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="dapiscope-test-")
 os.environ["XDG_DATA_HOME"] = os.path.join(os.environ["XDG_CACHE_HOME"], "data")
+os.environ["XDG_CONFIG_HOME"] = os.path.join(os.environ["XDG_CACHE_HOME"], "config")
 
 import pytest
 
