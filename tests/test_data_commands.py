@@ -33,7 +33,7 @@ time_plan: {interval: 0, loops: 2}
 """
 
 
-SMALL = "[camera]\nroi = [1280, 720, 960, 640]\n"
+SMALL = "[camera]\nroi = [640, 360, 1920, 1280]\n"
 """A part of the camera's field, where its size does not matter."""
 
 
@@ -75,7 +75,7 @@ def test_a_plan_is_carried_out_and_exported_and_reported(run, plan_file, tmp_pat
     account = json.loads((tmp_path / "a.json").read_text())
     assert account["complete"] and account["light"]["confirmed_off"] and account["error"] is None
     counts = account["count"]
-    assert counts["frames"] + counts["skipped"] == 2 and counts["last"] > 20  # of both frames at 405 nm
+    assert counts["frames"] + counts["skipped"] == 2 and counts["last"] > 10  # of both frames at 405 nm
     assert (out_dir / "plan_counts.csv").read_text().count("\n") == counts["frames"] + 1
     with open_replay(out_dir / "plan.ome.tif") as replay:
         assert [replay.frame(n).light.channel for n in range(4)] == ["633", "405"] * 2
@@ -88,7 +88,7 @@ def test_a_plan_is_carried_out_and_exported_and_reported(run, plan_file, tmp_pat
     code, out = run("export", out_dir / "plan.ome.tif", "--frame", 1, "--out", exported, "--zarr")
     assert code == 0 and "found now" in out
     labels = tifffile.imread(exported / "plan_frame1_labels.tif")
-    assert labels.max() > 20
+    assert labels.max() > 10
     assert len(roifile.roiread(exported / "plan_frame1_rois.zip")) == labels.max()
     assert len(json.loads((exported / "plan_frame1.geojson").read_text())["features"]) == labels.max()
     assert (exported / "plan.ome.zarr").is_dir()
