@@ -17,13 +17,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from pydantic import ValidationError
 
 from app.bench import ANSWER_S, Bench
 from app.calibration_desk import FRAMES, CalibrationDesk, camera_key
 from app.clock import Clock, SystemClock
+from app.counting_desk import Counter, CountingDesk, PixelSize
 from app.desks import RecordingDesk, ReplayDesk, check_rate, unfinished_notice
 from app.display import Contrast, View
 from app.dose_desk import DoseDesk
@@ -46,7 +47,6 @@ from app.events import (
     Notice,
     PictureReady,
     RecordingFinishing,
-    ResultReady,
     SnapTaken,
     State,
     StateChanged,
@@ -56,10 +56,9 @@ from app.events import (
 from app.frame import Frame, Segmentation
 from app.hardware.base import Camera, LightReading, LightSource
 from app.inference.overlay import overlay_of
-from app.live_path import LivePath, Pace, countable
+from app.live_path import LivePath, Pace
 from app.pipeline import Ticker
 from app.plan import Plan
-from app.plan_counts import PlanCounts
 from app.plan_desk import BUSY, PlanDesk, check_room
 from app.plan_runner import PlanResult
 from app.recording import Finishing, RunMetadata, save_snapshot
@@ -91,32 +90,6 @@ LOOK_S = 0.05
 """Between looks at something that is waited for."""
 TICK_S = 0.5
 """Between looks at rates, recording and field."""
-PixelSize = float | Literal["auto"] | None
-
-
-class Counter(Protocol):
-    """What turns frames into counts; `app.inference.segmenter.Segmenter` is one."""
-
-    @property
-    def name(self) -> str:
-        """Name of the model."""
-        ...
-
-    @property
-    def sha256(self) -> str:
-        """Hash of the model's file, hexadecimal."""
-        ...
-
-    @property
-    def provider_used(self) -> str:
-        """What computes it, e.g. ``"CPUExecutionProvider"``."""
-        ...
-
-    def segment(
-        self, frame: Frame, pixel_size_um: PixelSize = None, *, tracker: Any = None, exact: bool = False
-    ) -> Segmentation:
-        """Find the nuclei in `frame`."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,15 +119,15 @@ class Session:
         self._settings_lock = threading.RLock()
         self._state_lock = threading.RLock()
         self._bench = Bench(parts.camera, parts.light, self._clock, self._publish, self._light_failed)
-        self._counters: dict[str, Counter] = {}
-        self._counter: Counter | None = None
         self._path: LivePath | None = None
         self._pace = Pace()
+        self._counting = CountingDesk(
+            lambda name: parts.counter(name), parts.tracker, self._publish, lambda: self._settings, self._clock
+        )
         self._calibration = CalibrationDesk(self._publish, parts.calibration, self._clock)
         self._recording = RecordingDesk(self._publish, self.fail, self._recording_full)
         self._replay = ReplayDesk(self._publish, self._clock, find_shading=self._calibration.find)
         self._plans = PlanDesk(self._publish, self._planned_frame, self._clock)
-        self._segmenting = True
         self._lit_for: int | None = 0
         self._failures = self._asked_after = 0
         self._camera_feeds = True
@@ -168,12 +141,10 @@ class Session:
         self._replug: Ticker | None = None
         self._light_was_dark = False
         self._closed, self._closer = threading.Event(), threading.current_thread()
-        self._tracker: Any = None
         self._size_elsewhere: PixelSize = None
         self._told: deque[str] = deque(maxlen=8)
         self._loading: Future[None] | None = None
         self.last_frame: Frame | None = None
-        self.last_result: Segmentation | None = None
         self.finished = threading.Event()
         """Set when a run ended by itself: the source's natural end, or a failure."""
 
@@ -227,7 +198,12 @@ class Session:
     @property
     def counter(self) -> Counter | None:
         """The model that counts, once it is loaded."""
-        return self._counter
+        return self._counting.counter
+
+    @property
+    def last_result(self) -> Segmentation | None:
+        """What was found last."""
+        return self._counting.last_result
 
     def subscribe(self, listener: Callable[[Event], None]) -> Callable[[], None]:
         """Have `listener` called with every event, on foreign threads; returns how to stop that."""
@@ -292,9 +268,9 @@ class Session:
 
     def set_segmenting(self, on: bool) -> None:
         """Count, or only show."""
-        self._segmenting = on
+        self._counting.on = on
         if self._path is not None:
-            self._path.segment = self._segment if on else None
+            self._path.segment = self._counting.count if on else None
 
     def set_model(self, name: str) -> "Future[None]":
         """Load another model and count with it from then on."""
@@ -309,7 +285,7 @@ class Session:
         self._update("segmentation", pixel_size_um=pixel_size_um)
         if isinstance(pixel_size_um, float):
             self._replay.remember_scale(pixel_size_um)
-        self._tracker = self._parts.tracker()
+        self._counting.new_scale()
 
     def set_sample(self, sample: str, operator: str) -> None:
         """Name the sample and the operator in every file from now on."""
@@ -531,7 +507,7 @@ class Session:
             self._publish(StateChanged(state))
 
     def _connect(self) -> None:
-        if self._counter is None:
+        if self._counting.counter is None:
             self._loading = self._models.submit(self._report, self._use_selected_model, True)
         self._bench.connect(self._settings)
         self._meet()
@@ -546,7 +522,7 @@ class Session:
 
     def _await_counter(self) -> None:
         """Wait for the model that is being loaded, where none counts yet."""
-        if self._counter is None and self._loading is not None:
+        if self._counting.counter is None and self._loading is not None:
             self._await(self._loading)
 
     def _meet(self, *channels: str) -> None:
@@ -818,14 +794,8 @@ class Session:
         frame = self._bench.snap(self._settings, lambda: offs != self._bench.offs or self._state is not State.SNAPPING)
         frame = self._calibration.correct(replace(frame, pixel_size_um=self._pixel_size(frame)), self._settings)
         self._show(frame)
-        result = None
-        counter = None
-        if segment:
-            counter = self._counter_for_snap(frame)
-        if counter is not None:
-            result = counter.segment(frame, self._settings.segmentation.pixel_size_um, exact=True)
-            self.last_result = result
-            self._publish(ResultReady(result, (self._clock.monotonic() - frame.exposure_end_s) * 1000))
+        counter = self._counter_for_snap(frame) if segment else None
+        result = self._counting.count_exactly(frame, counter) if counter is not None else None
         overlay = overlay_of(result) if result else None
         extra = {"dose": self.dose}
         files = save_snapshot(folder, frame, result, self._metadata(counter), overlay=overlay, extra=extra)
@@ -846,8 +816,10 @@ class Session:
             self._begin(State.PLAN)
             self._connect()
             self._meet(*(each.channel.name for each in plan.channels))
-            counts = self._plan_counts()
-            result = self._plans.run(folder, self._metadata(self._counter if counts is not None else None), counts)
+            self._await_counter()
+            counts = self._counting.beside_plan()
+            counter = self._counting.counter if counts is not None else None
+            result = self._plans.run(folder, self._metadata(counter), counts)
         finally:
             self._plans.release()
             if self._state is State.PLAN:
@@ -859,35 +831,18 @@ class Session:
                 self._report(partial(_raise, result.error))
         return result
 
-    def _plan_counts(self) -> PlanCounts | None:
-        """Return what counts beside a plan, as live frames are counted; None where counting is off."""
-        self._await_counter()
-        counter = self._counter
-        if counter is None or not self._segmenting:
-            return None
-        self._tracker = self._parts.tracker()
-        clock = self._clock
-        return PlanCounts(
-            self._segment, self._settings.channels, counter.name,
-            told=lambda found: self._publish(
-                ResultReady(found, (clock.monotonic() - found.frame.exposure_end_s) * 1000)
-            ),
-            failed=lambda why: self._publish(Notice("warning", why)),
-        )  # fmt: skip
-
     def _planned_frame(self, frame: Frame) -> None:
         self.last_frame = frame
         self._redraw()  # drawn on another thread: the plan is on time
 
     def _counter_for_snap(self, frame: Frame) -> Counter | None:
         """Return what counts `frame`; None, and a sentence, when it does not show nuclei."""
-        counting = frozenset(channel.name for channel in self._settings.channels if channel.counts_nuclei)
-        if not countable(frame, counting):
-            why = frame.light.reason or f"{frame.light.channel or 'darkness'} does not show nuclei"
+        why = self._counting.refuses(frame)
+        if why is not None:
             self._publish(Notice("warning", f"The nuclei were not counted: {why}. The picture is saved."))
             return None
         wanted = self._settings.snap.model
-        counter = self._await(self._models.submit(self._counter_named, wanted))
+        counter = self._await(self._models.submit(self._counting.load, wanted))
         if counter.name != wanted:
             text = f"The model {wanted!r} is not installed; {counter.name!r} counted."
             if text not in self._told:
@@ -902,7 +857,7 @@ class Session:
             check_rate(folder, self._bench.need_camera(), frames)
         labeller = self._bench.labeller
         review = labeller.review if labeller is not None else None
-        self._recording.start(folder, self._path, self._metadata(self._counter), frames, review)
+        self._recording.start(folder, self._path, self._metadata(self._counting.counter), frames, review)
 
     def _tell_unfinished(self, folder: Path) -> None:
         unfinished = unfinished_notice(folder)
@@ -936,7 +891,7 @@ class Session:
         given = self._size_elsewhere = self._settings.segmentation.pixel_size_um
         size = given if isinstance(given, float) else None
         self._replay.open(path, pixel_size_um=size, hold=hold, speed=speed, use_told=given is None)
-        if self._counter is None:
+        if self._counting.counter is None:
             self._await(self._models.submit(self._use_selected_model))
         self._camera_feeds = False
         self._path = self._new_path(lossless=True)
@@ -1005,37 +960,22 @@ class Session:
             self._publish(Notice("error", f"{name} could not be played: {reason}."))
         self._stop_live()
 
-    def _segment(self, frame: Frame) -> Segmentation:
-        counter = self._counter
-        if counter is None:
-            raise DapiscopeError("No model is loaded; choose one in the segmentation panel.")
-        tracker = None if frame.name else self._tracker
-        result = counter.segment(frame, self._settings.segmentation.pixel_size_um, tracker=tracker)
-        self.last_result = result
-        return result
-
     # ------------------------------------------------------------------ helpers
 
     def _new_path(self, *, lossless: bool) -> LivePath:
-        self._tracker = self._parts.tracker()
-        segment = self._segment if self._segmenting and self._counter is not None else None
-        path = LivePath(self._publish, segment, self._settings.channels, self._clock, self.fail, lossless=lossless)
+        path = LivePath(
+            self._publish, self._counting.begin(), self._settings.channels, self._clock, self.fail, lossless=lossless
+        )
         path.view, path.contrast = self._view, self._contrast
         return path
-
-    def _counter_named(self, name: str) -> Counter:
-        if name not in self._counters:
-            self._counters[name] = self._parts.counter(name)
-        return self._counters[name]
 
     def _use_selected_model(self) -> None:
         self._use_model(self._settings.segmentation.model)
 
     def _use_model(self, name: str) -> None:
-        counter = self._counter_named(name)
-        self._counter = counter
-        if self._path is not None and self._segmenting:
-            self._path.segment = self._segment
+        counter = self._counting.use(name)
+        if self._path is not None and self._counting.on:
+            self._path.segment = self._counting.count
         self._publish(ModelReady(counter.name, counter.sha256, counter.provider_used))
 
     def _metadata(self, counter: Counter | None) -> RunMetadata:
@@ -1086,7 +1026,7 @@ class Session:
         self._watch_field()
 
     def _tell_stats(self) -> None:
-        stats, counter = self.stats(), self._counter
+        stats, counter = self.stats(), self._counting.counter
         self._publish(StatsReady(stats))
         behind = self._pace.look(self._clock.monotonic(), stats, counter.name) if counter is not None else None
         if behind is not None:
