@@ -56,6 +56,7 @@ from app.events import (
 from app.frame import Frame, Segmentation
 from app.hardware.base import Camera, LightReading, LightSource
 from app.inference.overlay import overlay_of
+from app.lifecycle import Lifecycle
 from app.live_path import LivePath, Pace
 from app.pipeline import Ticker
 from app.plan import Plan
@@ -115,12 +116,11 @@ class Session:
         self._listeners: list[Callable[[Event], None]] = []
         self._devices = ThreadPoolExecutor(1, "app-devices")
         self._models = ThreadPoolExecutor(1, "app-model")
-        self._state = State.IDLE
         self._settings_lock = threading.RLock()
-        self._state_lock = threading.RLock()
         self._bench = Bench(parts.camera, parts.light, self._clock, self._publish, self._light_failed)
         self._path: LivePath | None = None
         self._pace = Pace()
+        self._life = Lifecycle(self._publish, self._bench.release_light)
         self._counting = CountingDesk(
             lambda name: parts.counter(name), parts.tracker, self._publish, lambda: self._settings, self._clock
         )
@@ -129,7 +129,6 @@ class Session:
         self._replay = ReplayDesk(self._publish, self._clock, find_shading=self._calibration.find)
         self._plans = PlanDesk(self._publish, self._planned_frame, self._clock)
         self._lit_for: int | None = 0
-        self._failures = self._asked_after = 0
         self._camera_feeds = True
         self._looking: Future[None] | None = None
         self._redraws = threading.Event()
@@ -153,7 +152,7 @@ class Session:
     @property
     def state(self) -> State:
         """Where the session stands."""
-        return self._state
+        return self._life.state
 
     @property
     def settings(self) -> Settings:
@@ -350,7 +349,7 @@ class Session:
 
     def start_recording(self, folder: Path) -> "Future[None]":
         """Record every frame from now on; starts live when idle."""
-        if self._state is State.LIVE:
+        if self.state is State.LIVE:
             return self._command(lambda: self._start_recording(folder))
         return self.start_live(record_to=folder)
 
@@ -397,16 +396,16 @@ class Session:
 
     def fail(self, error: BaseException) -> None:
         """End everything because of `error`; from any thread. The light goes off first."""
-        with self._state_lock:
-            if self._state in (State.FAILED, State.CLOSED):
-                log.error("after the end", exc_info=error)
-                return
-            self._state = State.FAILED
-            self._failures += 1
+
+        def go_dark() -> None:
             self._plans.stop(sentence(error))
             self._bench.hold_dark()
             with suppress(RuntimeError):  # `close` came in between, and tears down itself
                 self._devices.submit(self._teardown)
+
+        if not self._life.end(State.FAILED, go_dark):
+            log.error("after the end", exc_info=error)
+            return
         reason = sentence(error)
         if not isinstance(error, DapiscopeError):
             log.error("unexpected failure", exc_info=error)
@@ -422,12 +421,13 @@ class Session:
         A device that hangs in its driver is given `PATIENCE_S`, then left behind: neither the light nor the recording
         waits for it. A recording that still grows on a slow disk is waited for.
         """
-        with self._state_lock:
-            first, self._state = self._state is not State.CLOSED, State.CLOSED
-            if first:
-                self._closer = threading.current_thread()
-                self._plans.stop("dapiscope was closed.")
-                self._bench.hold_dark()
+
+        def go_dark() -> None:
+            self._closer = threading.current_thread()
+            self._plans.stop("dapiscope was closed.")
+            self._bench.hold_dark()
+
+        first = self._life.end(State.CLOSED, go_dark)
         if first:
             self._forget_replug()
             stopped = self._devices.submit(self._teardown)
@@ -487,24 +487,12 @@ class Session:
     # ------------------------------------------------------------------ on the device worker
 
     def _connect_anew(self) -> None:
-        again = self._state is State.FAILED
+        again = self.state is State.FAILED
         if again:
-            self._begin(State.STARTING)
+            self._life.begin(State.STARTING)
         self._connect()
         if again:
-            self._move(State.IDLE)
-
-    def _begin(self, state: State) -> None:
-        """Move on to something that may shine."""
-        with self._state_lock:
-            if self._state is State.CLOSED:
-                raise LightHeldError("dapiscope is closing; start it again.")
-            if self._asked_after != self._failures:
-                raise LightHeldError("Something failed since this was asked, so it was not done; ask again.")
-            self._bench.release_light()
-            changed, self._state = self._state is not state, state
-        if changed:
-            self._publish(StateChanged(state))
+            self._life.move(State.IDLE)
 
     def _connect(self) -> None:
         if self._counting.counter is None:
@@ -514,9 +502,9 @@ class Session:
 
     def _await(self, loading: "Future[T]") -> T:
         """Wait on the device worker for a model; not once the session has ended, which needs that worker."""
-        failures = self._failures
+        failures = self._life.failures
         while not wait([loading], LOOK_S).done:
-            if self._state is State.CLOSED or self._failures != failures:
+            if self.state is State.CLOSED or self._life.failures != failures:
                 raise LightHeldError("The session ended while a model was being loaded; ask again.")
         return loading.result()
 
@@ -533,11 +521,11 @@ class Session:
         self._calibration.tell(self._settings)
 
     def _start_live(self, record_to: Path | None, record_frames: int | None, offs: int) -> None:
-        if self._state in (State.LIVE, State.CLOSED):
+        if self.state in (State.LIVE, State.CLOSED):
             return
         self._close_replay()
         self._forget_replug()
-        self._begin(State.STARTING)
+        self._life.begin(State.STARTING)
         self._connect()
         self._bench.configure(self._settings.camera.model_copy(update={"trigger": "free"}))
         self._await_counter()  # nothing shines yet: better to wait for it here than to bleach uncounted
@@ -552,8 +540,8 @@ class Session:
         self._watch = Ticker("app-shutter", self._look_for_frames, 0.05, self.fail)  # before anything shines
         self._run_camera()
         self._ticker = Ticker("app-stats", self._tick, TICK_S, self.fail)
-        if self._state is State.STARTING:
-            self._move(State.LIVE)
+        if self.state is State.STARTING:
+            self._life.move(State.LIVE)
 
     def _run_camera(self) -> None:
         light = self._settings.light
@@ -571,7 +559,7 @@ class Session:
         return self._lit_for == self._bench.offs
 
     def _look_for_frames(self) -> None:
-        if self._state not in (State.LIVE, State.STARTING, State.SNAPPING):
+        if self.state not in (State.LIVE, State.STARTING, State.SNAPPING):
             return
         if self._shutter.overdue(self._clock.monotonic()):
             self._bench.off()
@@ -581,20 +569,20 @@ class Session:
 
     def _relight(self) -> None:
         """Frames come again after the light was switched off for want of them."""
-        if self._state is State.LIVE and (offs := self._lit_for) == self._bench.offs:
+        if self.state is State.LIVE and (offs := self._lit_for) == self._bench.offs:
             self._switch(self._settings.light.channel, offs)
             self._publish(Notice("info", "Frames come again; the light is back on."))
 
     def _stop_live(self) -> None:
-        if self._state not in (State.LIVE, State.STARTING):
+        if self.state not in (State.LIVE, State.STARTING):
             return
-        self._move(State.STOPPING)
+        self._life.move(State.STOPPING)
         try:
             self._stop_parts()
         except Exception as error:
             self.fail(error)  # also where the caller's own failure would not end the session: STOPPING leads nowhere
             raise
-        self._move(State.IDLE)
+        self._life.move(State.IDLE)
         self.finished.set()
 
     def _stop_parts(self) -> None:
@@ -603,7 +591,7 @@ class Session:
         off = self._bench.off()
         problems: list[Exception] = []
         steps = [self._stop_ticker, self._bench.pause, self._stop_path, self._stop_recording]
-        if self._state is State.FAILED:
+        if self.state is State.FAILED:
             steps.insert(0, steps.pop())  # the camera may be what failed, and never come back from its stop
         for step in steps:
             try:
@@ -644,15 +632,15 @@ class Session:
 
     def _look_for_camera(self) -> None:
         """After an unplugging: take the camera back as soon as it is there, with the settings it had."""
-        self._asked_after = self._failures
-        if self._state is State.FAILED:
+        come_back = self._life.asked(lambda: self._life.begin(State.IDLE))
+        if self.state is State.FAILED:
             try:
                 self._bench.connect(self._settings)
             except Exception as error:  # noqa: BLE001 - whatever it is, the next look may go better
                 log.info("the camera is not back: %s", error)
                 self._bench.release_camera()
                 return
-            self._begin(State.IDLE)
+            come_back()
             self._publish(Notice("info", "The camera is back, with its settings; start live imaging to go on."))
         self._forget_replug()
 
@@ -670,12 +658,12 @@ class Session:
         self._lit_for = offs if name is not None else None
         if self._settings.flat_field and self._bench.camera is not None:
             self._meet()
-        if self._state is State.LIVE:
+        if self.state is State.LIVE:
             self._switch(name if self._lit else None, offs)
 
     def _set_intensity(self, level: float, offs: int) -> None:
         self._update("light", intensity=level)
-        if self._state is State.LIVE and self._lit:
+        if self.state is State.LIVE and self._lit:
             self._switch(self._settings.light.channel, offs)
 
     def _switch(self, name: str | None, offs: int | None) -> None:
@@ -694,7 +682,7 @@ class Session:
         if self._bench.camera is not None:
             hot = {"exposure_ms", "gain_db", "fps"}
             cold = wanted.model_dump(exclude=hot) != self._settings.camera.model_dump(exclude=hot)
-            if self._state is not State.LIVE or not cold:
+            if self.state is not State.LIVE or not cold:
                 actual = self._bench.configure(wanted)
                 self._shutter.repace(self._clock.monotonic(), self._bench.frame_period_s())
             elif self._recording.active:
@@ -752,9 +740,9 @@ class Session:
         """Hold live imaging, if it runs, and go on with it afterwards: camera and light are free for single frames."""
         if self._recording.active:
             raise CameraError(f"A recording runs; stop it before {doing}, so that no frame is lost.")
-        was_live = self._state is State.LIVE
+        was_live = self.state is State.LIVE
         self._close_replay()
-        self._begin(State.SNAPPING)
+        self._life.begin(State.SNAPPING)
         try:
             self._connect()
             if was_live:
@@ -768,13 +756,13 @@ class Session:
             raise
         finally:
             # A failure meanwhile has moved the state on, and then nothing may be started again.
-            if self._state is State.SNAPPING:
+            if self.state is State.SNAPPING:
                 if was_live and not self._bench.running:
                     self._resume(self._settings.camera)
-                self._move(State.LIVE if was_live else State.IDLE)
+                self._life.move(State.LIVE if was_live else State.IDLE)
 
     def _calibrate(self, channel: str, frames: int, offs: int) -> None:
-        given_up = lambda: offs != self._bench.offs or self._state is not State.SNAPPING  # noqa: E731
+        given_up = lambda: offs != self._bench.offs or self.state is not State.SNAPPING  # noqa: E731
         with self._instead_of_live("taking a flat field"):
             profile = self._calibration.take(self._bench.snap, self._settings, channel, frames, given_up)
         self._set_flat_field(profile is not None or self._settings.flat_field)
@@ -791,7 +779,7 @@ class Session:
         self._calibration.tell(self._settings)
 
     def _take_snapshot(self, segment: bool, folder: Path, offs: int) -> SnapTaken:
-        frame = self._bench.snap(self._settings, lambda: offs != self._bench.offs or self._state is not State.SNAPPING)
+        frame = self._bench.snap(self._settings, lambda: offs != self._bench.offs or self.state is not State.SNAPPING)
         frame = self._calibration.correct(replace(frame, pixel_size_um=self._pixel_size(frame)), self._settings)
         self._show(frame)
         counter = self._counter_for_snap(frame) if segment else None
@@ -813,7 +801,7 @@ class Session:
             self._stop_live()
             self._close_replay()
             check_room(plan, self._settings, folder)
-            self._begin(State.PLAN)
+            self._life.begin(State.PLAN)
             self._connect()
             self._meet(*(each.channel.name for each in plan.channels))
             self._await_counter()
@@ -822,8 +810,8 @@ class Session:
             result = self._plans.run(folder, self._metadata(counter), counts)
         finally:
             self._plans.release()
-            if self._state is State.PLAN:
-                self._move(State.IDLE)
+            if self.state is State.PLAN:
+                self._life.move(State.IDLE)
         if isinstance(result.error, CameraGoneError):
             self.fail(result.error)  # as while live: the camera is taken back as soon as it is there
         elif result.error is not None:
@@ -876,7 +864,7 @@ class Session:
             "dose": self.dose,
         }
         error = self._recording.stop(notes)
-        if error is not None and self._state is State.FAILED:
+        if error is not None and self.state is State.FAILED:
             self._tell(error)  # the session has ended already; what became of its file is news all the same
         elif error is not None:
             raise error
@@ -884,7 +872,7 @@ class Session:
     # ------------------------------------------------------------------ replay
 
     def _open_replay(self, path: Path, hold: bool, speed: float | None) -> None:
-        if self._state is State.LIVE:
+        if self.state is State.LIVE:
             self._stop_live()
             self.finished.clear()
         self._leave_replay()
@@ -896,7 +884,7 @@ class Session:
         self._camera_feeds = False
         self._path = self._new_path(lossless=True)
         self._path.start()
-        self._begin(State.REPLAYING)
+        self._life.begin(State.REPLAYING)
         self._ticker = Ticker("app-stats", self._tick, TICK_S, self.fail)
         self._replay.play_into(self._path, self._replayed, self._replay_ended)
 
@@ -909,8 +897,8 @@ class Session:
         self.finished.set()
 
     def _close_replay(self) -> None:
-        if self._leave_replay() and self._state is State.REPLAYING:
-            self._move(State.IDLE)
+        if self._leave_replay() and self.state is State.REPLAYING:
+            self._life.move(State.IDLE)
 
     def _leave_replay(self) -> bool:
         if not self._replay.active:
@@ -950,7 +938,7 @@ class Session:
     def _camera_ended(self, error: BaseException | None) -> None:
         if error is not None:
             self.fail(error)
-        elif self._bench.running and self._state in (State.LIVE, State.STARTING):
+        elif self._bench.running and self.state in (State.LIVE, State.STARTING):
             self._devices.submit(self._report, self._ended_by_itself, True)
 
     def _ended_by_itself(self) -> None:
@@ -989,7 +977,7 @@ class Session:
         )
 
     def _light_failed(self, error: BaseException) -> None:
-        if self._state in (State.LIVE, State.STARTING, State.SNAPPING, State.PLAN):
+        if self.state in (State.LIVE, State.STARTING, State.SNAPPING, State.PLAN):
             self.fail(error)
         else:
             self._tell(error)
@@ -1010,7 +998,7 @@ class Session:
         if path is not None:
             path.view, path.contrast = self._view, self._contrast
         frame = self.last_frame
-        if frame is not None and self._state not in (State.LIVE, State.CLOSED) and not self._redraws.is_set():
+        if frame is not None and self.state not in (State.LIVE, State.CLOSED) and not self._redraws.is_set():
             self._redraws.set()  # one redraw waits at most; it takes the view as it is then
             self._models.submit(self._report, self._redraw_last)
 
@@ -1035,7 +1023,7 @@ class Session:
     def _watch_field(self) -> None:
         """On the thread ``app-stats``: notice that the stage was moved."""
         frame = self.last_frame
-        if self._state is State.LIVE and frame is not None:
+        if self.state is State.LIVE and frame is not None:
             self._dose.look(frame)
 
     def _update(self, section: str, **changes: Any) -> None:
@@ -1053,14 +1041,6 @@ class Session:
         """Put these sections into the settings, and leave the others as another thread may just have put them."""
         with self._settings_lock:
             self._settings = self._settings.model_copy(update=sections)
-
-    def _move(self, state: State) -> None:
-        with self._state_lock:
-            # Only `_begin` leads out of a failure: a step that was under way when it happened must not hide it.
-            if self._state in (State.CLOSED, State.FAILED) or self._state is state:
-                return
-            self._state = state
-        self._publish(StateChanged(state))
 
     def _publish(self, event: Event) -> None:
         if isinstance(event, LightReady):
@@ -1090,22 +1070,16 @@ class Session:
         worker: ThreadPoolExecutor | None = None,
         planned: bool = False,
     ) -> "Future[T]":
-        if self._state is State.CLOSED:
+        if self.state is State.CLOSED:
             refused: Future[T] = Future()
             refused.set_exception(DapiscopeError("dapiscope is closing; start it again."))
             return refused
-        failures = self._failures
         if worker is not None:
             return worker.submit(self._report, work, fatal)
         if self._plans.active and not planned:
             # It would wait for the plan's end, and then shine when nobody expects it any more.
             return self._refused(BUSY)
-
-        def fresh() -> T:
-            self._asked_after = failures  # read by `_begin`, on this same worker
-            return work()
-
-        return self._devices.submit(self._report, fresh, fatal)
+        return self._devices.submit(self._report, self._life.asked(work), fatal)
 
     def _refused(self, why: str) -> "Future[Any]":
         self._publish(Notice("warning", why))
@@ -1119,9 +1093,9 @@ class Session:
             return work()
         except RefusedError as error:
             self._publish(Notice("error", sentence(error)))
-            if self._state is State.STARTING:
+            if self.state is State.STARTING:
                 self._teardown()
-                self._move(State.IDLE)
+                self._life.move(State.IDLE)
             raise
         except Exception as error:
             if fatal or in_doubt(error) or not isinstance(error, DapiscopeError):
