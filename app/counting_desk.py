@@ -5,17 +5,16 @@ Models load on the session's worker ``app-model``; live frames and replays are c
 """
 
 from collections.abc import Callable
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from app.clock import Clock
 from app.errors import DapiscopeError
 from app.events import Event, Notice, ResultReady
 from app.frame import Frame, Segmentation
+from app.in_force import PixelSize
 from app.live_path import countable
 from app.plan_counts import PlanCounts
 from app.settings import Settings
-
-PixelSize = float | Literal["auto"] | None
 
 
 class Counter(Protocol):

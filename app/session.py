@@ -19,12 +19,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from pydantic import ValidationError
-
 from app.bench import ANSWER_S, Bench
 from app.calibration_desk import FRAMES, CalibrationDesk, camera_key
 from app.clock import Clock, SystemClock
-from app.counting_desk import Counter, CountingDesk, PixelSize
+from app.counting_desk import Counter, CountingDesk
 from app.desks import RecordingDesk, ReplayDesk, check_rate, unfinished_notice
 from app.display import Contrast, View
 from app.dose_desk import DoseDesk
@@ -55,6 +53,7 @@ from app.events import (
 )
 from app.frame import Frame, Segmentation
 from app.hardware.base import Camera, LightReading, LightSource
+from app.in_force import InForce, PixelSize
 from app.inference.overlay import overlay_of
 from app.lifecycle import Lifecycle
 from app.live_path import LivePath, Pace
@@ -110,19 +109,18 @@ class Session:
     """Camera, light, model and files under one roof; see the module's text and `app.events.State`."""
 
     def __init__(self, settings: Settings, parts: Parts, clock: Clock | None = None) -> None:
-        self._settings = settings
+        self._in_force = InForce(settings)
         self._parts = parts
         self._clock = clock or SystemClock()
         self._listeners: list[Callable[[Event], None]] = []
         self._devices = ThreadPoolExecutor(1, "app-devices")
         self._models = ThreadPoolExecutor(1, "app-model")
-        self._settings_lock = threading.RLock()
         self._bench = Bench(parts.camera, parts.light, self._clock, self._publish, self._light_failed)
         self._path: LivePath | None = None
         self._pace = Pace()
         self._life = Lifecycle(self._publish, self._bench.release_light)
         self._counting = CountingDesk(
-            lambda name: parts.counter(name), parts.tracker, self._publish, lambda: self._settings, self._clock
+            lambda name: parts.counter(name), parts.tracker, self._publish, lambda: self.settings, self._clock
         )
         self._calibration = CalibrationDesk(self._publish, parts.calibration, self._clock)
         self._recording = RecordingDesk(self._publish, self.fail, self._recording_full)
@@ -140,7 +138,6 @@ class Session:
         self._replug: Ticker | None = None
         self._light_was_dark = False
         self._closed, self._closer = threading.Event(), threading.current_thread()
-        self._size_elsewhere: PixelSize = None
         self._told: deque[str] = deque(maxlen=8)
         self._loading: Future[None] | None = None
         self.last_frame: Frame | None = None
@@ -157,17 +154,17 @@ class Session:
     @property
     def settings(self) -> Settings:
         """What is in force."""
-        return self._settings
+        return self._in_force.settings
 
     @property
     def channels(self) -> tuple[Channel, ...]:
         """The configured channels."""
-        return self._settings.channels
+        return self.settings.channels
 
     @property
     def selected_channel(self) -> str:
         """The channel that live and snapshots use."""
-        return self._settings.light.channel
+        return self.settings.light.channel
 
     @property
     def simulated(self) -> tuple[str, ...]:
@@ -273,7 +270,7 @@ class Session:
 
     def set_model(self, name: str) -> "Future[None]":
         """Load another model and count with it from then on."""
-        self._update("segmentation", model=name)
+        self._in_force.update("segmentation", model=name)
         return self._command(lambda: self._use_model(name), worker=self._models)
 
     def set_pixel_size(self, pixel_size_um: PixelSize) -> None:
@@ -281,14 +278,14 @@ class Session:
 
         What is said while a replay is open is said of that file: afterwards, what was in force before is so again.
         """
-        self._update("segmentation", pixel_size_um=pixel_size_um)
+        self._in_force.update("segmentation", pixel_size_um=pixel_size_um)
         if isinstance(pixel_size_um, float):
             self._replay.remember_scale(pixel_size_um)
         self._counting.new_scale()
 
     def set_sample(self, sample: str, operator: str) -> None:
         """Name the sample and the operator in every file from now on."""
-        self._update("sample", sample=sample, operator=operator)
+        self._in_force.update("sample", sample=sample, operator=operator)
 
     def new_field(self) -> None:
         """Say that another field is in view: the dose begins at zero."""
@@ -330,8 +327,8 @@ class Session:
 
         Until it ends, nothing else can be asked of the devices; `all_off`, `close` and every failure stop it.
         """
-        snap = self._calibration.correcting(self._bench.snap, self._settings)
-        if not self._plans.claim(plan, self._settings, snap):
+        snap = self._calibration.correcting(self._bench.snap, self.settings)
+        if not self._plans.claim(plan, self.settings, snap):
             return self._refused(BUSY)
         return self._command(lambda: self._run_plan(plan, folder), planned=True)
 
@@ -497,7 +494,7 @@ class Session:
     def _connect(self) -> None:
         if self._counting.counter is None:
             self._loading = self._models.submit(self._report, self._use_selected_model, True)
-        self._bench.connect(self._settings)
+        self._bench.connect(self.settings)
         self._meet()
 
     def _await(self, loading: "Future[T]") -> T:
@@ -517,8 +514,8 @@ class Session:
         """Have the calibration of the camera in use at hand before frames come."""
         camera = camera_key(self._bench.need_camera().info)
         # It reads files, while the window may change other sections.
-        self._put(optics=self._calibration.meet(camera, self._settings, channels).optics)
-        self._calibration.tell(self._settings)
+        self._in_force.put(optics=self._calibration.meet(camera, self.settings, channels).optics)
+        self._calibration.tell(self.settings)
 
     def _start_live(self, record_to: Path | None, record_frames: int | None, offs: int) -> None:
         if self.state in (State.LIVE, State.CLOSED):
@@ -527,12 +524,12 @@ class Session:
         self._forget_replug()
         self._life.begin(State.STARTING)
         self._connect()
-        self._bench.configure(self._settings.camera.model_copy(update={"trigger": "free"}))
+        self._bench.configure(self.settings.camera.model_copy(update={"trigger": "free"}))
         self._await_counter()  # nothing shines yet: better to wait for it here than to bleach uncounted
         self._bench.begin_counting()
         self._camera_feeds = True
         self._pace = Pace()
-        self._path = self._new_path(lossless=self._settings.camera_images is not None)
+        self._path = self._new_path(lossless=self.settings.camera_images is not None)
         self._path.start()
         if record_to is not None:
             self._start_recording(record_to, record_frames)
@@ -544,10 +541,10 @@ class Session:
             self._life.move(State.LIVE)
 
     def _run_camera(self) -> None:
-        light = self._settings.light
+        light = self.settings.light
         shine = (light.channel, light.intensity) if self._lit else None
         offs = self._lit_for
-        if self._settings.camera_images is None:  # a folder is played only as fast as it is counted
+        if self.settings.camera_images is None:  # a folder is played only as fast as it is counted
             # Before the start: a camera that never comes back from it must not keep the light on.
             settled_s = self._clock.monotonic() + light.settle_ms / 1000
             self._shutter.arm(settled_s, self._bench.frame_period_s())
@@ -570,7 +567,7 @@ class Session:
     def _relight(self) -> None:
         """Frames come again after the light was switched off for want of them."""
         if self.state is State.LIVE and (offs := self._lit_for) == self._bench.offs:
-            self._switch(self._settings.light.channel, offs)
+            self._switch(self.settings.light.channel, offs)
             self._publish(Notice("info", "Frames come again; the light is back on."))
 
     def _stop_live(self) -> None:
@@ -635,7 +632,7 @@ class Session:
         come_back = self._life.asked(lambda: self._life.begin(State.IDLE))
         if self.state is State.FAILED:
             try:
-                self._bench.connect(self._settings)
+                self._bench.connect(self.settings)
             except Exception as error:  # noqa: BLE001 - whatever it is, the next look may go better
                 log.info("the camera is not back: %s", error)
                 self._bench.release_camera()
@@ -650,21 +647,21 @@ class Session:
             replug.stop()
 
     def _set_channel(self, name: str | None, offs: int) -> None:
-        if name is not None and name not in {channel.name for channel in self._settings.channels}:
-            known = ", ".join(channel.name for channel in self._settings.channels)
+        if name is not None and name not in {channel.name for channel in self.settings.channels}:
+            known = ", ".join(channel.name for channel in self.settings.channels)
             raise UsageError(f"There is no channel {name!r}; choose one of {known}.")
         if name is not None:
-            self._update("light", channel=name)
+            self._in_force.update("light", channel=name)
         self._lit_for = offs if name is not None else None
-        if self._settings.flat_field and self._bench.camera is not None:
+        if self.settings.flat_field and self._bench.camera is not None:
             self._meet()
         if self.state is State.LIVE:
             self._switch(name if self._lit else None, offs)
 
     def _set_intensity(self, level: float, offs: int) -> None:
-        self._update("light", intensity=level)
+        self._in_force.update("light", intensity=level)
         if self.state is State.LIVE and self._lit:
-            self._switch(self._settings.light.channel, offs)
+            self._switch(self.settings.light.channel, offs)
 
     def _switch(self, name: str | None, offs: int | None) -> None:
         """Shine `name`, unless "all off" was asked since `offs` was counted: it goes before everything.
@@ -673,15 +670,15 @@ class Session:
         """
         if name is not None and self._shutter.closed:
             return
-        self._bench.switch(name, self._settings.light.intensity, offs)
+        self._bench.switch(name, self.settings.light.intensity, offs)
         if name is not None and self._shutter.closed:
             self._bench.off()  # the frames stayed away while it went on
 
     def _set_camera(self, wanted: CameraSettings) -> None:
-        actual, before = wanted, self._settings.camera
+        actual, before = wanted, self.settings.camera
         if self._bench.camera is not None:
             hot = {"exposure_ms", "gain_db", "fps"}
-            cold = wanted.model_dump(exclude=hot) != self._settings.camera.model_dump(exclude=hot)
+            cold = wanted.model_dump(exclude=hot) != self.settings.camera.model_dump(exclude=hot)
             if self.state is not State.LIVE or not cold:
                 actual = self._bench.configure(wanted)
                 self._shutter.repace(self._clock.monotonic(), self._bench.frame_period_s())
@@ -694,19 +691,10 @@ class Session:
             self._meet()
 
     def _take_camera(self, actual: CameraSettings) -> None:
-        """Take what the camera has for the settings in force; a given pixel size is of the binning it was given at."""
-        factor = actual.binning / self._settings.camera.binning
-        self._put(camera=actual)
-        replaying = self._replay.active  # then the size in force is the file's; the camera's comes back after it
-        given = self._size_elsewhere if replaying else self._settings.segmentation.pixel_size_um
-        if factor == 1 or not isinstance(given, float):
-            return
-        if replaying:
-            self._size_elsewhere = given * factor
-        else:
-            self._update("segmentation", pixel_size_um=given * factor)
-        now = f"{actual.binning}×{actual.binning} binning: the given pixel size is now {given * factor:g} µm"
-        self._publish(Notice("info", f"{now} ({given:g} µm before)."))
+        """Take what the camera has for the settings in force."""
+        said = self._in_force.take_camera(actual)
+        if said is not None:
+            self._publish(Notice("info", said))
 
     def _restart_with(self, wanted: CameraSettings) -> CameraSettings:
         self._shutter.disarm()
@@ -715,7 +703,7 @@ class Session:
         try:
             actual = self._bench.configure(wanted)
         except CameraError:
-            self._resume(self._settings.camera)
+            self._resume(self.settings.camera)
             raise
         self._take_camera(actual)  # before its frames come
         self._resume(actual)
@@ -758,29 +746,29 @@ class Session:
             # A failure meanwhile has moved the state on, and then nothing may be started again.
             if self.state is State.SNAPPING:
                 if was_live and not self._bench.running:
-                    self._resume(self._settings.camera)
+                    self._resume(self.settings.camera)
                 self._life.move(State.LIVE if was_live else State.IDLE)
 
     def _calibrate(self, channel: str, frames: int, offs: int) -> None:
         given_up = lambda: offs != self._bench.offs or self.state is not State.SNAPPING  # noqa: E731
         with self._instead_of_live("taking a flat field"):
-            profile = self._calibration.take(self._bench.snap, self._settings, channel, frames, given_up)
-        self._set_flat_field(profile is not None or self._settings.flat_field)
+            profile = self._calibration.take(self._bench.snap, self.settings, channel, frames, given_up)
+        self._set_flat_field(profile is not None or self.settings.flat_field)
 
     def _set_flat_field(self, on: bool) -> None:
-        self._put(flat_field=on)
+        self._in_force.put(flat_field=on)
         if self._bench.camera is not None:
             self._meet()
         self._redraw()
 
     def _set_measured_pixel(self, pixel_um: float | None) -> None:
-        self._update("optics", measured_pixel_um=pixel_um)  # checks it
-        self._put(optics=self._calibration.measured(self._settings.optics, pixel_um))
-        self._calibration.tell(self._settings)
+        self._in_force.update("optics", measured_pixel_um=pixel_um)  # checks it
+        self._in_force.put(optics=self._calibration.measured(self.settings.optics, pixel_um))
+        self._calibration.tell(self.settings)
 
     def _take_snapshot(self, segment: bool, folder: Path, offs: int) -> SnapTaken:
-        frame = self._bench.snap(self._settings, lambda: offs != self._bench.offs or self.state is not State.SNAPPING)
-        frame = self._calibration.correct(replace(frame, pixel_size_um=self._pixel_size(frame)), self._settings)
+        frame = self._bench.snap(self.settings, lambda: offs != self._bench.offs or self.state is not State.SNAPPING)
+        frame = self._calibration.correct(replace(frame, pixel_size_um=self._pixel_size(frame)), self.settings)
         self._show(frame)
         counter = self._counter_for_snap(frame) if segment else None
         result = self._counting.count_exactly(frame, counter) if counter is not None else None
@@ -800,7 +788,7 @@ class Session:
                 raise CameraError("A recording runs; stop it before starting a plan, so that no frame is lost.")
             self._stop_live()
             self._close_replay()
-            check_room(plan, self._settings, folder)
+            check_room(plan, self.settings, folder)
             self._life.begin(State.PLAN)
             self._connect()
             self._meet(*(each.channel.name for each in plan.channels))
@@ -829,7 +817,7 @@ class Session:
         if why is not None:
             self._publish(Notice("warning", f"The nuclei were not counted: {why}. The picture is saved."))
             return None
-        wanted = self._settings.snap.model
+        wanted = self.settings.snap.model
         counter = self._await(self._models.submit(self._counting.load, wanted))
         if counter.name != wanted:
             text = f"The model {wanted!r} is not installed; {counter.name!r} counted."
@@ -841,7 +829,7 @@ class Session:
         if self._path is None or self._recording.active:
             return
         self._tell_unfinished(folder)
-        if self._settings.camera_images is None:  # a folder is played only as fast as it is counted and written
+        if self.settings.camera_images is None:  # a folder is played only as fast as it is counted and written
             check_rate(folder, self._bench.need_camera(), frames)
         labeller = self._bench.labeller
         review = labeller.review if labeller is not None else None
@@ -876,9 +864,10 @@ class Session:
             self._stop_live()
             self.finished.clear()
         self._leave_replay()
-        given = self._size_elsewhere = self._settings.segmentation.pixel_size_um
+        given = self.settings.segmentation.pixel_size_um
         size = given if isinstance(given, float) else None
         self._replay.open(path, pixel_size_um=size, hold=hold, speed=speed, use_told=given is None)
+        self._in_force.enter_file(given)
         if self._counting.counter is None:
             self._await(self._models.submit(self._use_selected_model))
         self._camera_feeds = False
@@ -904,7 +893,7 @@ class Session:
         if not self._replay.active:
             return False
         self._stop_ticker()
-        self._update("segmentation", pixel_size_um=self._size_elsewhere)
+        self._in_force.leave_file()
         return self._replay.close()
 
     def _stop_ticker(self) -> None:
@@ -922,18 +911,18 @@ class Session:
         if self._shutter.frame(self._clock.monotonic()):
             self._devices.submit(self._report, self._relight)
         labelled = replace(labeller.label(frame), pixel_size_um=self._pixel_size(frame))
-        labelled = self._calibration.correct(labelled, self._settings)
+        labelled = self._calibration.correct(labelled, self.settings)
         self.last_frame = labelled
         path.feed(labelled)
 
     def _pixel_size(self, frame: Frame) -> float | None:
-        given = self._settings.segmentation.pixel_size_um
+        given = self.settings.segmentation.pixel_size_um
         if isinstance(given, float):
             return given
         if frame.name:  # an image file that the emulator played: its scale is its own
             return frame.pixel_size_um
         camera = self._bench.camera
-        return self._settings.optics.pixel_size_um(camera.settings.binning if camera is not None else 1)
+        return self.settings.optics.pixel_size_um(camera.settings.binning if camera is not None else 1)
 
     def _camera_ended(self, error: BaseException | None) -> None:
         if error is not None:
@@ -942,7 +931,7 @@ class Session:
             self._devices.submit(self._report, self._ended_by_itself, True)
 
     def _ended_by_itself(self) -> None:
-        if self._settings.camera_images is None:
+        if self.settings.camera_images is None:
             return
         for name, reason in self._bench.rejected():
             self._publish(Notice("error", f"{name} could not be played: {reason}."))
@@ -952,13 +941,13 @@ class Session:
 
     def _new_path(self, *, lossless: bool) -> LivePath:
         path = LivePath(
-            self._publish, self._counting.begin(), self._settings.channels, self._clock, self.fail, lossless=lossless
+            self._publish, self._counting.begin(), self.settings.channels, self._clock, self.fail, lossless=lossless
         )
         path.view, path.contrast = self._view, self._contrast
         return path
 
     def _use_selected_model(self) -> None:
-        self._use_model(self._settings.segmentation.model)
+        self._use_model(self.settings.segmentation.model)
 
     def _use_model(self, name: str) -> None:
         counter = self._counting.use(name)
@@ -969,7 +958,7 @@ class Session:
     def _metadata(self, counter: Counter | None) -> RunMetadata:
         camera, light = self._bench.camera, self._bench.light_info
         return RunMetadata.from_settings(
-            self._settings,
+            self.settings,
             camera=camera.info.title if camera is not None else "",
             light=light.title if light is not None else "",
             model_name=counter.name if counter is not None else "",
@@ -1026,25 +1015,9 @@ class Session:
         if self.state is State.LIVE and frame is not None:
             self._dose.look(frame)
 
-    def _update(self, section: str, **changes: Any) -> None:
-        with self._settings_lock:
-            present = getattr(self._settings, section)
-            try:
-                changed = type(present).model_validate({**present.model_dump(), **changes})
-            except ValidationError as error:
-                first = error.errors()[0]
-                name = str(first["loc"][-1]).replace("_", " ")
-                raise UsageError(f"The {name} {first['input']!r} cannot be used: {first['msg'].lower()}.") from error
-            self._put(**{section: changed})
-
-    def _put(self, **sections: Any) -> None:
-        """Put these sections into the settings, and leave the others as another thread may just have put them."""
-        with self._settings_lock:
-            self._settings = self._settings.model_copy(update=sections)
-
     def _publish(self, event: Event) -> None:
         if isinstance(event, LightReady):
-            watchdog_ms = self._settings.light.watchdog_ms if event.info.has_watchdog else 0
+            watchdog_ms = self.settings.light.watchdog_ms if event.info.has_watchdog else 0
             self._dose.trust(watchdog_ms)
             if not event.info.has_watchdog:
                 self._publish(Notice("warning", NO_WATCHDOG))
