@@ -56,6 +56,7 @@ from app.hardware.base import Camera, LightReading, LightSource
 from app.in_force import InForce, PixelSize
 from app.inference.overlay import overlay_of
 from app.lifecycle import Lifecycle
+from app.live_light import LiveLight
 from app.live_path import LivePath, Pace
 from app.pipeline import Ticker
 from app.plan import Plan
@@ -63,7 +64,6 @@ from app.plan_desk import BUSY, PlanDesk, check_room
 from app.plan_runner import PlanResult
 from app.recording import Finishing, RunMetadata, save_snapshot
 from app.settings import CameraSettings, Channel, Settings
-from app.shutter import Shutter
 
 log = logging.getLogger(__name__)
 NO_WATCHDOG = (
@@ -118,6 +118,7 @@ class Session:
         self._bench = Bench(parts.camera, parts.light, self._clock, self._publish, self._light_failed)
         self._path: LivePath | None = None
         self._pace = Pace()
+        self._light = LiveLight(self._bench, lambda: self.settings, self._clock, self._publish)
         self._life = Lifecycle(self._publish, self._bench.release_light)
         self._counting = CountingDesk(
             lambda name: parts.counter(name), parts.tracker, self._publish, lambda: self.settings, self._clock
@@ -126,11 +127,9 @@ class Session:
         self._recording = RecordingDesk(self._publish, self.fail, self._recording_full)
         self._replay = ReplayDesk(self._publish, self._clock, find_shading=self._calibration.find)
         self._plans = PlanDesk(self._publish, self._planned_frame, self._clock)
-        self._lit_for: int | None = 0
         self._camera_feeds = True
         self._looking: Future[None] | None = None
         self._redraws = threading.Event()
-        self._shutter = Shutter()
         self._dose = DoseDesk(self._publish, settings, self._clock, TICK_S)
         self._view, self._contrast = View(), Contrast()
         self._ticker: Ticker | None = None
@@ -533,42 +532,20 @@ class Session:
         self._path.start()
         if record_to is not None:
             self._start_recording(record_to, record_frames)
-        self._lit_for = offs
+        self._light.ask(offs)
         self._watch = Ticker("app-shutter", self._look_for_frames, 0.05, self.fail)  # before anything shines
-        self._run_camera()
+        self._light.run(self._frame_arrived, self._camera_ended)
         self._ticker = Ticker("app-stats", self._tick, TICK_S, self.fail)
         if self.state is State.STARTING:
             self._life.move(State.LIVE)
 
-    def _run_camera(self) -> None:
-        light = self.settings.light
-        shine = (light.channel, light.intensity) if self._lit else None
-        offs = self._lit_for
-        if self.settings.camera_images is None:  # a folder is played only as fast as it is counted
-            # Before the start: a camera that never comes back from it must not keep the light on.
-            settled_s = self._clock.monotonic() + light.settle_ms / 1000
-            self._shutter.arm(settled_s, self._bench.frame_period_s())
-        self._bench.run(shine, offs, light.settle_ms, self._frame_arrived, self._camera_ended)
-
-    @property
-    def _lit(self) -> bool:
-        """Live imaging shines: a channel was asked for, and "all off" was not asked since."""
-        return self._lit_for == self._bench.offs
-
     def _look_for_frames(self) -> None:
-        if self.state not in (State.LIVE, State.STARTING, State.SNAPPING):
-            return
-        if self._shutter.overdue(self._clock.monotonic()):
-            self._bench.off()
-            self._publish(
-                Notice("warning", "No frames come from the camera, so the light was switched off; check its cable.")
-            )
+        if self.state in (State.LIVE, State.STARTING, State.SNAPPING):
+            self._light.look()
 
     def _relight(self) -> None:
-        """Frames come again after the light was switched off for want of them."""
-        if self.state is State.LIVE and (offs := self._lit_for) == self._bench.offs:
-            self._switch(self.settings.light.channel, offs)
-            self._publish(Notice("info", "Frames come again; the light is back on."))
+        if self.state is State.LIVE:
+            self._light.come_back()
 
     def _stop_live(self) -> None:
         if self.state not in (State.LIVE, State.STARTING):
@@ -584,7 +561,7 @@ class Session:
 
     def _stop_parts(self) -> None:
         """Stop everything that runs, the light first. Each step is tried whatever became of those before."""
-        self._shutter.disarm()
+        self._light.shutter.disarm()
         off = self._bench.off()
         problems: list[Exception] = []
         steps = [self._stop_ticker, self._bench.pause, self._stop_path, self._stop_recording]
@@ -652,27 +629,16 @@ class Session:
             raise UsageError(f"There is no channel {name!r}; choose one of {known}.")
         if name is not None:
             self._in_force.update("light", channel=name)
-        self._lit_for = offs if name is not None else None
+        self._light.ask(offs if name is not None else None)
         if self.settings.flat_field and self._bench.camera is not None:
             self._meet()
         if self.state is State.LIVE:
-            self._switch(name if self._lit else None, offs)
+            self._light.switch(name if self._light.wanted else None, offs)
 
     def _set_intensity(self, level: float, offs: int) -> None:
         self._in_force.update("light", intensity=level)
-        if self.state is State.LIVE and self._lit:
-            self._switch(self.settings.light.channel, offs)
-
-    def _switch(self, name: str | None, offs: int | None) -> None:
-        """Shine `name`, unless "all off" was asked since `offs` was counted: it goes before everything.
-
-        While the camera sends no frames nothing shines; the light comes on with them.
-        """
-        if name is not None and self._shutter.closed:
-            return
-        self._bench.switch(name, self.settings.light.intensity, offs)
-        if name is not None and self._shutter.closed:
-            self._bench.off()  # the frames stayed away while it went on
+        if self.state is State.LIVE and self._light.wanted:
+            self._light.switch(self.settings.light.channel, offs)
 
     def _set_camera(self, wanted: CameraSettings) -> None:
         actual, before = wanted, self.settings.camera
@@ -681,7 +647,7 @@ class Session:
             cold = wanted.model_dump(exclude=hot) != self.settings.camera.model_dump(exclude=hot)
             if self.state is not State.LIVE or not cold:
                 actual = self._bench.configure(wanted)
-                self._shutter.repace(self._clock.monotonic(), self._bench.frame_period_s())
+                self._light.repace()
             elif self._recording.active:
                 raise CameraError("Stop the recording before changing the pixel format, the region or the binning.")
             else:
@@ -697,9 +663,7 @@ class Session:
             self._publish(Notice("info", said))
 
     def _restart_with(self, wanted: CameraSettings) -> CameraSettings:
-        self._shutter.disarm()
-        self._bench.switch(None, 0.0)
-        self._bench.pause()
+        self._light.hold()
         try:
             actual = self._bench.configure(wanted)
         except CameraError:
@@ -714,7 +678,7 @@ class Session:
         try:
             if self._bench.need_camera().settings != settings:
                 self._bench.configure(settings)
-            self._run_camera()
+            self._light.run(self._frame_arrived, self._camera_ended)
         except Exception as error:
             self.fail(error)
             raise
@@ -734,9 +698,7 @@ class Session:
         try:
             self._connect()
             if was_live:
-                self._shutter.disarm()
-                self._bench.switch(None, 0.0)
-                self._bench.pause()
+                self._light.hold()
             yield
         except Exception as error:
             if in_doubt(error):
@@ -908,7 +870,7 @@ class Session:
         path, labeller = self._path, self._bench.labeller
         if path is None or labeller is None:
             return
-        if self._shutter.frame(self._clock.monotonic()):
+        if self._light.frame_came():
             self._devices.submit(self._report, self._relight)
         labelled = replace(labeller.label(frame), pixel_size_um=self._pixel_size(frame))
         labelled = self._calibration.correct(labelled, self.settings)

@@ -323,7 +323,7 @@ def test_the_shutter_waits_for_a_light_that_settles(monkeypatch):
 
     made = Bench(Settings(camera=SMALL, light=LightSettings(settle_ms=4000)), Quick())
     armed = []
-    shutter = made.session._shutter
+    shutter = made.session._light.shutter
     arm = shutter.arm
 
     def note(now_s, period_s):
@@ -627,7 +627,7 @@ def test_a_watch_for_frames_that_breaks_ends_dark(bench, monkeypatch):
 
     bench.session.start_live().result(20)
     bench.watch.wait_for(ResultReady)
-    monkeypatch.setattr(bench.session._shutter, "overdue", broken)
+    monkeypatch.setattr(bench.session._light.shutter, "overdue", broken)
     bench.watch.wait(lambda: State.FAILED in bench.states)
     bench.watch.wait(lambda: not any(bench.lit()))
 

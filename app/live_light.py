@@ -1,0 +1,98 @@
+"""The light of live imaging: on while a channel is asked for and its frames come.
+
+"All off" goes before everything, and is counted (`app.bench.Bench.offs`): what was asked for before the last one does
+not shine after it. While the camera sends no frames nothing shines; the light comes back with them.
+"""
+
+from collections.abc import Callable
+
+from app.bench import Bench
+from app.clock import Clock
+from app.events import Event, Notice
+from app.frame import EndSink, FrameSink
+from app.settings import Settings
+from app.shutter import Shutter
+
+
+class LiveLight:
+    """Lights the frames of one running camera. On the device worker, except `look` and `frame_came`.
+
+    Parameters
+    ----------
+    bench : Bench
+        Has the camera and the light.
+    settings : callable
+        Returns what is in force.
+    clock : Clock
+    publish : callable
+        Gets a `Notice` when the light goes off for want of frames, and when it comes back.
+    """
+
+    def __init__(
+        self, bench: Bench, settings: Callable[[], Settings], clock: Clock, publish: Callable[[Event], None]
+    ) -> None:
+        self._bench, self._settings, self._clock, self._publish = bench, settings, clock, publish
+        self._asked: int | None = 0
+        self.shutter = Shutter()
+
+    def ask(self, offs: int | None) -> None:
+        """Have the selected channel shine, asked for after `offs` times "all off"; None: live goes on in the dark."""
+        self._asked = offs
+
+    @property
+    def wanted(self) -> bool:
+        """True when a channel was asked for, and "all off" was not since."""
+        return self._asked == self._bench.offs
+
+    def run(self, sink: FrameSink, ended: EndSink) -> None:
+        """Light on, confirmed and settled, where it is wanted; then the camera."""
+        settings = self._settings()
+        light = settings.light
+        shine = (light.channel, light.intensity) if self.wanted else None
+        offs = self._asked
+        if settings.camera_images is None:  # a folder is played only as fast as it is counted
+            # Before the start: a camera that never comes back from it must not keep the light on.
+            settled_s = self._clock.monotonic() + light.settle_ms / 1000
+            self.shutter.arm(settled_s, self._bench.frame_period_s())
+        self._bench.run(shine, offs, light.settle_ms, sink, ended)
+
+    def hold(self) -> None:
+        """Go dark, confirmed, and stop the camera: for single frames, or for settings that need it."""
+        self.shutter.disarm()
+        self._bench.switch(None, 0.0)
+        self._bench.pause()
+
+    def switch(self, name: str | None, offs: int | None) -> None:
+        """Shine `name`, unless "all off" was asked since `offs` was counted; None: go dark.
+
+        While the camera sends no frames nothing shines; the light comes on with them.
+        """
+        if name is not None and self.shutter.closed:
+            return
+        self._bench.switch(name, self._settings().light.intensity, offs)
+        if name is not None and self.shutter.closed:
+            self._bench.off()  # the frames stayed away while it went on
+
+    def come_back(self) -> None:
+        """Frames come again after the light was switched off for want of them."""
+        if (offs := self._asked) == self._bench.offs:
+            self.switch(self._settings().light.channel, offs)
+            self._publish(Notice("info", "Frames come again; the light is back on."))
+
+    # ------------------------------------------------------------------ on other threads
+
+    def frame_came(self) -> bool:
+        """Take note of a frame, on the camera's thread; True when it is time to `come_back`."""
+        return self.shutter.frame(self._clock.monotonic())
+
+    def look(self) -> None:
+        """Switch off when a frame is overdue, on the thread ``app-shutter``."""
+        if self.shutter.overdue(self._clock.monotonic()):
+            self._bench.off()
+            self._publish(
+                Notice("warning", "No frames come from the camera, so the light was switched off; check its cable.")
+            )
+
+    def repace(self) -> None:
+        """Expect frames at the pace of the camera's present settings."""
+        self.shutter.repace(self._clock.monotonic(), self._bench.frame_period_s())
