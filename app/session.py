@@ -44,7 +44,6 @@ from app.events import (
     ModelReady,
     Notice,
     PictureReady,
-    RecordingFinishing,
     SnapTaken,
     State,
     StateChanged,
@@ -58,6 +57,7 @@ from app.inference.overlay import overlay_of
 from app.lifecycle import Lifecycle
 from app.live_light import LiveLight
 from app.live_path import LivePath, Pace
+from app.patience import LOOK_S, Patience
 from app.pipeline import Ticker
 from app.plan import Plan
 from app.plan_desk import BUSY, PlanDesk, check_room
@@ -83,11 +83,7 @@ NO_WATCHDOG_SET = (
     "The watchdog of the light source is off (watchdog_ms = 0 in the configuration): if dapiscope dies or the cable is "
     "pulled, the light shines on; switch it off by hand then."
 )
-PATIENCE_S, DISK_PATIENCE_S = 30.0, 300.0
-"""What a device may take to stop when the session closes; and a disk on which a recording does not grow any more."""
 T = TypeVar("T")
-LOOK_S = 0.05
-"""Between looks at something that is waited for."""
 TICK_S = 0.5
 """Between looks at rates, recording and field."""
 
@@ -414,8 +410,8 @@ class Session:
     def close(self) -> bool:
         """Light off, everything stopped and released; idempotent; waits. True when the box confirmed it is dark.
 
-        A device that hangs in its driver is given `PATIENCE_S`, then left behind: neither the light nor the recording
-        waits for it. A recording that still grows on a slow disk is waited for.
+        A device that hangs in its driver is given `app.patience.DEVICE_S`, then left behind: neither the light nor the
+        recording waits for it. A recording that still grows on a slow disk is waited for.
         """
 
         def go_dark() -> None:
@@ -426,16 +422,17 @@ class Session:
         first = self._life.end(State.CLOSED, go_dark)
         if first:
             self._forget_replug()
+            patience = Patience(self._finishing, self._publish, self._clock)
             stopped = self._devices.submit(self._teardown)
             self._devices.shutdown(wait=False)
-            if self._outlast(stopped):
+            if patience.outlast(stopped):
                 self._devices.shutdown()
             else:
-                self._leave_behind()
+                self._leave_behind(patience)
             self._light_was_dark = self._bench.close_light()
             loaded = self._models.submit(int)  # behind whatever is loaded now
             self._models.shutdown(wait=False)
-            if self._outlast(loaded):
+            if patience.outlast(loaded):
                 self._models.shutdown()
             else:
                 self._publish(Notice("error", MODEL_HUNG))
@@ -445,30 +442,17 @@ class Session:
             self._closed.wait()
         return self._light_was_dark
 
-    def _outlast(self, work: "Future[Any]") -> bool:
-        """Wait for `work` as long as a device may take, and while a file is still growing. False when it hangs."""
-        since_s, seen = self._clock.monotonic(), self._finishing()
-        while not wait([work], LOOK_S).done:
-            now_s, grown = self._clock.monotonic(), self._finishing()
-            if grown != seen:
-                since_s, seen = now_s, grown
-                if grown is not None:
-                    self._publish(RecordingFinishing(grown.written, grown.total))
-            if now_s - since_s > (PATIENCE_S if grown is None else DISK_PATIENCE_S):
-                return False
-        return True
-
     def _finishing(self) -> Finishing | None:
         return self._recording.finishing or self._plans.finishing
 
-    def _leave_behind(self) -> None:
+    def _leave_behind(self, patience: Patience) -> None:
         """The device worker hangs in a driver or on a disk: close the files without it."""
         if self._finishing() is None:
             self._publish(Notice("error", HUNG))
             last = ThreadPoolExecutor(1, "app-devices-last")
             saved = last.submit(self._close_files)
             last.shutdown(wait=False)
-            if self._outlast(saved):
+            if patience.outlast(saved):
                 return
         self._publish(Notice("error", DISK_HUNG))
 

@@ -278,7 +278,7 @@ def test_who_closes_second_learns_no_sooner(bench):
 
 
 def test_a_driver_that_hangs_does_not_keep_dapiscope_from_closing(bench, monkeypatch):
-    monkeypatch.setattr("app.session.PATIENCE_S", 0.3)
+    monkeypatch.setattr("app.patience.DEVICE_S", 0.3)
     gate = threading.Event()
     bench.session.start_live().result(20)
     bench.watch.wait_for(ResultReady)
