@@ -43,12 +43,10 @@ from app.events import (
     LightSeen,
     ModelReady,
     Notice,
-    PictureReady,
     SnapTaken,
     State,
     StateChanged,
     Stats,
-    StatsReady,
 )
 from app.frame import Frame, Segmentation
 from app.hardware.base import Camera, LightReading, LightSource
@@ -56,7 +54,7 @@ from app.in_force import InForce, PixelSize
 from app.inference.overlay import overlay_of
 from app.lifecycle import Lifecycle
 from app.live_light import LiveLight
-from app.live_path import LivePath, Pace
+from app.live_path import LivePath
 from app.patience import LOOK_S, Patience
 from app.pipeline import Ticker
 from app.plan import Plan
@@ -64,6 +62,7 @@ from app.plan_desk import BUSY, PlanDesk, check_room
 from app.plan_runner import PlanResult
 from app.recording import Finishing, RunMetadata, save_snapshot
 from app.settings import CameraSettings, Channel, Settings
+from app.stream import Stream
 
 log = logging.getLogger(__name__)
 NO_WATCHDOG = (
@@ -112,22 +111,22 @@ class Session:
         self._devices = ThreadPoolExecutor(1, "app-devices")
         self._models = ThreadPoolExecutor(1, "app-model")
         self._bench = Bench(parts.camera, parts.light, self._clock, self._publish, self._light_failed)
-        self._path: LivePath | None = None
-        self._pace = Pace()
         self._light = LiveLight(self._bench, lambda: self.settings, self._clock, self._publish)
         self._life = Lifecycle(self._publish, self._bench.release_light)
         self._counting = CountingDesk(
             lambda name: parts.counter(name), parts.tracker, self._publish, lambda: self.settings, self._clock
         )
+        self._stream = Stream(
+            self._publish, self._counting, lambda: self.settings, self._clock, self.fail,
+            later=lambda work: self._models.submit(self._report, work),
+            still=lambda: self.state not in (State.LIVE, State.CLOSED),
+        )  # fmt: skip
         self._calibration = CalibrationDesk(self._publish, parts.calibration, self._clock)
         self._recording = RecordingDesk(self._publish, self.fail, self._recording_full)
         self._replay = ReplayDesk(self._publish, self._clock, find_shading=self._calibration.find)
         self._plans = PlanDesk(self._publish, self._planned_frame, self._clock)
-        self._camera_feeds = True
         self._looking: Future[None] | None = None
-        self._redraws = threading.Event()
         self._dose = DoseDesk(self._publish, settings, self._clock, TICK_S)
-        self._view, self._contrast = View(), Contrast()
         self._ticker: Ticker | None = None
         self._watch: Ticker | None = None
         self._replug: Ticker | None = None
@@ -135,7 +134,6 @@ class Session:
         self._closed, self._closer = threading.Event(), threading.current_thread()
         self._told: deque[str] = deque(maxlen=8)
         self._loading: Future[None] | None = None
-        self.last_frame: Frame | None = None
         self.finished = threading.Event()
         """Set when a run ended by itself: the source's natural end, or a failure."""
 
@@ -168,18 +166,12 @@ class Session:
 
     def stats(self) -> Stats:
         """Rates and counters of the present or last run."""
-        path = self._path
-        if path is None:
-            return Stats()
-        if not self._camera_feeds:
-            return path.stats()
-        counts = self._bench.counts()
-        return path.stats(counts.grabbed, counts.lost)
+        return self._stream.stats()
 
     @property
     def path(self) -> LivePath | None:
         """The stages of the present or last run, for their overall rates."""
-        return self._path
+        return self._stream.path
 
     @property
     def light_opened(self) -> bool:
@@ -190,6 +182,11 @@ class Session:
     def counter(self) -> Counter | None:
         """The model that counts, once it is loaded."""
         return self._counting.counter
+
+    @property
+    def last_frame(self) -> Frame | None:
+        """The newest frame, from whatever source."""
+        return self._stream.last_frame
 
     @property
     def last_result(self) -> Segmentation | None:
@@ -249,19 +246,16 @@ class Session:
 
     def set_view(self, view: View) -> None:
         """Show another region or size, from the next picture on."""
-        self._view = view
-        self._redraw()
+        self._stream.look_at(view=view)
 
     def set_contrast(self, contrast: Contrast) -> None:
         """Show other grey values as black and white, from the next picture on."""
-        self._contrast = contrast
-        self._redraw()
+        self._stream.look_at(contrast=contrast)
 
     def set_segmenting(self, on: bool) -> None:
         """Count, or only show."""
         self._counting.on = on
-        if self._path is not None:
-            self._path.segment = self._counting.count if on else None
+        self._stream.count(on)
 
     def set_model(self, name: str) -> "Future[None]":
         """Load another model and count with it from then on."""
@@ -510,10 +504,7 @@ class Session:
         self._bench.configure(self.settings.camera.model_copy(update={"trigger": "free"}))
         self._await_counter()  # nothing shines yet: better to wait for it here than to bleach uncounted
         self._bench.begin_counting()
-        self._camera_feeds = True
-        self._pace = Pace()
-        self._path = self._new_path(lossless=self.settings.camera_images is not None)
-        self._path.start()
+        self._stream.begin(lossless=self.settings.camera_images is not None, camera=self._bench.counts)
         if record_to is not None:
             self._start_recording(record_to, record_frames)
         self._light.ask(offs)
@@ -548,7 +539,7 @@ class Session:
         self._light.shutter.disarm()
         off = self._bench.off()
         problems: list[Exception] = []
-        steps = [self._stop_ticker, self._bench.pause, self._stop_path, self._stop_recording]
+        steps = [self._stop_ticker, self._bench.pause, self._stream.end, self._stop_recording]
         if self.state is State.FAILED:
             steps.insert(0, steps.pop())  # the camera may be what failed, and never come back from its stop
         for step in steps:
@@ -567,11 +558,6 @@ class Session:
             self._tell(problem)
         if problems:
             raise problems[0]
-
-    def _stop_path(self) -> None:
-        if self._path is not None:
-            self._path.stop()
-            self._publish(StatsReady(self.stats()))
 
     def _teardown(self) -> None:
         """After a failure or at the end: stop everything, close the camera; the light's keeper goes on until dark."""
@@ -705,7 +691,7 @@ class Session:
         self._in_force.put(flat_field=on)
         if self._bench.camera is not None:
             self._meet()
-        self._redraw()
+        self._stream.redraw()
 
     def _set_measured_pixel(self, pixel_um: float | None) -> None:
         self._in_force.update("optics", measured_pixel_um=pixel_um)  # checks it
@@ -715,7 +701,7 @@ class Session:
     def _take_snapshot(self, segment: bool, folder: Path, offs: int) -> SnapTaken:
         frame = self._bench.snap(self.settings, lambda: offs != self._bench.offs or self.state is not State.SNAPPING)
         frame = self._calibration.correct(replace(frame, pixel_size_um=self._pixel_size(frame)), self.settings)
-        self._show(frame)
+        self._stream.show(frame)
         counter = self._counter_for_snap(frame) if segment else None
         result = self._counting.count_exactly(frame, counter) if counter is not None else None
         overlay = overlay_of(result) if result else None
@@ -754,8 +740,8 @@ class Session:
         return result
 
     def _planned_frame(self, frame: Frame) -> None:
-        self.last_frame = frame
-        self._redraw()  # drawn on another thread: the plan is on time
+        self._stream.last_frame = frame
+        self._stream.redraw()  # drawn on another thread: the plan is on time
 
     def _counter_for_snap(self, frame: Frame) -> Counter | None:
         """Return what counts `frame`; None, and a sentence, when it does not show nuclei."""
@@ -772,14 +758,15 @@ class Session:
         return counter
 
     def _start_recording(self, folder: Path, frames: int | None = None) -> None:
-        if self._path is None or self._recording.active:
+        path = self._stream.path
+        if path is None or self._recording.active:
             return
         self._tell_unfinished(folder)
         if self.settings.camera_images is None:  # a folder is played only as fast as it is counted and written
             check_rate(folder, self._bench.need_camera(), frames)
         labeller = self._bench.labeller
         review = labeller.review if labeller is not None else None
-        self._recording.start(folder, self._path, self._metadata(self._counting.counter), frames, review)
+        self._recording.start(folder, path, self._metadata(self._counting.counter), frames, review)
 
     def _tell_unfinished(self, folder: Path) -> None:
         unfinished = unfinished_notice(folder)
@@ -816,15 +803,13 @@ class Session:
         self._in_force.enter_file(given)
         if self._counting.counter is None:
             self._await(self._models.submit(self._use_selected_model))
-        self._camera_feeds = False
-        self._path = self._new_path(lossless=True)
-        self._path.start()
+        into = self._stream.begin(lossless=True)
         self._life.begin(State.REPLAYING)
         self._ticker = Ticker("app-stats", self._tick, TICK_S, self.fail)
-        self._replay.play_into(self._path, self._replayed, self._replay_ended)
+        self._replay.play_into(into, self._replayed, self._replay_ended)
 
     def _replayed(self, frame: Frame) -> None:
-        self.last_frame = frame
+        self._stream.last_frame = frame
 
     def _replay_ended(self, error: BaseException | None) -> None:
         if error is not None:
@@ -851,14 +836,14 @@ class Session:
     # ------------------------------------------------------------------ frames, on the source's thread
 
     def _frame_arrived(self, frame: Frame) -> None:
-        path, labeller = self._path, self._bench.labeller
+        path, labeller = self._stream.path, self._bench.labeller
         if path is None or labeller is None:
             return
         if self._light.frame_came():
             self._devices.submit(self._report, self._relight)
         labelled = replace(labeller.label(frame), pixel_size_um=self._pixel_size(frame))
         labelled = self._calibration.correct(labelled, self.settings)
-        self.last_frame = labelled
+        self._stream.last_frame = labelled
         path.feed(labelled)
 
     def _pixel_size(self, frame: Frame) -> float | None:
@@ -885,20 +870,13 @@ class Session:
 
     # ------------------------------------------------------------------ helpers
 
-    def _new_path(self, *, lossless: bool) -> LivePath:
-        path = LivePath(
-            self._publish, self._counting.begin(), self.settings.channels, self._clock, self.fail, lossless=lossless
-        )
-        path.view, path.contrast = self._view, self._contrast
-        return path
-
     def _use_selected_model(self) -> None:
         self._use_model(self.settings.segmentation.model)
 
     def _use_model(self, name: str) -> None:
         counter = self._counting.use(name)
-        if self._path is not None and self._counting.on:
-            self._path.segment = self._counting.count
+        if self._counting.on:
+            self._stream.count(True)
         self._publish(ModelReady(counter.name, counter.sha256, counter.provider_used))
 
     def _metadata(self, counter: Counter | None) -> RunMetadata:
@@ -922,38 +900,10 @@ class Session:
         if sentence(error) not in self._told:
             self._publish(Notice("error", sentence(error)))
 
-    def _show(self, frame: Frame) -> None:
-        self.last_frame = frame
-        path = self._path or self._new_path(lossless=False)
-        path.view, path.contrast = self._view, self._contrast
-        self._publish(PictureReady(path.picture(frame)))
-
-    def _redraw(self) -> None:
-        path = self._path
-        if path is not None:
-            path.view, path.contrast = self._view, self._contrast
-        frame = self.last_frame
-        if frame is not None and self.state not in (State.LIVE, State.CLOSED) and not self._redraws.is_set():
-            self._redraws.set()  # one redraw waits at most; it takes the view as it is then
-            self._models.submit(self._report, self._redraw_last)
-
-    def _redraw_last(self) -> None:
-        self._redraws.clear()
-        frame = self.last_frame
-        if frame is not None:
-            self._show(frame)
-
     def _tick(self) -> None:
-        self._tell_stats()
+        self._stream.tell()
         self._recording.tell()
         self._watch_field()
-
-    def _tell_stats(self) -> None:
-        stats, counter = self.stats(), self._counting.counter
-        self._publish(StatsReady(stats))
-        behind = self._pace.look(self._clock.monotonic(), stats, counter.name) if counter is not None else None
-        if behind is not None:
-            self._publish(Notice("warning", behind))
 
     def _watch_field(self) -> None:
         """On the thread ``app-stats``: notice that the stage was moved."""

@@ -561,7 +561,7 @@ def test_a_light_that_went_dark_before_another_was_asked_for_confirms_nothing():
 def test_a_camera_that_is_slow_to_take_a_setting_has_its_first_frames_marked(bench):
     bench.session.start_live().result(20)
     bench.watch.wait_for(ResultReady)
-    camera, path = bench.session._bench.camera, bench.session._path
+    camera, path = bench.session._bench.camera, bench.session.path
     configure, feed, frames = camera.configure, path.feed, []
     came = threading.Condition()
 
