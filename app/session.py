@@ -6,6 +6,11 @@ recorded closed and valid, one sentence for the operator. Starting again from th
 
 Threads: device commands run on one worker (``app-devices``), the light on its keeper's thread (``app-light``), models
 load on ``app-model``; frames arrive on the camera's thread. No method here waits, except `close`.
+
+Here is who may ask for what, and in which order it is done. One frame: `_frame_arrived` has it labelled with the
+light that was confirmed, corrects it, and feeds it to the run (`app.stream`): recorder, screen, counting. One "off":
+`all_off` counts it and has the keeper send it before all else (`app.bench`); what was asked for before does not shine
+any more (`app.live_light`). What may begin after a failure, and what may not, is in `app.lifecycle`.
 """
 
 import logging
