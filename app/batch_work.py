@@ -13,7 +13,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from itertools import islice
-from multiprocessing import get_context
+from multiprocessing.context import BaseContext, SpawnContext, SpawnProcess
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -151,20 +152,45 @@ def _quiet() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
+class _Spawned(SpawnContext):
+    """Starts workers, spawned and not forked because the parent has threads, and remembers them.
+
+    A pool whose worker dies ends the others, but not one that was just being started: that one would wait for work for
+    ever, and the pool for it.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._started: list[BaseProcess] = []
+
+    def Process(self, *args: Any, **more: Any) -> SpawnProcess:  # type: ignore[override]  # noqa: N802
+        """Return a new process, as the pool asks for it."""
+        process = SpawnProcess(*args, **more)
+        self._started.append(process)
+        return process
+
+    def end(self) -> None:
+        """End every worker that still runs."""
+        for process in self._started:
+            process.kill()
+
+
 def processes(workers: int) -> Runner:
     """Return a runner over `workers` processes of this machine; a worker that dies costs no image but a lethal one."""
 
-    def pool(size: int) -> ProcessPoolExecutor:
-        # Spawned, not forked: the parent has threads.
-        return ProcessPoolExecutor(size, mp_context=get_context("spawn"), initializer=_quiet)
+    def pool(size: int, context: BaseContext | None = None) -> ProcessPoolExecutor:
+        return ProcessPoolExecutor(size, mp_context=context or _Spawned(), initializer=_quiet)
 
     def run(tasks: Iterator[Task]) -> Iterator[Result]:
         suspects: list[Task] = []
         while True:
-            executor = pool(workers)
+            spawned = _Spawned()
+            executor = pool(workers, spawned)
             try:
                 yield from _shared(executor, tasks, AHEAD * workers, suspects)
             finally:
+                if suspects:
+                    spawned.end()
                 executor.shutdown(wait=True, cancel_futures=True)
             if not suspects:
                 return

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -211,6 +212,36 @@ def test_a_killed_worker_costs_nothing(folder, tmp_path, segmenter, expected):
     thread.join()
     assert killed
     assert [step.path.name for step in steps if step.error] == ["field3.tif"]
+    assert results(tmp_path / "out") == expected
+
+
+def test_a_worker_that_a_broken_pool_forgot_is_ended(folder, tmp_path, segmenter, expected, monkeypatch):
+    ended = []
+
+    class Forgetful(ProcessPoolExecutor):
+        """As when a worker dies while the next one is being started: the pool does not know that one yet."""
+
+        forgot = None
+
+        def _spawn_process(self):
+            if self.forgot is not None:
+                return  # no third one either
+            super()._spawn_process()
+            first, *later = self._processes
+            if later:
+                self.forgot = self._processes.pop(later[0])
+                os.kill(first, signal.SIGKILL)
+
+        def shutdown(self, *args, **more):
+            if self.forgot is not None:
+                self.forgot.join(10)  # the real one waits for ever
+                ended.append(not self.forgot.is_alive())
+                self.forgot.kill()
+            super().shutdown(*args, **more)
+
+    monkeypatch.setattr(batch_work, "ProcessPoolExecutor", Forgetful)
+    run(folder, tmp_path / "out", segmenter, runner=processes(2))
+    assert ended == [True]
     assert results(tmp_path / "out") == expected
 
 
