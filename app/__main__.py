@@ -467,7 +467,9 @@ def _window(settings: Settings, *, start_live: bool = False, replay: Path | None
             begin = partial(session.open_replay, replay)
         elif start_live:
             begin = session.start_live
-        code = run_window(session, begin=begin, ask=ask, chosen=lambda *names: chosen.append(names))
+        # A window that shines at once does so as it was told, not as somebody left the last one.
+        plain = not start_live and replay is None
+        code = run_window(session, begin=begin, ask=ask, chosen=lambda *names: chosen.append(names), goes_on=plain)
         if not chosen or code:
             return code
         camera, light = chosen.pop()

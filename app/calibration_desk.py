@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.clock import Clock
-from app.errors import BadImageError, DapiscopeError, LightError, RecordingError
+from app.errors import BadImageError, DapiscopeError, DeviceError, RecordingError
 from app.events import CalibrationEnded, CalibrationMoved, Event, FlatFieldSeen, FlatFieldState, Notice
 from app.flat_field import Conditions, FlatFields, Profile, check_flat, mean_frame
 from app.frame import Frame
@@ -28,8 +28,8 @@ log = logging.getLogger(__name__)
 
 FRAMES = 16
 """Averaged for each mean; the noise of a mean is a quarter of a frame's."""
-TRIES = 3
-"""How often a frame is taken whose light could not be confirmed."""
+TRIES = 5
+"""At most how often a frame is taken whose light could not be confirmed."""
 _MEASURED = "pixel-sizes.json"
 
 Snap = Callable[[Settings, Callable[[], bool]], Frame]
@@ -219,7 +219,7 @@ class CalibrationDesk:
             wanted = settings.model_copy(update={"light": light})
             for number in range(frames):
                 self._publish(CalibrationMoved(channel, what, number, frames))
-                frame = _confirmed(snap, wanted, cancelled)
+                frame = self._confirmed(snap, wanted, cancelled, f"{what} frame {number + 1} of {frames}")
                 if number == 0:
                     first.append(frame)
                     if level > 0:
@@ -230,6 +230,21 @@ class CalibrationDesk:
         dark = mean_frame(take(0.0, "dark"))
         flat = mean_frame(take(settings.light.intensity, "flat"))
         return _Means(dark, flat, first[-1])
+
+    def _confirmed(self, snap: Snap, settings: Settings, cancelled: Callable[[], bool], which: str) -> Frame:
+        """Take one frame, again while its light could not be confirmed; each of them ends in confirmed darkness."""
+        for left in reversed(range(TRIES)):
+            frame = snap(settings, cancelled)
+            if frame.light.confirmed:
+                return frame
+            if left:
+                said = f"The {which} is taken again: its light could not be confirmed ({frame.light.reason})."
+                self._publish(Notice("info", said))
+        # No LightError: that one says that nobody knows what shines, and would end the session.
+        raise DeviceError(
+            f"The light of the {which} could not be confirmed in {TRIES} tries ({frame.light.reason}), so nothing was "
+            "kept: check the LED box and its cable, and take the flat field again."
+        )
 
     def _profile(self, means: _Means, settings: Settings, channel: str, frames: int) -> Profile:
         frame = means.first
@@ -283,11 +298,3 @@ class CalibrationDesk:
 
     def _objective(self, optics: OpticsSettings) -> str:
         return f"{self._camera} {optics.magnification:g}x tube {optics.tube_factor:g}"
-
-
-def _confirmed(snap: Snap, settings: Settings, cancelled: Callable[[], bool]) -> Frame:
-    for _ in range(TRIES):
-        frame = snap(settings, cancelled)
-        if frame.light.confirmed:
-            return frame
-    raise LightError(f"The light could not be confirmed ({frame.light.reason}): check the LED box and try again.")

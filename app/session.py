@@ -75,14 +75,17 @@ NO_WATCHDOG = (
     "switch it off by hand then."
 )
 HUNG = (
-    "The camera's driver does not come back, so dapiscope leaves without it; unplug the camera and plug it in again "
-    "before the next start."
+    "A device's driver or a disk does not come back, so dapiscope leaves without it; before the next start, unplug the "
+    "camera and plug it in again, and check that the folder in use can be reached."
 )
 DISK_HUNG = (
     "The disk does not take what was recorded, so dapiscope leaves without it; what reached the disk comes back with "
     "`dapiscope recover` and the recording's folder."
 )
-MODEL_HUNG = "A model does not finish loading, so dapiscope leaves without it."
+MODEL_HUNG = (
+    "A model does not finish loading, so dapiscope leaves without it; choose another model at the next start, and if "
+    "that one does not load either, check the disk that holds them."
+)
 NO_WATCHDOG_SET = (
     "The watchdog of the light source is off (watchdog_ms = 0 in the configuration): if dapiscope dies or the cable is "
     "pulled, the light shines on; switch it off by hand then."

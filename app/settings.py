@@ -193,4 +193,5 @@ def settings_from(tree: dict[str, Any]) -> Settings:
         raise UsageError(f"--channel takes one of {', '.join(names)}; not {settings.light.channel!r}.")
     first_choice = next((channel.name for channel in settings.channels if channel.counts_nuclei), names[0])
     light = settings.light.model_copy(update={"channel": first_choice})
+    light.model_fields_set.discard("channel")  # nobody said it
     return settings.model_copy(update={"light": light})

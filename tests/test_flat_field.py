@@ -1,6 +1,7 @@
 """Flat fields: taken on the simulator, kept, and taken out live, in snapshots and in replays; files stay raw."""
 
 import time
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -12,7 +13,7 @@ from typer.testing import CliRunner
 import app.build
 import app.session_report
 from app.__main__ import cli
-from app.calibration_desk import CalibrationDesk
+from app.calibration_desk import TRIES, CalibrationDesk
 from app.clock import SystemClock
 from app.display import Contrast, View, render
 from app.errors import DapiscopeError, UsageError
@@ -251,7 +252,20 @@ def test_unconfirmed_light_is_no_flat_field(desk):
     bench = Bench(confirmed=False)
     with pytest.raises(DapiscopeError, match="flickers"):
         desk.take(bench.snap, Settings(), "405", 8, lambda: False)
-    assert len(bench.asked) == 3 and not list(desk._folder.rglob("*.npz"))
+    assert len(bench.asked) == TRIES and not list(desk._folder.rglob("*.npz"))
+
+
+def test_a_frame_whose_light_was_not_confirmed_is_taken_again_and_that_is_said(desk):
+    bench = Bench()
+
+    def snap(settings, cancelled):
+        bench.confirmed = len(bench.asked) not in (2, 3)
+        return bench.snap(settings, cancelled)
+
+    assert desk.take(snap, Settings(), "405", 4, lambda: False) is not None
+    assert len(bench.asked) == 10
+    told = [notice.text for notice in desk.told if isinstance(notice, Notice)]
+    assert told == ["The dark frame 3 of 4 is taken again: its light could not be confirmed (it flickers)."] * 2
 
 
 def test_cancelling_keeps_nothing_and_is_no_failure(desk):
@@ -404,6 +418,19 @@ def test_all_lights_off_ends_a_calibration(microscope):
     ended = watch.wait_for(CalibrationEnded)
     assert ended.problem.startswith("Cancelled")
     watch.wait(lambda: session.state is State.IDLE)
+    assert watch.of(LightSeen)[-1].channel is None
+
+
+def test_a_calibration_without_confirmed_light_ends_itself_and_not_the_session(microscope, monkeypatch):
+    session, watch = microscope(seed=0)
+    session.connect().result(30)
+    take = session._bench.snap
+    flickers = Light("405", 0.25, False, "it flickers")
+    monkeypatch.setattr(session._bench, "snap", lambda *asked: replace(take(*asked), light=flickers))
+    with pytest.raises(DapiscopeError, match="take the flat field again"):
+        session.calibrate("405", 2).result(30)
+    assert session.state is State.IDLE
+    assert "it flickers" in watch.wait_for(CalibrationEnded).problem
     assert watch.of(LightSeen)[-1].channel is None
 
 

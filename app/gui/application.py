@@ -33,6 +33,7 @@ def run_window(
     store: QSettings | None = None,
     ask: bool = False,
     chosen: Callable[[str, str], object] | None = None,
+    goes_on: bool = False,
 ) -> int:
     """Show the window until it is closed.
 
@@ -50,6 +51,8 @@ def run_window(
         Ask which camera and light to work with before anything can begin; `begin` is then left out.
     chosen : callable, optional
         Takes the names of camera and light when others are chosen; the window then closes, for another on these.
+    goes_on : bool
+        Choose channel, level, exposure and model as the last such window on this camera was left. Nothing shines by it.
 
     Returns
     -------
@@ -72,6 +75,7 @@ def run_window(
         tidied(window, lambda: session.state is not State.IDLE),
     ):
         window.start.on_choice = chosen
+        window.tools.goes_on = goes_on
         window.show()
         session.offer_recovery(window.folder)
         if ask:

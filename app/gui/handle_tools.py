@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QFileDialog
 
@@ -27,6 +28,11 @@ class ToolActions:
         self.presets_page: PresetsPage | None = None
         self.doctor_page: DoctorPage | None = None
         self._before: Preset | None = None
+        self.goes_on = False
+        """This window goes on from where the last one on the same camera was left."""
+        settings = window.session.settings
+        sections = (settings.light, settings.camera, settings.segmentation)
+        self._said = frozenset(name for section in sections for name in section.model_fields_set)
 
     # --- messages and doctor ---------------------------------------------------------------------------------------
 
@@ -110,6 +116,15 @@ class ToolActions:
             self.presets_page.undo.setEnabled(False)
 
     def _apply(self, preset: Preset) -> None:
+        self._set(preset)
+        if preset.contrast is None:
+            self.w.view.contrasts.follow(preset.channel)
+        else:
+            self.w.view.contrasts.fix(preset.channel, *preset.contrast)
+        self.w.view.apply_contrast(preset.channel)
+
+    def _set(self, preset: Preset) -> None:
+        """Ask for everything but the contrast, which belongs to the channel."""
         s = self.w.session
         changes = {"exposure_ms": preset.exposure_ms, "gain_db": preset.gain_db, "pixel_format": preset.pixel_format}
         s.set_camera(CameraSettings.model_validate({**self.w.camera.settings.model_dump(), **changes}))
@@ -118,11 +133,35 @@ class ToolActions:
         s.set_channel(preset.channel)
         if preset.model != self.w.segmentation.model.currentText():
             s.set_model(preset.model)
-        if preset.contrast is None:
-            self.w.view.contrasts.follow(preset.channel)
-        else:
-            self.w.view.contrasts.fix(preset.channel, *preset.contrast)
-        self.w.view.apply_contrast(preset.channel)
+
+    def go_on(self, models: list[str]) -> None:
+        """Set what was set when the last window was left; what the configuration or the command line says stands.
+
+        Nothing shines by it: a light is only chosen, and comes on when live begins.
+        """
+        try:
+            last = Preset.model_validate_json(self.w.store.text(self._last_key()))
+        except ValidationError:
+            return  # the first start, or a file of another version
+        now = self.present(last.name)
+        kept = {name: getattr(now, name) for name in Preset.model_fields if name in self._said}
+        if last.channel not in {channel.name for channel in self.w.session.channels}:
+            kept["channel"] = now.channel
+        if last.model not in models:
+            kept["model"] = now.model
+        self._set(last.model_copy(update=kept))
+
+    def keep_last(self) -> None:
+        """Keep what is set for the next start; of a model only one that really counted."""
+        if self.goes_on:
+            last = self.present("last")
+            if self.w.exports.model.name:
+                last = last.model_copy(update={"model": self.w.exports.model.name})
+            self.w.store.put({self._last_key(): last.model_dump_json()})
+
+    def _last_key(self) -> str:
+        """Return where it is kept: settings of one camera may be beyond another's limits."""
+        return f"last/{self.w.session.settings.camera_id}"
 
     def save_preset(self, name: str) -> None:
         """Keep what is set now under a name."""

@@ -370,6 +370,7 @@ class MainWindow(QMainWindow):
         )  # fmt: skip
         if self.charts_by_hand:
             self.store.put({"charts": self.actions_by_id["charts"].isChecked()})
+        self.tools.keep_last()
         if self._panels_by_hand:
             self.store.put({"halves": self.halves.saveState()})
         self.store.sync()
@@ -402,6 +403,8 @@ class MainWindow(QMainWindow):
     def _show_models(self, names: Any) -> None:
         if isinstance(names, list):
             self.segmentation.show_models(names)
+            if self.tools.goes_on:
+                self.tools.go_on(names)
 
     def notify(self, notice: Notice, button: str = "", call: Callable[[], object] | None = None) -> None:
         """Say a sentence: in the corner and in the list."""
