@@ -4,7 +4,8 @@
 not shine after it. While the camera sends no frames nothing shines; the light comes back with them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from app.bench import Bench
 from app.clock import Clock
@@ -72,6 +73,19 @@ class LiveLight:
         self._bench.switch(name, self._settings().light.intensity, offs)
         if name is not None and self.shutter.closed:
             self._bench.off()  # the frames stayed away while it went on
+
+    @contextmanager
+    def dark(self, live: Callable[[], bool]) -> Iterator[None]:
+        """Hold the light off, if `live` imaging shines; it comes back unless "all off" was asked or live has ended."""
+        offs, shines = self._asked, live() and self.wanted
+        if shines:
+            self._publish(Notice("info", "The disk is measured for the recording, up to 8 s; it is dark meanwhile."))
+            self._bench.switch(None, 0.0)
+        try:
+            yield
+        finally:
+            if shines and live():
+                self.switch(self._settings().light.channel, offs)
 
     def come_back(self) -> None:
         """Frames come again after the light was switched off for want of them."""

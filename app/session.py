@@ -771,7 +771,8 @@ class Session:
             return
         self._tell_unfinished(folder)
         if self.settings.camera_images is None:  # a folder is played only as fast as it is counted and written
-            check_rate(folder, self._bench.need_camera(), frames)
+            with self._light.dark(lambda: self.state is State.LIVE):
+                check_rate(folder, self._bench.need_camera(), frames)
         labeller = self._bench.labeller
         review = labeller.review if labeller is not None else None
         self._recording.start(folder, path, self._metadata(self._counting.counter), frames, review)

@@ -139,6 +139,28 @@ def test_a_refused_recording_leaves_live_running(bench, tmp_path, monkeypatch):
     assert bench.session.state is State.LIVE
 
 
+@pytest.mark.parametrize("asked", ["nothing", "all off", "darkness"])
+def test_it_is_dark_while_the_disk_is_measured_for_a_recording(bench, tmp_path, monkeypatch, asked):
+    bench.session.start_live().result(20)
+    bench.watch.wait_for(ResultReady)
+    if asked == "darkness":
+        bench.session.set_channel(None).result(20)
+    measuring = []
+
+    def check(*_args, **_more):
+        measuring.append(any(bench.lit()))
+        if asked == "all off":
+            bench.session.all_off().result(20)
+
+    monkeypatch.setattr("app.desks.check_disk", check)
+    bench.session.start_recording(tmp_path).result(20)
+    assert measuring == [False]
+    assert any(bench.lit()) is (asked == "nothing")
+    told = any("dark meanwhile" in notice.text for notice in bench.watch.of(Notice))
+    assert told is (asked != "darkness")
+    bench.session.stop_recording().result(20)
+
+
 def test_connecting_again_after_a_failure_is_told_and_ends_idle(bench):
     bench.session.connect().result(20)
     bench.session.fail(RuntimeError("a slot broke"))
