@@ -16,7 +16,8 @@
     ├── FileError
     │   ├── BadImageError          unreadable, truncated or absurd
     │   └── RecordingError         a frame could not be written
-    └── ModelError                 missing, altered or unfit model
+    ├── ModelError                 missing, altered or unfit model
+    └── CancelledError             somebody gave up what was being done; nothing of it is left
 
 Each message is one sentence for the operator that says what to do next. A traceback never reaches the screen
 for one of these; anything else is a bug and may.
@@ -99,3 +100,7 @@ class RecordingError(FileError):
 
 class ModelError(DapiscopeError):
     """A model or its card is missing, altered or unfit."""
+
+
+class CancelledError(DapiscopeError):
+    """Somebody gave up what was being done; nothing of it is left."""

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis.extra import numpy as hnp
 from scipy import ndimage
 
-from app.errors import UsageError
+from app.errors import CancelledError, UsageError
 from app.frame import NUCLEUS_DTYPE, Frame, Light, Segmentation
 from app.recording import RunMetadata
 from app.recording.export import export_all
@@ -121,3 +121,22 @@ def test_parquet_without_pyarrow_says_what_to_install(tmp_path, monkeypatch):
     with pytest.raises(UsageError, match="install"):
         export_all(tmp_path, segmentation.frame, segmentation, RunMetadata(), parquet=True)
     assert not list(tmp_path.iterdir())
+
+
+def test_an_export_tells_how_far_it_is_and_leaves_nothing_when_it_is_given_up(tmp_path):
+    segmentation, told = segmentation_of(discs()), []
+    meta = RunMetadata()
+
+    def progress(done):
+        told.append(done)
+        if len(told) == 6:
+            raise CancelledError("Cancelled.")
+
+    with pytest.raises(CancelledError):
+        export_all(tmp_path, segmentation.frame, segmentation, meta, progress=progress)
+    assert not list(tmp_path.iterdir())
+    del told[5]  # so that it is not given up again
+    export_all(tmp_path, segmentation.frame, segmentation, meta, progress=lambda done: told.append(done))
+    whole = told[5:]
+    assert whole == sorted(whole) and whole[0] == 0 and len(whole) >= 5 + 2 * 3, "every file, and every nucleus twice"
+    assert whole[-1] < 1

@@ -337,7 +337,7 @@ def files_written(qtbot, session, folder, locale, language):
         window.tools.save_preset("mine")
         expected = ("counts.csv", "profile.csv", "nuclei_nuclei.csv", "session-report.html", "presets.json")
         qtbot.waitUntil(lambda: all((folder / name).exists() for name in expected), timeout=20_000)
-        qtbot.waitUntil(lambda: len(window.messages.notices) >= 5, timeout=20_000)
+        qtbot.waitUntil(lambda: len(window.messages.notices) >= 4, timeout=20_000)
     finally:
         window.closing.begin(unattended=True)
         qtbot.waitUntil(lambda: window.closing.done, timeout=10_000)

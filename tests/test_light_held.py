@@ -232,6 +232,7 @@ def test_a_new_exposure_does_not_relight_a_camera_that_sends_nothing(bench):
     bench.watch.wait_for(ResultReady)
     bench.session._bench.camera.faults.fail_next(10_000)
     bench.watch.wait(lambda: any("No frames" in notice.text for notice in bench.watch.of(Notice)))
+    bench.watch.wait(lambda: not any(bench.lit()))
     bench.session.set_camera(SMALL.model_copy(update={"exposure_ms": 12.0})).result(10)
     bench.session.set_intensity(0.6).result(10)
     assert not any(bench.lit())

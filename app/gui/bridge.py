@@ -12,6 +12,7 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Qt, Signal, Slot
 
+from app.errors import CancelledError
 from app.events import DoseSeen, Event, PictureReady, ResultReady, SnapTaken, StatsReady
 from app.gui.channel_shelf import ChannelShelf
 from app.gui.composer import Composed, Composer, Look
@@ -101,6 +102,24 @@ class Bridge(QObject):
             if keep:
                 self._kept = [each for each in self._kept if not each.done()] + [future]
             future.add_done_callback(report)
+
+    def long_work(
+        self, work: Callable[[Callable[[Any], None]], Any], moved: Callable[[Any], None], done: Callable[[Any], None]
+    ) -> Callable[[], None]:
+        """Do what takes long on the worker as `off_thread` does; returns how to give it up.
+
+        `work` is handed what it tells its progress to: it reaches `moved` on the GUI thread, and raises CancelledError
+        once the work was given up. Closing the window gives it up.
+        """
+        given_up = threading.Event()
+
+        def tell(progress: Any) -> None:
+            if given_up.is_set() or self._closed:
+                raise CancelledError("Cancelled; nothing was kept.")
+            self._enqueue(_Call(moved, progress))
+
+        self.off_thread(lambda: work(tell), done)
+        return given_up.set
 
     def close(self) -> None:
         """Listen no more; idempotent. Ends the threads of the bridge."""

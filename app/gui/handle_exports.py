@@ -2,16 +2,17 @@
 
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.correction_files import Correction
 from app.corrections import said
+from app.errors import CancelledError
 from app.events import ModelReady, Notice, State
 from app.frame import Frame, Segmentation
 from app.gui.bridge import Counted
@@ -20,6 +21,7 @@ from app.gui.text import tr
 if TYPE_CHECKING:
     from app.gui.main_window import MainWindow
     from app.recording import RunMetadata
+    from app.recording.files import Progress
 
 KEEP_POINTS = 20_000
 
@@ -105,10 +107,10 @@ class ExportActions:
         meta, words = self._meta(result.frame), self.w.correct.words(result)
         origins = self.w.correct.origins if words else ()
         notes = {"corrected by hand": words} if words else {}
-        self.w.notify(Notice("info", tr("Exporting the nuclei…")))
-        self.w.bridge.off_thread(
-            lambda: write_nuclei(folder, result, meta, origins, notes),
-            lambda done: self.w.files.saved(done, tr("Nuclei")),
+        self._write(
+            tr("Exporting the nuclei…"),
+            lambda progress: write_nuclei(folder, result, meta, origins, notes, progress),
+            tr("Nuclei"),
         )
 
     def export_report(self) -> None:
@@ -133,10 +135,26 @@ class ExportActions:
             "light not confirmed": stats.not_counted,
         }
         provider, corrected = self._model.provider, dict(self._said)
-        self.w.bridge.off_thread(
-            lambda: write_session_report(folder, meta, told, frames, losses, picture, provider, corrected),
-            lambda done: self.w.files.saved(done, tr("Session report")),
+        self._write(
+            tr("Writing the session report…"),
+            lambda progress: write_session_report(
+                folder, meta, told, frames, losses, picture, provider, corrected, progress
+            ),
+            tr("Session report"),
         )
+
+    def _write(self, doing: str, work: "Callable[[Progress], Path]", what: str) -> None:
+        """Write on the worker; it is told how far it is, and can be given up."""
+        toast = self.w.toasts.show_work(doing)
+
+        def done(result: Any) -> None:
+            self.w.toasts.end_work(toast)
+            if isinstance(result, CancelledError):
+                self.w.notify(Notice("info", f"{what}: {tr('cancelled, nothing was written.')}"))
+            else:
+                self.w.files.saved(result, what)
+
+        toast.cancelled.connect(self.w.bridge.long_work(work, toast.show_progress, done))
 
     def _meta(self, frame: Frame) -> "RunMetadata":
         from app.recording import RunMetadata
@@ -187,6 +205,7 @@ def write_nuclei(
     meta: "RunMetadata",
     origins: Sequence[str] = (),
     notes: Mapping[str, str] | None = None,
+    progress: "Progress | None" = None,
 ) -> Path:
     """Export the nuclei of a picture in every form; return the path of the table.
 
@@ -194,9 +213,18 @@ def write_nuclei(
     """
     from app.inference.overlay import overlay_of
     from app.recording.export import export_all
+    from app.recording.files import nobody_listens
 
     return export_all(
-        folder, result.frame, result, meta, overlay=overlay_of(result), stem="nuclei", extra=notes, origins=origins
+        folder,
+        result.frame,
+        result,
+        meta,
+        overlay=overlay_of(result),
+        stem="nuclei",
+        extra=notes,
+        origins=origins,
+        progress=progress or nobody_listens,
     ).nuclei
 
 
@@ -209,8 +237,10 @@ def write_session_report(
     picture: NDArray[np.uint32],
     provider: str,
     corrected: Mapping[str, str] | None = None,
+    progress: "Progress | None" = None,
 ) -> Path:
     """Write the HTML report to a new file; `picture` is RGB32 as the window shows it. Return its path."""
+    from app.recording.files import nobody_listens
     from app.recording.report import CountPoint, SessionReport, write_report
 
     rgb = np.ascontiguousarray(picture.view(np.uint8).reshape(*picture.shape, 4)[..., 2::-1])
@@ -229,4 +259,4 @@ def write_session_report(
         notes=told.notes,
         corrected=corrected or {},
     )
-    return write_report(folder / "session-report.html", report)
+    return write_report(folder / "session-report.html", report, progress or nobody_listens)

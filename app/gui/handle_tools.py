@@ -1,5 +1,6 @@
 """Presets, the doctor, the messages: pages that stand beside the picture and never in its way."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ class ToolActions:
         self.presets_page: PresetsPage | None = None
         self.doctor_page: DoctorPage | None = None
         self._before: Preset | None = None
+        self._give_up_checks: Callable[[], None] = lambda: None
         self.goes_on = False
         """This window goes on from where the last one on the same camera was left."""
         settings = window.session.settings
@@ -49,6 +51,7 @@ class ToolActions:
         if self.doctor_page is None:
             self.doctor_page = DoctorPage(self.w)
             self.doctor_page.again.clicked.connect(lambda _checked=False: self.examine())
+            self.doctor_page.cancel.clicked.connect(lambda _checked=False: self.cancel_checks())
         self.doctor_page.appear()
         self.examine()
 
@@ -60,12 +63,22 @@ class ToolActions:
         page.begin()
         folder = self.w.folder
 
-        def work() -> object:
+        def work(tell: Callable[[object], None]) -> object:
             from app.doctor import examine
 
-            return list(examine(folder if folder.is_dir() else None))
+            done = []
+            for check in examine(folder if folder.is_dir() else None):
+                done.append(check)
+                tell(list(done))
+            return done
 
-        self.w.bridge.off_thread(work, page.show_checks)
+        self._give_up_checks = self.w.bridge.long_work(work, page.show_so_far, page.show_checks)
+
+    def cancel_checks(self) -> None:
+        """Run no further checks."""
+        self._give_up_checks()
+        if self.doctor_page is not None:
+            self.doctor_page.cancel.setEnabled(False)
 
     # --- presets ---------------------------------------------------------------------------------------------------
 

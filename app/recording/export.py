@@ -3,7 +3,7 @@
 import importlib
 import json
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from app.errors import UsageError
 from app.frame import Frame, Segmentation
-from app.recording.files import write_together
+from app.recording.files import Progress, nobody_listens, write_together
 from app.recording.metadata import RunMetadata
 from app.recording.outlines import Ring, outlines, signed_area
 from app.recording.snapshot import segmentation_notes, write_image, write_png
@@ -52,6 +52,7 @@ def export_all(
     parquet: bool = False,
     extra: Mapping[str, Any] | None = None,
     origins: Sequence[str] = (),
+    progress: Progress = nobody_listens,
 ) -> ExportFiles:
     """Export a frame and its nuclei; all files under one name, none over an existing one.
 
@@ -64,6 +65,8 @@ def export_all(
         every ROI and object. Empty leaves it out.
     parquet : bool
         Also write the table as Parquet with the units in its column names; needs the extra ``parquet``.
+    progress : callable
+        Hears of every file, and of every nucleus where they take long.
 
     Raises
     ------
@@ -75,18 +78,23 @@ def export_all(
     if parquet:
         _pyarrow()
     notes = segmentation_notes(segmentation) | dict(extra or {})
+
+    def within(suffix: str) -> Progress:
+        at = list(writers).index(suffix)
+        return lambda done: progress((at + done) / len(writers))
+
     writers: dict[str, Callable[[Path], None]] = {
         ".ome.tif": lambda path: write_image(path, frame, meta, notes, stem),
         "_labels.tif": lambda path: encode_labels(path, full_labels(segmentation), frame.pixel_size_um),
         "_nuclei.csv": lambda path: encode_csv(path, *_table(segmentation, origins)),
-        "_rois.zip": lambda path: encode_rois(path, segmentation, origins),
-        ".geojson": lambda path: encode_geojson(path, segmentation, origins),
+        "_rois.zip": lambda path: encode_rois(path, segmentation, origins, within("_rois.zip")),
+        ".geojson": lambda path: encode_geojson(path, segmentation, origins, within(".geojson")),
     }
     if overlay is not None:
         writers["_overlay.png"] = lambda path: write_png(path, overlay)
     if parquet:
         writers["_nuclei.parquet"] = lambda path: encode_parquet(path, segmentation, origins)
-    paths = write_together(folder, stem, writers)
+    paths = write_together(folder, stem, writers, progress)
     return ExportFiles(
         paths[".ome.tif"],
         paths["_labels.tif"],
@@ -116,7 +124,17 @@ def _scaled(ring: Ring, zoom: tuple[float, float]) -> list[tuple[float, float]]:
     return [(x * zoom[1], y * zoom[0]) for x, y in ring]
 
 
-def encode_rois(path: Path, segmentation: Segmentation, origins: Sequence[str] = ()) -> None:
+def _outlined(segmentation: Segmentation, progress: Progress) -> Iterator[tuple[int, list[Ring]]]:
+    """Yield (label, rings) of every nucleus, and tell how many there were."""
+    many = max(len(segmentation.nuclei), 1)
+    for at, (number, found) in enumerate(outlines(segmentation.labels)):
+        progress(min(at / many, 1.0))
+        yield number, found
+
+
+def encode_rois(
+    path: Path, segmentation: Segmentation, origins: Sequence[str] = (), progress: Progress = nobody_listens
+) -> None:
     """Write an ImageJ ROI set, one polygon a nucleus; of a nucleus in parts the largest. Raises OSError.
 
     With `origins` the names of those that a hand made end in ``-by-hand``.
@@ -124,7 +142,7 @@ def encode_rois(path: Path, segmentation: Segmentation, origins: Sequence[str] =
     import roifile
 
     rois, origin_of = [], _origin_of(segmentation, origins)
-    for number, rings in outlines(segmentation.labels):
+    for number, rings in _outlined(segmentation, progress):
         points = np.asarray(_scaled(rings[0], segmentation.zoom))
         whole = points.astype(np.int32)
         exact = whole if np.array_equal(points, whole) else points
@@ -135,7 +153,9 @@ def encode_rois(path: Path, segmentation: Segmentation, origins: Sequence[str] =
     roifile.roiwrite(path, rois, mode="w")
 
 
-def encode_geojson(path: Path, segmentation: Segmentation, origins: Sequence[str] = ()) -> None:
+def encode_geojson(
+    path: Path, segmentation: Segmentation, origins: Sequence[str] = (), progress: Progress = nobody_listens
+) -> None:
     """Write QuPath detections (GeoJSON, RFC 7946 geometry in pixels of the frame). Raises OSError.
 
     `origins` become QuPath's metadata of each object.
@@ -144,7 +164,7 @@ def encode_geojson(path: Path, segmentation: Segmentation, origins: Sequence[str
     origin_of = _origin_of(segmentation, origins)
     features = [
         _feature(number, rings, by_label.get(number), segmentation.zoom, origin_of.get(number))
-        for number, rings in outlines(segmentation.labels)
+        for number, rings in _outlined(segmentation, progress)
     ]
     collection = {"type": "FeatureCollection", "features": features}
     path.write_text(json.dumps(collection, separators=(",", ":"), allow_nan=False), encoding="utf-8")

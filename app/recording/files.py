@@ -112,7 +112,20 @@ def whole_file(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
-def write_together(folder: Path, stem: str, writers: Mapping[str, Callable[[Path], None]]) -> dict[str, Path]:
+Progress = Callable[[float], None]
+"""Hears how much is done, 0…1, and raises what is to end the work; nothing of it is left then."""
+
+
+def nobody_listens(_done: float) -> None:
+    """Take note of no progress."""
+
+
+def write_together(
+    folder: Path,
+    stem: str,
+    writers: Mapping[str, Callable[[Path], None]],
+    progress: Progress = nobody_listens,
+) -> dict[str, Path]:
     """Write every file aside, then give all of them their names with one and the same number.
 
     Parameters
@@ -123,6 +136,8 @@ def write_together(folder: Path, stem: str, writers: Mapping[str, Callable[[Path
         Common start of the names; ``stem-2…`` and so on where one of them exists.
     writers : mapping of str to callable
         Suffix → writer to the path it is given. The first one claims the number.
+    progress : callable
+        Hears of each file before it is written.
 
     Returns
     -------
@@ -138,7 +153,8 @@ def write_together(folder: Path, stem: str, writers: Mapping[str, Callable[[Path
     done: list[Path] = []
     try:
         with tempfile.TemporaryDirectory(prefix=".dapiscope-", dir=folder) as name:
-            for suffix, write in writers.items():
+            for at, (suffix, write) in enumerate(writers.items()):
+                progress(at / len(writers))
                 write(Path(name) / f"file{suffix}")
                 sync_file(Path(name) / f"file{suffix}")
             number = 1

@@ -15,7 +15,7 @@ import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 
-from app.recording.files import write_together
+from app.recording.files import Progress, nobody_listens, write_together
 from app.recording.metadata import RunMetadata
 
 
@@ -69,7 +69,7 @@ class SessionReport:
     corrected: Mapping[str, str] = field(default_factory=dict)
 
 
-def write_report(path: Path, report: SessionReport) -> Path:
+def write_report(path: Path, report: SessionReport, progress: Progress = nobody_listens) -> Path:
     """Write the report and return its path; -2, -3… is appended to the name where it exists.
 
     Raises
@@ -77,7 +77,9 @@ def write_report(path: Path, report: SessionReport) -> Path:
     RecordingError
         The disk refused; nothing is left behind.
     """
+    progress(0.0)
     text = render_report(report)
+    progress(0.9)
     suffix = path.suffix or ".html"
     return write_together(path.parent, path.stem, {suffix: lambda p: _save(p, text)})[suffix]
 

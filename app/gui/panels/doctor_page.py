@@ -3,9 +3,10 @@
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtWidgets import QPushButton, QScrollArea
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QScrollArea
 
 from app.doctor import Check
+from app.errors import CancelledError
 from app.gui.panels.checks import CheckList
 from app.gui.panels.page import Page
 from app.gui.text import tr
@@ -26,17 +27,34 @@ class DoctorPage(Page):
         self.lines.addWidget(self._area, 1)
         self.again = QPushButton(tr("Check again"))
         self.again.setToolTip(tr("Run all checks once more."))
-        self.lines.addWidget(self.again, 0, Qt.AlignmentFlag.AlignRight)
+        self.cancel = QPushButton(tr("Cancel"))
+        self.cancel.setToolTip(tr("Run no further checks."))
+        self.cancel.setEnabled(False)
+        row = QHBoxLayout()
+        row.addStretch(1)
+        row.addWidget(self.cancel)
+        row.addWidget(self.again)
+        self.lines.addLayout(row)
         self.texts: list[str] = []
+        self._so_far: list[Check] = []
 
     def begin(self) -> None:
         """Say that the checks run."""
         self.again.setEnabled(False)
-        self._fill([Check("", "note", tr("Checking… this takes a few seconds."))])
+        self.cancel.setEnabled(True)
+        self.show_so_far([])
+
+    def show_so_far(self, checks: list[Check]) -> None:
+        """Show what was checked already."""
+        self._so_far = checks
+        self._fill([*checks, Check("", "note", tr("Checking… this takes a few seconds."))])
 
     def show_checks(self, checks: Any) -> None:
         """Show the report, or why there is none."""
         self.again.setEnabled(True)
+        self.cancel.setEnabled(False)
+        if isinstance(checks, CancelledError):
+            checks = [*self._so_far, Check("", "note", tr("Cancelled."))]
         self._fill([Check("", "bad", str(checks))] if isinstance(checks, BaseException) else checks)
         if self.isVisible():
             self.settle()

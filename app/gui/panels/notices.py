@@ -4,7 +4,16 @@ import time
 from collections.abc import Callable
 
 from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QListWidget, QPushButton, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QListWidget,
+    QProgressBar,
+    QPushButton,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from app.events import Notice
 from app.gui.icons import icon
@@ -60,6 +69,40 @@ class Toast(QFrame):
         self.closed.emit(self)
 
 
+class WorkToast(QFrame):
+    """Something that takes long: what, how far it is, and a way to give it up."""
+
+    cancelled = Signal()
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.setObjectName("toast")
+        row = QHBoxLayout(self)
+        row.setContentsMargins(THEME.px(10), THEME.px(7), THEME.px(6), THEME.px(7))
+        row.setSpacing(THEME.px(9))
+        self.text = label(text, wrap=True)
+        self.bar = QProgressBar()
+        self.bar.setRange(0, 100)
+        self.bar.setTextVisible(False)
+        self.bar.setFixedSize(THEME.px(120), THEME.px(10))
+        self.bar.setAccessibleName(text)
+        self.bar.setToolTip(tr("How much of it is done."))
+        self.cancel = QPushButton(tr("Cancel"))
+        self.cancel.setToolTip(tr("Give this up; nothing of it is kept."))
+        self.cancel.clicked.connect(lambda _checked=False: self._give_up())
+        row.addWidget(self.text, 1)
+        row.addWidget(self.bar)
+        row.addWidget(self.cancel)
+
+    def show_progress(self, done: float) -> None:
+        """Show how much is done, 0…1."""
+        self.bar.setValue(round(100 * done))
+
+    def _give_up(self) -> None:
+        self.cancel.setEnabled(False)
+        self.cancelled.emit()
+
+
 class ToastStack(QWidget):
     """The newest few sentences, at the lower left of the picture."""
 
@@ -70,6 +113,7 @@ class ToastStack(QWidget):
         self._lines.setContentsMargins(0, 0, 0, 0)
         self._lines.setSpacing(THEME.px(6))
         self.toasts: list[Toast] = []
+        self.works: list[WorkToast] = []
         self.hide()
 
     def show_notice(self, notice: Notice, button: str = "", call: Callable[[], object] | None = None) -> None:
@@ -82,6 +126,22 @@ class ToastStack(QWidget):
         toast = Toast(notice, button, call)
         toast.closed.connect(self._remove)
         self.toasts.append(toast)
+        self._put(toast)
+
+    def show_work(self, text: str) -> WorkToast:
+        """Show something that takes long, until `end_work`."""
+        toast = WorkToast(text)
+        self.works.append(toast)
+        self._put(toast)
+        return toast
+
+    def end_work(self, toast: WorkToast) -> None:
+        """Take it away."""
+        if toast in self.works:
+            self.works.remove(toast)
+            self._take_out(toast)
+
+    def _put(self, toast: QWidget) -> None:
         self._lines.addWidget(toast)
         self.show()
         self.raise_()
@@ -93,6 +153,8 @@ class ToastStack(QWidget):
         """Take all away; the list keeps them."""
         for toast in list(self.toasts):
             self._remove(toast)
+        for work in list(self.works):
+            self.end_work(work)
 
     def clear_errors(self) -> None:
         """Take away errors that are over."""
@@ -102,10 +164,13 @@ class ToastStack(QWidget):
     def _remove(self, toast: Toast) -> None:
         if toast in self.toasts:
             self.toasts.remove(toast)
-            self._lines.removeWidget(toast)
-            toast.hide()
-            toast.deleteLater()
-        self.setVisible(bool(self.toasts))
+            self._take_out(toast)
+
+    def _take_out(self, toast: QWidget) -> None:
+        self._lines.removeWidget(toast)
+        toast.hide()
+        toast.deleteLater()
+        self.setVisible(bool(self.toasts or self.works))
         self.settle()
 
     def settle(self) -> None:

@@ -260,6 +260,21 @@
         </message>
         <message>
             <location filename="../../../app/gui/handle_exports.py" />
+            <source>Nuclei</source>
+            <translation>Kerne</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/handle_exports.py" />
+            <source>Writing the session report…</source>
+            <translation>Der Sitzungsbericht wird geschrieben …</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/handle_exports.py" />
+            <source>Session report</source>
+            <translation>Sitzungsbericht</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/handle_exports.py" />
             <source>There are no counts yet; start live or open a recording first.</source>
             <translation>Es gibt noch keine Zahlen; erst Live starten oder eine Aufnahme öffnen.</translation>
         </message>
@@ -275,18 +290,13 @@
         </message>
         <message>
             <location filename="../../../app/gui/handle_exports.py" />
-            <source>Nuclei</source>
-            <translation>Kerne</translation>
-        </message>
-        <message>
-            <location filename="../../../app/gui/handle_exports.py" />
             <source>Nothing has happened yet; start live or open a recording first.</source>
             <translation>Noch ist nichts geschehen; erst Live starten oder eine Aufnahme öffnen.</translation>
         </message>
         <message>
             <location filename="../../../app/gui/handle_exports.py" />
-            <source>Session report</source>
-            <translation>Sitzungsbericht</translation>
+            <source>cancelled, nothing was written.</source>
+            <translation>abgebrochen, nichts wurde geschrieben.</translation>
         </message>
         <message>
             <location filename="../../../app/gui/handle_files.py" />
@@ -1070,8 +1080,18 @@
         </message>
         <message>
             <location filename="../../../app/gui/panels/doctor_page.py" />
+            <source>Run no further checks.</source>
+            <translation>Nichts weiter prüfen.</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/panels/doctor_page.py" />
             <source>Checking… this takes a few seconds.</source>
             <translation>Prüfung läuft … das dauert ein paar Sekunden.</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/panels/doctor_page.py" />
+            <source>Cancelled.</source>
+            <translation>Abgebrochen.</translation>
         </message>
         <message>
             <location filename="../../../app/gui/panels/focus_panel.py" />
@@ -1237,6 +1257,16 @@
             <location filename="../../../app/gui/panels/notices.py" />
             <source>Close message</source>
             <translation>Meldung schließen</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/panels/notices.py" />
+            <source>How much of it is done.</source>
+            <translation>Wie viel davon getan ist.</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/panels/notices.py" />
+            <source>Give this up; nothing of it is kept.</source>
+            <translation>Dies aufgeben; nichts davon bleibt.</translation>
         </message>
         <message>
             <location filename="../../../app/gui/panels/notices.py" />
