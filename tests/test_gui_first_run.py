@@ -164,7 +164,8 @@ def test_other_devices_open_another_window_on_them(monkeypatch):
         opened.append((settings.camera_id, settings.light_id))
         return Session()
 
-    def run(session, *, begin, ask, chosen):
+    def run(session, *, begin, ask, chosen, goes_on):
+        assert goes_on, "a window that shines nothing by itself is set as the last one was left"
         if len(opened) == 1:
             assert ask
             chosen("pylon:1", "COM3")

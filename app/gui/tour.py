@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QEvent, QObject, QPoint, QRect, Qt, Signal
+from PySide6.QtCore import QEvent, QObject, QPoint, QRect, QSize, Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from app.gui.panels.parts import EnterMovesOn, label
@@ -185,7 +185,7 @@ class Tour(QObject):
         self.text.setFixedWidth(width - margins.left() - margins.right())
         self.text.setFixedHeight(self.text.heightForWidth(self.text.width()))
         self._lines.activate()
-        self.card.resize(width, self.card.minimumSizeHint().height())
+        self.card.resize(self.card.minimumSizeHint().expandedTo(QSize(width, 0)))
         # Below the badges on the picture: they say what shines.
         room.setTop(min(room.top() + THEME.px(66), max(room.bottom() - self.card.height(), room.top())))
         box = QRect(QPoint(0, 0), self.card.size())

@@ -26,8 +26,9 @@ class CheckList(QWidget):
         row = 0
         for check in checks:
             sign, role = _SIGNS.get(check.state, ("?", "warning"))
-            text = label(check.text, wrap=True)
-            for column, part in enumerate((label(sign, role), label(check.name, "title"), text)):
+            text, mark = label(check.text, wrap=True), label(sign, role)
+            mark.setFont(THEME.font(bold=True))  # a thin "!" is a grey shadow
+            for column, part in enumerate((mark, label(check.name, "title"), text)):
                 grid.addWidget(part, row, column, Qt.AlignmentFlag.AlignTop)
             row += 1
             if check.fix:
