@@ -1,4 +1,4 @@
-"""Over all widgets, also of what opens later: each can be reached with keys, shows that it has the focus, says what it is, and can be read."""
+"""All widgets, also what opens later: reached with keys, seen when focused, named, and legible."""
 
 # ruff: noqa: F401, F811 - fixtures are found by their names
 
