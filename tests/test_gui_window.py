@@ -9,7 +9,7 @@ from gui_fake_session import FakeSession, make_frame, make_result
 from PySide6.QtCore import QPoint, QPointF, QSettings, Qt
 from PySide6.QtGui import QKeySequence
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QFileDialog, QPushButton
+from PySide6.QtWidgets import QApplication, QFileDialog, QPushButton
 
 from app.dose import ChannelDose
 from app.events import (
@@ -120,6 +120,27 @@ def test_escape_switches_the_light_off_even_from_a_field(window, session):
     window.camera.exposure.setFocus()
     QTest.keyClick(window.camera.exposure, Qt.Key.Key_Escape)
     assert len(session.asked("all_off")) == 1
+
+
+@pytest.mark.parametrize("place", ["dialog", "menu", "list"])
+def test_escape_switches_the_light_off_and_closes_what_is_open(qtbot, window, session, place):
+    session.go_live()
+    if place == "dialog":
+        window.actions_by_id["save_folder"].trigger()
+        shown_part = window.findChildren(QFileDialog)[0]
+        shown_part.activateWindow()
+        qtbot.waitUntil(shown_part.isActiveWindow)
+        key_to = QApplication.focusWidget() or shown_part
+    elif place == "menu":
+        shown_part = key_to = window.menu
+        window.menu.popup(QPoint(10, 10))
+    else:
+        window.segmentation.model.showPopup()
+        shown_part = key_to = window.segmentation.model.view()
+    qtbot.waitUntil(shown_part.isVisible)
+    QTest.keyClick(key_to, Qt.Key.Key_Escape)
+    assert len(session.asked("all_off")) == 1
+    qtbot.waitUntil(lambda: not shown_part.isVisible())
 
 
 # --- the light -------------------------------------------------------------------------------------------------------

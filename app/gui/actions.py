@@ -5,7 +5,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, Qt
 from PySide6.QtGui import QAction, QKeySequence
 
 from app.gui.icons import icon
@@ -129,6 +129,8 @@ def make_actions(parent: QObject, groups: Mapping[str, object]) -> dict[str, QAc
         action.setCheckable(spec.checkable)
         if spec.shortcut:
             action.setShortcuts(shortcuts_of(spec))
+            if spec.id == "lights_off":  # from dialogs and open menus as well
+                action.setShortcutContext(Qt.ShortcutContext.ApplicationShortcut)
         action.setToolTip(f"{tr(spec.tooltip)}  [{shortcut_text(spec)}]" if spec.shortcut else tr(spec.tooltip))
         action.setAutoRepeat(spec.id in ("brighter", "dimmer", "step_back", "step_on", "zoom_in", "zoom_out"))
         group, _, method = spec.handler.partition(".")

@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from PySide6.QtWidgets import QApplication, QDialog
+
 from app.events import Notice, State
 from app.gui.contrast import LONGEST_LIVE_MS, auto_exposure
 from app.gui.text import tr
@@ -47,6 +49,9 @@ class MicroscopeActions:
         self.w.actions_by_id["help"].setChecked(False)
         self.w.key_map.hide()
         self.w.start.end_tour()
+        dialog = QApplication.activeWindow()
+        if isinstance(dialog, QDialog):
+            dialog.reject()  # as Esc does elsewhere
 
     def new_field(self) -> None:
         """Count the light dose from zero."""

@@ -33,6 +33,8 @@ DRAWINGS: dict[str, str] = {
     "overlay": '<path d="M9 5.5c4-1 7 1.500 6.500 5.500s-5 6-8.500 4.500-3-8.500 2-10z"/><path d="M17 13.500c2 .5 3 2.500 1.800 4.300s-3.800 1.700-5 .7"/>',
     "count": '<path d="M5 4v16M9 4v16M13 4v16M17 4v16M3 17L20 8"/>',
     "quit": '<path d="M12 3.500v8M6.500 6.800a8 8 0 1 0 11 0"/>',
+    "folded": '<path d="M8 5l8 7-8 7z" fill="C"/>',
+    "unfolded": '<path d="M5 8l7 8 7-8z" fill="C"/>',
     "play": '<path d="M7 4.5v15l12-7.5z" fill="C"/>',
     "pause": '<rect x="6.500" y="5" width="4" height="14" rx="1" fill="C"/><rect x="13.500" y="5" width="4" height="14" rx="1" fill="C"/>',
     "step-back": '<path d="M18 5v14L8 12z" fill="C"/><path d="M6 5v14"/>',

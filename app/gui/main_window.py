@@ -49,7 +49,7 @@ from app.gui.panels.focus_panel import FocusPanel
 from app.gui.panels.histogram import Histogram
 from app.gui.panels.light import LightPanel
 from app.gui.panels.notices import MessageList, ToastStack
-from app.gui.panels.parts import EnterMovesOn, Section
+from app.gui.panels.parts import ESCAPE, EnterMovesOn, Section
 from app.gui.panels.replay_bar import ReplayBar
 from app.gui.panels.sample import SamplePanel
 from app.gui.panels.segmentation import SegmentationPanel
@@ -242,6 +242,8 @@ class MainWindow(QMainWindow):
                 if spec.menu == name:
                     below.addAction(self.actions_by_id[spec.id])
         self.menu_button.setMenu(self.menu)
+        for menu in (self.menu, *self.menu.findChildren(QMenu)):
+            menu.installEventFilter(ESCAPE)
         self.bar.addWidget(self.menu_button)
         for name, style in (("record", "record"), ("lights_off", "lightsoff")):
             button = self.bar.widgetForAction(self.actions_by_id[name])
@@ -284,6 +286,7 @@ class MainWindow(QMainWindow):
         self.replay_bar.loop_asked.connect(replay.loop)
         self.replay_bar.close_asked.connect(replay.close)
         self.charts.currentChanged.connect(lambda _index: self.presenter.show_table())
+        ESCAPE.pressed.connect(self._darken)
         self._enter = EnterMovesOn(self)
         self._enter.done.connect(self.viewer.setFocus)
         for kind in (QAbstractButton, QAbstractSpinBox, QLineEdit):
@@ -292,6 +295,9 @@ class MainWindow(QMainWindow):
         self.halves.splitterMoved.connect(lambda _place, _index: self._panels_moved())
         THEME.changed.connect(self._size_to_letters)
         THEME.changed.connect(self._draw_icons)
+
+    def _darken(self) -> None:
+        self.microscope.all_off()
 
     def _channel_asked(self, name: str | None) -> None:
         self.session.set_channel(name)

@@ -56,6 +56,10 @@ class Page(QFrame):
     def settle(self) -> None:
         """Take the middle of the picture."""
         room = self._over.rect().adjusted(THEME.px(8), THEME.px(8), -THEME.px(8), -THEME.px(8))
+        strip = self._over.findChild(QWidget, "strip", Qt.FindChildOption.FindDirectChildrenOnly)
+        if strip is not None:  # what is lost and what is recorded stays in sight, where there is room for that
+            above = room.adjusted(0, 0, 0, min(strip.y() - THEME.px(4) - room.bottom(), 0))
+            room = above if above.height() >= self.minimumSizeHint().height() else room
         wanted = self.sizeHint().expandedTo(QSize(THEME.px(620), THEME.px(320)))
         box = QRect(QPoint(0, 0), wanted.boundedTo(room.size()))
         box.moveCenter(self._about.mapTo(self._over, self._about.rect().center()))

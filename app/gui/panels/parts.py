@@ -1,7 +1,7 @@
 """Small building blocks of the panels."""
 
 from PySide6.QtCore import QEvent, QObject, QSize, Qt, Signal
-from PySide6.QtGui import QKeyEvent, QPainter, QPaintEvent, QPalette
+from PySide6.QtGui import QIcon, QKeyEvent, QPainter, QPaintEvent, QPalette
 from PySide6.QtWidgets import (
     QAbstractSpinBox,
     QComboBox,
@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.gui.icons import pixmap
 from app.gui.text import tr
 from app.gui.theme import THEME
 
@@ -130,6 +131,7 @@ class Section(QFrame):
         lines.addLayout(row)
         lines.addWidget(body)
         self.head.toggled.connect(self.set_open)
+        THEME.changed.connect(self._draw)
         self.set_open(open_)
 
     @property
@@ -139,10 +141,36 @@ class Section(QFrame):
 
     def set_open(self, on: bool) -> None:
         """Fold or unfold."""
-        self.head.setArrowType(Qt.ArrowType.DownArrow if on else Qt.ArrowType.RightArrow)
         self.head.setChecked(on)
+        self._draw()
         self.body.setVisible(on)
         self.folded.emit(not on)
+
+    def _draw(self) -> None:
+        """Show which way it is; Qt's own arrow does not grow with the letters."""
+        name = "unfolded" if self.is_open else "folded"
+        self.head.setIcon(QIcon(pixmap(name, THEME.palette.muted, 40)))  # not lit as what is switched on
+
+
+class Escape(QObject):
+    """Hears Esc in open lists and menus, which keep their keys to themselves.
+
+    Signals
+    -------
+    pressed
+    """
+
+    pressed = Signal()
+
+    def eventFilter(self, _watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
+        """Tell, and leave the key to the list or menu, which closes by it."""
+        if event.type() == QEvent.Type.KeyPress and isinstance(event, QKeyEvent) and event.key() == Qt.Key.Key_Escape:
+            self.pressed.emit()
+        return False
+
+
+ESCAPE = Escape()
+"""The one that is installed on all of them."""
 
 
 class _NoWheel(QObject):
@@ -210,6 +238,7 @@ def choice(keeper: QWidget, name: str, tooltip: str) -> QComboBox:
     box.setToolTip(tooltip)
     box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
     box.setMinimumContentsLength(6)
+    box.view().installEventFilter(ESCAPE)
     calm(box, keeper)
     return box
 
