@@ -19,7 +19,7 @@ HERE = Path(__file__).parent
 OUT = HERE / "screenshots" / "first-run"
 TEST = HERE.parent / "tests" / "test_gui_new_user.py"
 WALKS = ((1366, 768, 1.0), (1366, 768, 2.0), (3840, 2160, 1.0), (3840, 2160, 2.0))
-SHEET_WIDTH, GAP = 1920, 8
+SHEET_WIDTH, GAP = 2400, 8
 
 
 def main() -> None:
@@ -65,7 +65,7 @@ def sheet(pictures: list[Path], columns: int = 3) -> np.ndarray:
 
 def save(path: Path, image: np.ndarray) -> None:
     """Write a picture, and say so."""
-    cv2.imwrite(str(path), image, [cv2.IMWRITE_JPEG_QUALITY, 82])
+    cv2.imwrite(str(path), image, [cv2.IMWRITE_JPEG_QUALITY, 78])
     print(path)  # noqa: T201 - a script for people
 
 

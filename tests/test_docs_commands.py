@@ -97,7 +97,7 @@ ELSEWHERE = {
     r".venv\Scripts\dapiscope": ("the program's name on Windows", "pyproject.toml"),
     "pytest -m prove": ("the long proofs, this file among them", "tests/test_light_off.py"),
     "pytest tests/test_light_contract.py -k quadled": ("a test itself", "tests/test_light_contract.py"),
-    "DAPISCOPE_SCREENSHOTS=FOLDER pytest tests/test_gui_new_user.py": ("a test itself", "tests/test_gui_new_user.py"),
+    "python docs/make_first_run.py": ("runs this test four times", "tests/test_gui_new_user.py"),
     "sudo cp packaging/udev/69-basler-camera.rules /etc/udev/rules.d/ && sudo udevadm control --reload": (
         "changes the system", "packaging/udev/69-basler-camera.rules",
     ),
