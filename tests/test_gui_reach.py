@@ -281,3 +281,14 @@ def test_every_text_on_the_screen_can_be_read(qtbot, make_window, monkeypatch, p
         wrong[name] = faint(part)
         close()
     assert {name: found for name, found in wrong.items() if found} == {}
+    if palette is RED:
+        # Not the picture: its badges have the colours of light, as the buttons have.
+        dazzling = (window.histogram, window.focus_panel, window.replay_bar, window.charts, window.strip)
+        assert [named(part) for part in dazzling if not red_only(part)] == []
+
+
+def red_only(widget) -> bool:
+    """Tell whether nothing on it can be seen by eyes that are used to the dark: no green, no blue."""
+    image = widget.grab().toImage().convertToFormat(QImage.Format.Format_RGB32)
+    raw = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), image.bytesPerLine() // 4, 4)
+    return bool(raw[..., :2].max() <= 130)

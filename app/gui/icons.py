@@ -5,6 +5,7 @@
 from PySide6.QtCore import QByteArray, QRectF, QSize, Qt
 from PySide6.QtGui import QIcon, QPainter, QPixmap
 from PySide6.QtSvg import QSvgRenderer
+from PySide6.QtWidgets import QAbstractButton
 
 from app.gui.theme import THEME
 
@@ -89,6 +90,12 @@ def icon(name: str, color: str | None = None) -> QIcon:
     ):
         result.addPixmap(pixmap(name, ink, 40), mode, state)
     return result
+
+
+def show_icon(button: QAbstractButton, name: str) -> None:
+    """Put an icon on a button; in another theme the window draws it anew by the name that stays with it."""
+    button.setProperty("drawing", name)
+    button.setIcon(icon(name))
 
 
 def pixmap(name: str, color: str, size: int) -> QPixmap:

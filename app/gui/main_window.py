@@ -39,7 +39,7 @@ from app.gui.handle_profile import ProfileActions
 from app.gui.handle_start import StartActions
 from app.gui.handle_tools import ToolActions
 from app.gui.handle_view import ViewActions
-from app.gui.icons import icon
+from app.gui.icons import icon, show_icon
 from app.gui.nuclei_table import NucleiTable
 from app.gui.overlay_paint import OverlayStyle, color_by_of
 from app.gui.panels.camera import CameraPanel
@@ -229,7 +229,7 @@ class MainWindow(QMainWindow):
         self.bar.addWidget(room)
         self.bar.addAction(self.actions_by_id["lights_off"])
         self.menu_button = QToolButton()
-        self.menu_button.setIcon(icon("menu"))
+        show_icon(self.menu_button, "menu")
         self.menu_button.setText(tr("Menu"))
         self.menu_button.setToolTip(tr("Everything else.  [F10]"))
         self.menu_button.setAccessibleName(tr("Menu"))
@@ -255,7 +255,9 @@ class MainWindow(QMainWindow):
         for spec in ACTIONS:
             warns = spec.id in ("record", "lights_off")
             self.actions_by_id[spec.id].setIcon(icon(spec.icon, THEME.palette.error if warns else None))
-        self.menu_button.setIcon(icon("menu"))
+        for button in self.findChildren(QAbstractButton):
+            if name := button.property("drawing"):
+                show_icon(button, name)
         self.show_session_state(self.session.state)
 
     def _connect(self) -> None:

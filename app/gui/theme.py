@@ -24,6 +24,8 @@ class Palette:
     hover: str
     line: str
     text: str
+    bright: str
+    """Letters and bars on the picture, and the picture's own white."""
     muted: str
     accent: str
     """What is chosen or on."""
@@ -41,6 +43,7 @@ DARK = Palette(
     hover="#252c37",
     line="#2a313c",
     text="#d6dce4",
+    bright="#f4f6f8",
     muted="#93a0b0",
     accent="#f0b429",
     on_accent="#17130a",
@@ -57,6 +60,7 @@ RED = Palette(
     hover="#2b0b0b",
     line="#3a1010",
     text="#f05a4a",
+    bright="#f05a4a",
     muted="#de5445",
     accent="#ff5040",
     on_accent="#100202",

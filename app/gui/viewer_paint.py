@@ -96,8 +96,8 @@ def paint_scale_bar(painter: QPainter, room: QRect, um_per_px: float | None) -> 
     painter.setBrush(_SHADE)
     painter.drawRoundedRect(box, THEME.px(4), THEME.px(4))
     bar = QRectF(box.center().x() - px / 2, box.bottom() - THEME.px(9), px, THEME.px(3))
-    painter.fillRect(bar, QColor("#f4f6f8"))
-    painter.setPen(QColor("#f4f6f8"))
+    painter.fillRect(bar, QColor(THEME.palette.bright))
+    painter.setPen(QColor(THEME.palette.bright))
     painter.drawText(box.adjusted(0, THEME.px(2), 0, -THEME.px(9)), Qt.AlignmentFlag.AlignCenter, text)
 
 
@@ -129,7 +129,7 @@ def paint_legend(painter: QPainter, room: QRect, result: Segmentation, color_by:
     for index, color in enumerate(steps):
         part = QRectF(bar.x() + bar.width() * index / len(steps), bar.y(), bar.width() / len(steps) + 0.6, bar.height())
         painter.fillRect(part, QColor(*color))
-    painter.setPen(QColor("#f4f6f8"))
+    painter.setPen(QColor(THEME.palette.bright))
     above = QRectF(bar.x(), box.y() + THEME.px(4), width, line)
     below = QRectF(bar.x(), bar.bottom() + THEME.px(1), width, line)
     painter.drawText(above, Qt.AlignmentFlag.AlignLeft, title)
@@ -164,7 +164,7 @@ def paint_ids(painter: QPainter, placement: Placement, result: Segmentation) -> 
         box = QRectF(0, 0, metrics.horizontalAdvance(text) + 4, metrics.height())
         box.moveCenter(QPointF(x, y))
         painter.fillRect(box, QColor(0, 0, 0, 130))
-        painter.setPen(QColor("#ffffff"))
+        painter.setPen(QColor(THEME.palette.bright))
         painter.drawText(box, Qt.AlignmentFlag.AlignCenter, text)
 
 

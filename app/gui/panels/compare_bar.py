@@ -3,7 +3,7 @@
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QToolButton
 
-from app.gui.icons import icon
+from app.gui.icons import show_icon
 from app.gui.panels.parts import choice, label, set_role, set_text
 from app.gui.side import Compared
 from app.gui.text import number, percent, tr
@@ -28,7 +28,7 @@ class CompareBar(QFrame):
         self.model = choice(self, tr("Model to compare with"), tr("The model whose nuclei are shown on the right."))
         self.told = label("", wrap=True)
         self.shut = QToolButton()
-        self.shut.setIcon(icon("close"))
+        show_icon(self.shut, "close")
         self.shut.setToolTip(tr("Show one model again.  [Shift+C]"))
         self.shut.setAccessibleName(tr("Close the comparison"))
         self.shut.clicked.connect(lambda _checked=False: self.close_asked.emit())

@@ -6,7 +6,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QBoxLayout, QFrame, QHBoxLayout, QToolButton
 
-from app.gui.icons import icon
+from app.gui.icons import show_icon
 from app.gui.panels.parts import Eliding, label, set_role, set_text
 from app.gui.text import tr
 from app.gui.theme import THEME
@@ -53,7 +53,7 @@ class CorrectBar(QFrame):
             button.setAccessibleName(action.text())
             self._row.addWidget(button)
         close = QToolButton()
-        close.setIcon(icon("close"))
+        show_icon(close, "close")
         close.setToolTip(tr("Stop correcting; the corrections stay.  [H]"))
         close.setAccessibleName(tr("Stop correcting"))
         close.clicked.connect(lambda _checked=False: self.close_asked.emit())

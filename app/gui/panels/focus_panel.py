@@ -5,7 +5,7 @@ from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QToolButton, QWidget
 
 from app.gui.focus import PeakHold
-from app.gui.icons import icon
+from app.gui.icons import show_icon
 from app.gui.panels.parts import label, set_text
 from app.gui.text import percent, tr
 from app.gui.theme import THEME
@@ -53,7 +53,7 @@ class FocusPanel(QWidget):
         self.text.setMinimumWidth(THEME.px(48))
         reset = QToolButton()
         reset.setObjectName("flat")
-        reset.setIcon(icon("loop"))
+        show_icon(reset, "loop")
         reset.setToolTip(tr("Forget the sharpest value seen and begin anew.  [G]"))
         reset.setAccessibleName(tr("Reset focus peak"))
         reset.clicked.connect(lambda _checked=False: self.reset_asked.emit())

@@ -109,7 +109,7 @@ class Histogram(QWidget):
         low, high = (self._x_of(value) for value in self.levels)
         ramp = QLinearGradient(low, 0, max(high, low + 1), 0)
         ramp.setColorAt(0, QColor("#000000"))
-        ramp.setColorAt(1, QColor("#ffffff"))
+        ramp.setColorAt(1, QColor(p.bright))
         painter.fillRect(QRectF(plot.left(), plot.bottom() + 2, plot.width(), THEME.px(4)), ramp)
         for index, x in enumerate((low, high)):
             self._paint_handle(painter, plot, x, index)
@@ -156,7 +156,7 @@ class Histogram(QWidget):
         color = QColor(THEME.palette.accent)
         painter.setPen(QPen(color, 2 if self._held == index else 1.3))
         painter.drawLine(QPointF(x, plot.top()), QPointF(x, plot.bottom()))
-        painter.setBrush(QColor("#000000") if index == 0 else QColor("#ffffff"))
+        painter.setBrush(QColor("#000000") if index == 0 else QColor(THEME.palette.bright))
         painter.drawEllipse(QPointF(x, plot.top() + THEME.px(5)), THEME.px(4.5), THEME.px(4.5))
 
     def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802 - Qt's name

@@ -16,7 +16,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.events import Notice
-from app.gui.icons import icon
+from app.gui.icons import icon, show_icon
 from app.gui.panels.parts import label
 from app.gui.text import tr
 from app.gui.theme import THEME
@@ -55,7 +55,7 @@ class Toast(QFrame):
             row.addWidget(self.action)
         close = QToolButton()
         close.setObjectName("flat")
-        close.setIcon(icon("close"))
+        show_icon(close, "close")
         close.setToolTip(tr("Close this message; it stays in the list of messages."))
         close.setAccessibleName(tr("Close message"))
         close.clicked.connect(lambda _checked=False: self.dismiss())

@@ -4,7 +4,7 @@ from PySide6.QtCore import QEvent, QObject, QPoint, QRect, QSize, Qt
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QAbstractButton, QFrame, QHBoxLayout, QScrollArea, QToolButton, QVBoxLayout, QWidget
 
-from app.gui.icons import icon
+from app.gui.icons import show_icon
 from app.gui.panels.parts import EnterMovesOn, label
 from app.gui.text import tr
 from app.gui.theme import THEME
@@ -21,7 +21,7 @@ class Page(QFrame):
         self._enter = EnterMovesOn(self)
         close = QToolButton()
         close.setObjectName("flat")
-        close.setIcon(icon("close"))
+        show_icon(close, "close")
         close.setToolTip(tr("Close this page."))
         close.setAccessibleName(tr("Close page"))
         close.clicked.connect(lambda _checked=False: self.hide())

@@ -5,7 +5,7 @@ from PySide6.QtGui import QColor, QFontMetricsF, QKeyEvent, QMouseEvent, QPainte
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QSizePolicy, QToolButton, QWidget
 
 from app.events import ReplayMoved
-from app.gui.icons import icon
+from app.gui.icons import show_icon
 from app.gui.panels.parts import choice
 from app.gui.text import number, plain, tr
 from app.gui.theme import THEME
@@ -196,7 +196,7 @@ class ReplayBar(QFrame):
     @staticmethod
     def _button(name: str, tooltip: str, call: object) -> QToolButton:
         button = QToolButton()
-        button.setIcon(icon(name))
+        show_icon(button, name)
         button.setToolTip(tooltip)
         button.setAccessibleName(tooltip.split(".")[0])
         if callable(call):
@@ -235,7 +235,7 @@ class ReplayBar(QFrame):
         playing = event.playing and (event.position < event.length or self.loop.isChecked())
         if playing != self.playing:
             self.playing = playing
-            self.play.setIcon(icon("pause" if playing else "play"))
+            show_icon(self.play, "pause" if playing else "play")
         if event.speed > 0 and self.speed.findData(event.speed) >= 0:
             self.speed.setCurrentIndex(self.speed.findData(event.speed))
 
