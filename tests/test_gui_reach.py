@@ -9,7 +9,7 @@ import pytest
 from gui_fake_session import make_frame, make_result
 from gui_window import LATER, everything_open, make_window, open_later, session, shown, window
 from PySide6.QtCore import QPoint, QRect, Qt
-from PySide6.QtGui import QImage, QKeySequence, QRegion
+from PySide6.QtGui import QColor, QImage, QKeySequence, QRegion
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import (
     QAbstractButton,
@@ -236,6 +236,7 @@ def inks(widget, sharp=1) -> tuple[str, str]:
     """
     image = QImage(widget.size() * sharp, QImage.Format.Format_RGB32)
     image.setDevicePixelRatio(sharp)
+    image.fill(QColor(THEME.palette.ground))
     widget.render(image, QPoint())
     raw = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), image.bytesPerLine() // 4, 4)
     inner = raw[3 : image.height() - 3, 3 : image.width() - 3, 2::-1].reshape(-1, 3)
