@@ -32,7 +32,7 @@ def main() -> None:
 
     # Before Qt: pylon and Qt agree on who loads first.
     settings = Settings(
-        seed=given.seed, camera=CameraSettings(fps=20.0), sample=SampleSettings(sample="U2OS, well B4", operator="demo")
+        seed=given.seed, camera=CameraSettings(fps=10.0), sample=SampleSettings(sample="U2OS, well B4", operator="demo")
     )
     session = make_session(settings)
     from PySide6.QtCore import QSettings
