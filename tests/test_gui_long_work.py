@@ -54,6 +54,14 @@ def test_an_export_can_be_given_up(qtbot, window, exporting, tmp_path):
     assert not (tmp_path / "nuclei_nuclei.csv").exists()
 
 
+def test_closing_takes_it_away_before_the_work_hears_of_it(qtbot, window, exporting):
+    toast = window.toasts.works[0]
+    window.toasts.clear()
+    qtbot.wait(10)  # the toast is deleted
+    toast.show_progress(0.6)
+    assert not window.toasts.works
+
+
 def test_closing_gives_up_what_takes_long(qtbot, window):
     ended, begun, go_on = [], threading.Event(), threading.Event()
 

@@ -76,6 +76,7 @@ class WorkToast(QFrame):
 
     def __init__(self, text: str) -> None:
         super().__init__()
+        self.over = False
         self.setObjectName("toast")
         row = QHBoxLayout(self)
         row.setContentsMargins(THEME.px(10), THEME.px(7), THEME.px(6), THEME.px(7))
@@ -96,7 +97,8 @@ class WorkToast(QFrame):
 
     def show_progress(self, done: float) -> None:
         """Show how much is done, 0…1."""
-        self.bar.setValue(round(100 * done))
+        if not self.over:  # the window may close before the work hears of it
+            self.bar.setValue(round(100 * done))
 
     def _give_up(self) -> None:
         self.cancel.setEnabled(False)
@@ -138,6 +140,7 @@ class ToastStack(QWidget):
     def end_work(self, toast: WorkToast) -> None:
         """Take it away."""
         if toast in self.works:
+            toast.over = True
             self.works.remove(toast)
             self._take_out(toast)
 
