@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from app.clock import Clock
-from app.errors import BadImageError, RecordingError
-from app.events import Event, Notice, RecordingChanged, RecordingFinishing, ReplayMoved, ScaleMissing
+from app.errors import BadImageError, RecordingError, RefusedError
+from app.events import DiskMeasured, Event, Notice, RecordingChanged, RecordingFinishing, ReplayMoved, ScaleMissing
 from app.frame import Frame
 from app.hardware.base import Camera
 from app.live_path import LivePath
 from app.recording import Finishing, Recorder, Replay, Review, RunMetadata, check_disk, find_unfinished
+from app.recording.files import Progress, nobody_listens
 from app.recording.replay import FindShading
 from app.recording.sources import open_sequence
 from app.recording.told_scales import ToldScales, usual_file
@@ -40,6 +41,7 @@ class RecordingDesk:
         self._last: Recorder | None = None
         self._stopping = threading.Lock()
         self._path: LivePath | None = None
+        self._given_up = threading.Event()
 
     @property
     def active(self) -> bool:
@@ -50,6 +52,24 @@ class RecordingDesk:
     def finishing(self) -> Finishing | None:
         """How far `stop` has come; see `app.recording.Recorder.finishing`. Any thread."""
         return self._last.finishing if self._last is not None else None
+
+    def measure(self, folder: Path, camera: Camera, frames: int | None) -> None:
+        """Refuse a recording that the disk cannot carry, or that `give_up` was called for meanwhile; RefusedError."""
+        self._given_up.clear()
+
+        def progress(done: float) -> None:
+            if self._given_up.is_set():
+                raise RefusedError("The recording was cancelled before its first frame.", "cancelled")
+            self._publish(DiskMeasured(done))
+
+        try:
+            check_rate(folder, camera, frames, progress)
+        finally:
+            self._publish(DiskMeasured(None))
+
+    def give_up(self) -> None:
+        """End the measurement that is under way, and with it the recording that it is for; any thread."""
+        self._given_up.set()
 
     def start(
         self, folder: Path, path: LivePath, meta: RunMetadata, frames: int | None, review: Review | None = None
@@ -88,7 +108,7 @@ class RecordingDesk:
         return summary.error
 
 
-def check_rate(folder: Path, camera: Camera, frames: int | None) -> None:
+def check_rate(folder: Path, camera: Camera, frames: int | None, progress: Progress = nobody_listens) -> None:
     """Refuse a recording that the disk under `folder` cannot carry, before its first frame; RefusedError.
 
     What fits into the recorder's queue needs no fast disk.
@@ -98,7 +118,7 @@ def check_rate(folder: Path, camera: Camera, frames: int | None) -> None:
     frame_bytes = width * height * (1 if settings.pixel_format == "Mono8" else 2) / settings.binning**2
     if frames is not None and frames * frame_bytes <= RECORDER_QUEUE_BYTES:
         return
-    check_disk(folder, frame_bytes * (settings.fps or limits.fps[1]))
+    check_disk(folder, frame_bytes * (settings.fps or limits.fps[1]), progress=progress)
 
 
 def unfinished_notice(folder: Path) -> Notice | None:

@@ -175,6 +175,13 @@ class RecordingFinishing:
 
 
 @dataclass(frozen=True, slots=True)
+class DiskMeasured:
+    """The disk is measured before a recording: `done` of it, 0…1; None when that is over."""
+
+    done: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class PlanMoved:
     """The plan that runs has `taken` of its `total` frames, or was paused or went on.
 
@@ -299,6 +306,7 @@ Event = (
     | SnapTaken
     | RecordingChanged
     | RecordingFinishing
+    | DiskMeasured
     | PlanMoved
     | PlanEnded
     | CalibrationMoved

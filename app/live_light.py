@@ -79,7 +79,6 @@ class LiveLight:
         """Hold the light off, if `live` imaging shines; it comes back unless "all off" was asked or live has ended."""
         offs, shines = self._asked, live() and self.wanted
         if shines:
-            self._publish(Notice("info", "The disk is measured for the recording, up to 8 s; it is dark meanwhile."))
             self._bench.switch(None, 0.0)
         try:
             yield

@@ -28,7 +28,7 @@ from app.bench import ANSWER_S, Bench
 from app.calibration_desk import FRAMES, CalibrationDesk, camera_key
 from app.clock import Clock, SystemClock
 from app.counting_desk import Counter, CountingDesk
-from app.desks import RecordingDesk, ReplayDesk, check_rate, unfinished_notice
+from app.desks import RecordingDesk, ReplayDesk, unfinished_notice
 from app.display import Contrast, View
 from app.dose_desk import DoseDesk
 from app.errors import (
@@ -351,6 +351,10 @@ class Session:
         """Tell of recordings in `folder` that a crash left unfinished, if there are any."""
         return self._command(lambda: self._tell_unfinished(folder), worker=self._models)
 
+    def give_up_recording(self) -> None:
+        """Give up a recording whose disk is still being measured; one that has begun goes on."""
+        self._recording.give_up()
+
     def stop_recording(self) -> "Future[None]":
         """Finish the recording; live goes on."""
         return self._command(self._stop_recording)
@@ -394,6 +398,7 @@ class Session:
         def go_dark() -> None:
             self._plans.stop(sentence(error))
             self._bench.hold_dark()
+            self._recording.give_up()
             with suppress(RuntimeError):  # `close` came in between, and tears down itself
                 self._devices.submit(self._teardown)
 
@@ -420,6 +425,7 @@ class Session:
             self._closer = threading.current_thread()
             self._plans.stop("dapiscope was closed.")
             self._bench.hold_dark()
+            self._recording.give_up()
 
         first = self._life.end(State.CLOSED, go_dark)
         if first:
@@ -772,7 +778,7 @@ class Session:
         self._tell_unfinished(folder)
         if self.settings.camera_images is None:  # a folder is played only as fast as it is counted and written
             with self._light.dark(lambda: self.state is State.LIVE):
-                check_rate(folder, self._bench.need_camera(), frames)
+                self._recording.measure(folder, self._bench.need_camera(), frames)
         labeller = self._bench.labeller
         review = labeller.review if labeller is not None else None
         self._recording.start(folder, path, self._metadata(self._counting.counter), frames, review)
@@ -970,7 +976,7 @@ class Session:
         try:
             return work()
         except RefusedError as error:
-            self._publish(Notice("error", sentence(error)))
+            self._publish(Notice("info" if error.reason == "cancelled" else "error", sentence(error)))
             if self.state is State.STARTING:
                 self._teardown()
                 self._life.move(State.IDLE)

@@ -626,7 +626,6 @@ def test_folder_removed(tmp_path):
 def test_disk_too_slow(tmp_path, monkeypatch):
     monkeypatch.setattr("app.desks.RECORDER_QUEUE_BYTES", 2 << 20)
     monkeypatch.setattr("app.desks.check_rate", lambda *_: None)
-    monkeypatch.setattr("app.session.check_rate", lambda *_: None)
     with rig(tmp_path) as made:
         made.run_lit()
         real = FrameStore.append

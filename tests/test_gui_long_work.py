@@ -12,6 +12,7 @@ from PySide6.QtCore import Qt
 from app import doctor
 from app.doctor import Check
 from app.errors import CancelledError
+from app.events import DiskMeasured
 
 
 @pytest.fixture
@@ -52,6 +53,15 @@ def test_an_export_can_be_given_up(qtbot, window, exporting, tmp_path):
     qtbot.waitUntil(lambda: not window.toasts.works)
     assert "cancelled" in window.messages.notices[-1][1].text
     assert not (tmp_path / "nuclei_nuclei.csv").exists()
+
+
+def test_the_measurement_of_the_disk_is_shown_and_can_be_given_up(qtbot, window, session):
+    session.publish(DiskMeasured(0.25))
+    qtbot.waitUntil(lambda: [work.bar.value() for work in window.toasts.works] == [25])
+    qtbot.mouseClick(window.toasts.works[0].cancel, Qt.MouseButton.LeftButton)
+    assert session.asked("give_up_recording") == [()]
+    session.publish(DiskMeasured(None))
+    qtbot.waitUntil(lambda: not window.toasts.works)
 
 
 def test_closing_takes_it_away_before_the_work_hears_of_it(qtbot, window, exporting):

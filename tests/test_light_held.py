@@ -7,8 +7,8 @@ import pytest
 from test_session import SMALL, Bench
 
 from app.clock import SystemClock
-from app.errors import CameraError, DapiscopeError, LightError, LightGoneError, ModelError
-from app.events import LightSeen, Notice, ResultReady, State, StateChanged
+from app.errors import CameraError, DapiscopeError, LightError, LightGoneError, ModelError, RefusedError
+from app.events import DiskMeasured, LightSeen, Notice, ResultReady, State, StateChanged
 from app.frame import Frame, Light
 from app.hardware.base import LightInfo, LightReading, LightSource
 from app.hardware.light_truth import LightTimeline
@@ -124,8 +124,6 @@ def test_no_light_command_relights_a_camera_that_sends_nothing(bench):
 
 
 def test_a_refused_recording_leaves_live_running(bench, tmp_path, monkeypatch):
-    from app.errors import RefusedError
-
     def refuse(*_args, **_more):
         raise RefusedError("The disk is too slow.", "disk")
 
@@ -156,9 +154,26 @@ def test_it_is_dark_while_the_disk_is_measured_for_a_recording(bench, tmp_path, 
     bench.session.start_recording(tmp_path).result(20)
     assert measuring == [False]
     assert any(bench.lit()) is (asked == "nothing")
-    told = any("dark meanwhile" in notice.text for notice in bench.watch.of(Notice))
-    assert told is (asked != "darkness")
     bench.session.stop_recording().result(20)
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_a_recording_is_given_up_while_its_disk_is_measured(bench, tmp_path, monkeypatch, live):
+    def check(*_args, progress, **_more):
+        progress(0.25)
+        bench.session.give_up_recording()
+        progress(0.5)
+
+    if live:
+        bench.session.start_live().result(20)
+        bench.watch.wait_for(ResultReady)
+    monkeypatch.setattr("app.desks.check_disk", check)
+    with pytest.raises(RefusedError):
+        bench.session.start_recording(tmp_path).result(20)
+    assert [event.done for event in bench.watch.of(DiskMeasured)] == [0.25, None]
+    assert bench.session.state is (State.LIVE if live else State.IDLE)
+    assert any(bench.lit()) is live
+    assert bench.watch.of(Notice)[-1].level == "info" and not list(tmp_path.iterdir())
 
 
 def test_connecting_again_after_a_failure_is_told_and_ends_idle(bench):

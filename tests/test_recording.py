@@ -433,7 +433,9 @@ def test_an_absent_disk_is_refused(tmp_path):
 
 
 def test_a_good_disk_is_measured_and_left_as_it_was(tmp_path):
-    assert disk_speed(tmp_path, 8) > 0
+    told = []
+    assert disk_speed(tmp_path, 32, patience_s=1e9, progress=told.append) > 0
+    assert told == pytest.approx([0.0, 0.25, 0.5, 0.75], abs=1e-3)
     report = check_disk(tmp_path, 1.0, speed=lambda folder: 5e8)
     assert report.bytes_per_s == 5e8 and report.seconds_left > 0
     assert not list(tmp_path.iterdir())

@@ -13,13 +13,13 @@ from typing import Any
 from PySide6.QtCore import QObject, Qt, Signal, Slot
 
 from app.errors import CancelledError
-from app.events import DoseSeen, Event, PictureReady, ResultReady, SnapTaken, StatsReady
+from app.events import DiskMeasured, DoseSeen, Event, PictureReady, ResultReady, SnapTaken, StatsReady
 from app.gui.channel_shelf import ChannelShelf
 from app.gui.composer import Composed, Composer, Look
 from app.gui.session_port import SessionPort
 from app.gui.side import Compared, ComposedBeside, Side
 
-_LATEST_ONLY = (Composed, Compared, ComposedBeside, ResultReady, StatsReady, DoseSeen)
+_LATEST_ONLY = (DiskMeasured, Composed, Compared, ComposedBeside, ResultReady, StatsReady, DoseSeen)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from app.events import (
     CalibrationEnded,
     CalibrationMoved,
     CameraReady,
+    DiskMeasured,
     DoseSeen,
     FlatFieldSeen,
     LightReady,
@@ -32,6 +33,7 @@ from app.gui.bridge import Counted
 from app.gui.composer import Composed
 from app.gui.contrast import brightness, exposure_advice
 from app.gui.focus import PeakHold
+from app.gui.panels.notices import WorkToast
 from app.gui.side import Compared, ComposedBeside, SideFailed
 from app.gui.text import number, percent, tr
 from app.gui.theme import THEME
@@ -61,6 +63,7 @@ class Presenter:
         self.spent: frozenset[str] = frozenset()
         """Channels whose light on this field is beyond the budget."""
         self._focused = ""
+        self._measuring: WorkToast | None = None
         self._painted = 0
         self._rate_since = time.monotonic()
         self._result: Segmentation | None = None
@@ -114,6 +117,8 @@ class Presenter:
                 if self.recording:  # it may come a moment after the end
                     self.w.strip.show_finishing(event)
                 self.w.closing.show_finishing(event)
+            case DiskMeasured():
+                self._measured(event.done)
             case PlanMoved():
                 self.w.plans.take_progress(event)
                 self.refresh_badges()
@@ -196,6 +201,20 @@ class Presenter:
         self.w.actions_by_id["record"].setChecked(event.active)
         self.w.strip.show_recording(event)
         self.refresh_badges()
+
+    def _measured(self, done: float | None) -> None:
+        """Show how far the measurement of the disk is, and let it be given up."""
+        if done is None:
+            if self._measuring is not None:
+                self.w.toasts.end_work(self._measuring)
+            self._measuring = None
+            return
+        if self._measuring is None:
+            self._measuring = self.w.toasts.show_work(
+                tr("The disk is measured before the recording begins; it is dark meanwhile.")
+            )
+            self._measuring.cancelled.connect(lambda: self.w.session.give_up_recording())
+        self._measuring.show_progress(done)
 
     def _snap(self, event: SnapTaken) -> None:
         self.snapped = event

@@ -152,6 +152,10 @@ class SessionPort(Protocol):
         """Record every frame from now on."""
         ...
 
+    def give_up_recording(self) -> Any:
+        """Give up a recording whose disk is being measured."""
+        ...
+
     def stop_recording(self) -> Future[Any]:
         """Finish the recording."""
         ...

@@ -206,7 +206,14 @@ def free_bytes(folder: Path) -> int:
 _WINDOW_BLOCKS = 64
 
 
-def disk_speed(folder: Path, megabytes: int = 256, *, enough: float | None = None, patience_s: float = 8.0) -> float:
+def disk_speed(
+    folder: Path,
+    megabytes: int = 256,
+    *,
+    enough: float | None = None,
+    patience_s: float = 8.0,
+    progress: Progress = nobody_listens,
+) -> float:
     """Measure the sequential write speed of the disk of `folder`, the last fsync included.
 
     Writes `megabytes` the way the recorder does (past the page cache where the system can), then removes them. Many
@@ -223,6 +230,8 @@ def disk_speed(folder: Path, megabytes: int = 256, *, enough: float | None = Non
         Bytes per second; the first half gigabyte below it ends the measurement.
     patience_s : float
         After this time the measurement ends with what it has seen.
+    progress : callable
+        Hears how much of it is done, by megabytes or by time.
 
     Returns
     -------
@@ -238,7 +247,7 @@ def disk_speed(folder: Path, megabytes: int = 256, *, enough: float | None = Non
 
     make_folder(folder)
     block = bytearray(os.urandom(1 << 20)) * 8
-    blocks = max(1, megabytes // 8)
+    blocks = all_blocks = max(1, megabytes // 8)
     slowest = math.inf
     try:
         handle, name = tempfile.mkstemp(prefix=".dapiscope-speed-", dir=folder)
@@ -251,7 +260,9 @@ def disk_speed(folder: Path, megabytes: int = 256, *, enough: float | None = Non
                 while blocks > 0 and time.perf_counter() - begin_s < patience_s:
                     window = min(blocks, _WINDOW_BLOCKS)
                     start_s = time.perf_counter()
-                    for _ in range(window):
+                    for at in range(window):
+                        spent = (start_s - begin_s) / patience_s
+                        progress(min(max(1 - (blocks - at) / all_blocks, spent), 1.0))
                         store.append(memoryview(block))
                     store.sync()
                     slowest = min(slowest, window * len(block) / (time.perf_counter() - start_s))
@@ -274,6 +285,7 @@ def check_disk(
     seconds: float = 60.0,
     margin: float = 1.2,
     speed: Callable[[Path], float] | None = None,
+    progress: Progress = nobody_listens,
 ) -> DiskReport:
     """Refuse a recording that the disk of `folder` cannot take.
 
@@ -289,6 +301,8 @@ def check_disk(
         The disk must be this many times faster than `bytes_per_s`.
     speed : callable, optional
         Measures bytes/s of a folder; by default `disk_speed` over eight seconds' worth of the recording, 3 GB at most.
+    progress : callable
+        Hears how far the measurement is.
 
     Raises
     ------
@@ -308,7 +322,8 @@ def check_disk(
         if speed is not None:
             measured = speed(folder)
         else:
-            measured = disk_speed(folder, round(min(max(bytes_per_s * 8e-6, 64), 3072)), enough=wanted)
+            megabytes = round(min(max(bytes_per_s * 8e-6, 64), 3072))
+            measured = disk_speed(folder, megabytes, enough=wanted, progress=progress)
     except RecordingError as error:
         raise RefusedError(str(error), "disk") from error
     if measured < wanted:

@@ -2070,6 +2070,11 @@
         </message>
         <message>
             <location filename="../../../app/gui/presenter.py" />
+            <source>The disk is measured before the recording begins; it is dark meanwhile.</source>
+            <translation>Vor der Aufnahme wird die Festplatte gemessen; solange ist es dunkel.</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/presenter.py" />
             <source>THE LIGHT MAY STILL BE ON</source>
             <translation>DAS LICHT IST VIELLEICHT NOCH AN</translation>
         </message>
