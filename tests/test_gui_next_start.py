@@ -58,6 +58,9 @@ def test_the_microscope_is_set_as_it_was_left(start):
     assert (asked.exposure_ms, asked.gain_db) == (33.0, 3.0)
     assert session.asked("set_model") == [("accurate",)]
     assert not session.asked("start_live") and not session.asked("snap")
+    session.go_live()
+    window.tools.go_on(["fast", "accurate"])
+    assert len(session.asked("set_channel")) == 1, "somebody who is faster goes on as the light was seen"
 
 
 def test_what_is_configured_or_typed_counts_more(start):

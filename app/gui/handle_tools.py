@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QFileDialog
 
-from app.events import Notice
+from app.events import Notice, State
 from app.gui.panels.doctor_page import DoctorPage
 from app.gui.panels.presets_page import PresetsPage
 from app.gui.presets import Preset, merged, read_presets, usual_file, with_preset, without_preset, write_presets
@@ -152,6 +152,8 @@ class ToolActions:
 
         Nothing shines by it: a light is only chosen, and comes on when live begins.
         """
+        if self.w.session.state is not State.IDLE:
+            return  # somebody was faster, and the light shines as it was seen
         try:
             last = Preset.model_validate_json(self.w.store.text(self._last_key()))
         except ValidationError:
