@@ -12,6 +12,7 @@ from PySide6.QtWidgets import (
     QAbstractSpinBox,
     QApplication,
     QComboBox,
+    QDialog,
     QLabel,
     QToolButton,
     QWidget,
@@ -193,6 +194,21 @@ def beyond(window: QWidget) -> list[str]:
     return found
 
 
+def open_dialogs(qtbot, window):
+    """Open the dialogs that are windows of their own, one after the other; yield each while it is there."""
+    for ask in (
+        window.tools.export_presets,
+        window.files.choose_folder,
+        lambda: window.calibration.ask_size(Path("a picture of the second plate, well B4.tif")),
+    ):
+        ask()
+        dialog = next(each for each in window.findChildren(QDialog) if each.isVisible())
+        qtbot.waitExposed(dialog)
+        qtbot.wait(50)
+        yield dialog
+        dialog.close()
+
+
 def cut_off(window: QWidget) -> list[str]:
     """Return what is smaller than its text."""
     found = []
@@ -202,7 +218,8 @@ def cut_off(window: QWidget) -> list[str]:
         if label.wordWrap():
             needed, has = label.heightForWidth(label.width()), label.height()
         else:
-            needed, has = QFontMetricsF(label.font()).horizontalAdvance(label.text()), label.width()
+            text = label.text().replace("&", "")  # the next letter is underlined
+            needed, has = QFontMetricsF(label.font()).horizontalAdvance(text), label.width()
         if needed > has + 1:
             found.append(f"label {label.text()!r}: {needed} > {has}")
     for button in window.findChildren(QAbstractButton):
@@ -221,6 +238,6 @@ def cut_off(window: QWidget) -> list[str]:
             found.append(f"field {field.accessibleName()!r} {line.text()!r}: {needed} > {line.width()}")
     for box in window.findChildren(QComboBox):
         needed = QFontMetricsF(box.font()).horizontalAdvance(box.currentText()) + THEME.px(24)
-        if box.isVisible() and needed > box.width():
+        if box.isVisible() and needed > box.width() and box.objectName() != "lookInCombo":  # that one has dots
             found.append(f"choice {box.currentText()!r}: {needed} > {box.width()}")
     return found

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from gui_fake_session import make_frame, make_result
-from gui_window import LATER, beyond, cut_off, make_window, open_later, settle
-from PySide6.QtWidgets import QScrollArea
+from gui_window import LATER, beyond, cut_off, make_window, open_dialogs, open_later, settle
+from PySide6.QtWidgets import QMenu, QScrollArea, QStyle
 
 import app.build
 from app.events import ReplayMoved, State, StateChanged, Stats, StatsReady
@@ -83,6 +83,33 @@ def test_what_opens_later_fits(qtbot, make_window, monkeypatch, width, height, l
             wrong[name] = found
         close()
     assert wrong == {}
+
+
+@pytest.mark.parametrize(("width", "height", "letters", "language"), CASES)
+def test_dialogs_and_menus_fit(qtbot, make_window, width, height, letters, language):
+    window = live_window(qtbot, make_window, width, height, letters, language)
+    for dialog in open_dialogs(qtbot, window):
+        assert dialog.width() <= width and dialog.height() <= height, dialog.windowTitle()
+        assert cut_off(dialog) == [], dialog.windowTitle()
+    for menu in window.menu.findChildren(QMenu):
+        # What is longer than the screen scrolls; a second column would lie beyond its edge.
+        assert menu.style().styleHint(QStyle.StyleHint.SH_Menu_Scrollable, None, menu)
+
+
+def test_a_menu_shows_what_is_switched_on(qtbot, make_window):
+    window = live_window(qtbot, make_window)
+    menu = next(menu for menu in window.menu.findChildren(QMenu) if window.actions_by_id["overlay"] in menu.actions())
+    menu.popup(window.mapToGlobal(window.rect().topLeft()))
+    qtbot.waitUntil(menu.isVisible)
+    image = menu.grab().toImage()
+
+    def lit(name):
+        place = menu.actionGeometry(window.actions_by_id[name])
+        colors = {image.pixelColor(x, place.center().y() - 7).name() for x in range(30)}
+        return DARK.accent in colors
+
+    assert lit("overlay") and not lit("ids")
+    menu.close()
 
 
 @pytest.mark.parametrize(("width", "height", "letters", "language"), CASES)

@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 import pytest
 from gui_fake_session import make_frame, make_result
-from gui_window import LATER, everything_open, make_window, open_later, session, shown, window
+from gui_window import LATER, everything_open, make_window, open_dialogs, open_later, session, shown, window
 from PySide6.QtCore import QPoint, QRect, Qt
 from PySide6.QtGui import QColor, QImage, QKeySequence, QRegion
 from PySide6.QtTest import QTest
@@ -281,6 +281,8 @@ def test_every_text_on_the_screen_can_be_read(qtbot, make_window, monkeypatch, p
         qtbot.wait(50)
         wrong[name] = faint(part)
         close()
+    for dialog in open_dialogs(qtbot, window):
+        wrong[dialog.windowTitle()] = faint(dialog)
     assert {name: found for name, found in wrong.items() if found} == {}
     if palette is RED:
         # Not the picture: its badges have the colours of light, as the buttons have.

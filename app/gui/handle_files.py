@@ -4,11 +4,12 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QBuffer, QByteArray, QIODevice, Qt, QTimer, QUrl
+from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QUrl
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QFileDialog
 
 from app.events import Notice
+from app.gui.file_dialog import file_dialog
 from app.gui.panels.report_page import ReportPage
 from app.gui.problem_report import LOG, system, write_problem_report
 from app.gui.text import tr
@@ -98,15 +99,8 @@ class FileActions:
             self.w.notify_file(Notice("info", f"{what}: {done.name}"), done)
 
     def _dialog(self, title: str, mode: QFileDialog.FileMode) -> QFileDialog:
-        """Return a dialog that leaves the rest of the window usable: the light must stay within reach."""
-        dialog = QFileDialog(self.w, title, str(self.w.folder))
-        dialog.setObjectName("file-dialog")
-        dialog.setOption(QFileDialog.Option.DontUseNativeDialog)
+        dialog = file_dialog(self.w, title, self.w.folder)
         dialog.setFileMode(mode)
-        dialog.setModal(False)
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        # The keys work the microscope again as soon as the dialog is gone, whatever the window manager thinks.
-        dialog.finished.connect(lambda _result: QTimer.singleShot(0, self.w, self.w.activateWindow))
         return dialog
 
 

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QFileDialog
 
 from app.errors import DapiscopeError, UsageError
 from app.events import Notice, PlanEnded, PlanMoved, State
+from app.gui.file_dialog import file_dialog
 from app.gui.panels.plan_page import PlanPage, counted_words
 from app.gui.plan_form import PlanForm, empty_form, form_of, sequence_of
 from app.gui.text import duration, number, tr
@@ -138,12 +138,8 @@ class PlanActions:
         self.w.bridge.off_thread(work, told)
 
     def _dialog(self, title: str, mode: QFileDialog.AcceptMode) -> QFileDialog:
-        dialog = QFileDialog(self.w, title, str(self.w.folder), tr("Plans (*.yaml *.yml *.json)"))
-        dialog.setOption(QFileDialog.Option.DontUseNativeDialog)
+        dialog = file_dialog(self.w, title, self.w.folder, name_filter=tr("Plans (*.yaml *.yml *.json)"))
         dialog.setAcceptMode(mode)
-        dialog.setModal(False)
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.finished.connect(lambda _result: QTimer.singleShot(0, self.w, self.w.activateWindow))
         return dialog
 
     # --- running ---------------------------------------------------------------------------------------------------

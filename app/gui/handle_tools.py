@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
-from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QFileDialog
 
 from app.events import Notice, State
+from app.gui.file_dialog import file_dialog
 from app.gui.panels.doctor_page import DoctorPage
 from app.gui.panels.presets_page import PresetsPage
 from app.gui.presets import Preset, merged, read_presets, usual_file, with_preset, without_preset, write_presets
@@ -217,13 +217,9 @@ class ToolActions:
         self.w.bridge.off_thread(lambda: read_presets(Path(path)), add)
 
     def _dialog(self, title: str, mode: QFileDialog.AcceptMode) -> QFileDialog:
-        dialog = QFileDialog(self.w, title, str(self.w.folder), tr("Presets (*.json)"))
-        dialog.setOption(QFileDialog.Option.DontUseNativeDialog)
+        dialog = file_dialog(self.w, title, self.w.folder, name_filter=tr("Presets (*.json)"))
         dialog.setAcceptMode(mode)
         dialog.setDefaultSuffix("json")
-        dialog.setModal(False)
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.finished.connect(lambda _result: QTimer.singleShot(0, self.w, self.w.activateWindow))
         return dialog
 
     def _write(self, presets: tuple[Preset, ...], said: str = "") -> None:

@@ -211,7 +211,10 @@ def style_sheet(p: Palette, s: Callable[[float], int]) -> str:
         border-right: {s(4)}px solid {p.raised}; border-top: {s(5)}px solid {p.muted}; width: 0; height: 0; }}
     QComboBox QAbstractItemView {{ background: {p.raised}; border: 1px solid {p.line};
         selection-background-color: {p.accent}; selection-color: {p.on_accent}; }}
-    QMenu {{ background: {p.raised}; border: 1px solid {p.line}; padding: {s(4)}px; }}
+    QMenu {{ background: {p.raised}; border: 1px solid {p.line}; padding: {s(4)}px; menu-scrollable: 1;
+        icon-size: {s(18)}px; }}
+    QMenu::icon {{ padding-left: {s(4)}px; }}
+    QMenu::icon:checked {{ background: {p.accent}; border-radius: {s(3)}px; }}
     QMenu::item {{ padding: {s(5)}px {s(22)}px; border-radius: {s(3)}px; }}
     QMenu::item:selected {{ background: {p.accent}; color: {p.on_accent}; }}
     QMenu::item:disabled {{ color: {p.muted}; }}

@@ -390,11 +390,6 @@
         </message>
         <message>
             <location filename="../../../app/gui/handle_plan.py" />
-            <source>Plans (*.yaml *.yml *.json)</source>
-            <translation>Pläne (*.yaml *.yml *.json)</translation>
-        </message>
-        <message>
-            <location filename="../../../app/gui/handle_plan.py" />
             <source>PLAN: STARTING…</source>
             <translation>PLAN: BEGINNT …</translation>
         </message>
@@ -422,6 +417,11 @@
             <location filename="../../../app/gui/handle_plan.py" />
             <source>The disk has not the room for it: choose another folder, or plan less.</source>
             <translation>Der Platz auf der Platte reicht nicht: einen anderen Ordner wählen oder weniger planen.</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/handle_plan.py" />
+            <source>Plans (*.yaml *.yml *.json)</source>
+            <translation>Pläne (*.yaml *.yml *.json)</translation>
         </message>
         <message>
             <location filename="../../../app/gui/handle_plan.py" />
