@@ -3,7 +3,7 @@
 # ruff: noqa: E501 - one line an entry is what makes this a table
 
 from PySide6.QtCore import QByteArray, QRectF, QSize, Qt
-from PySide6.QtGui import QIcon, QPainter, QPixmap
+from PySide6.QtGui import QIcon, QPainter, QPixmap, QPixmapCache
 from PySide6.QtSvg import QSvgRenderer
 from PySide6.QtWidgets import QAbstractButton
 
@@ -106,6 +106,10 @@ def pixmap(name: str, color: str, size: int) -> QPixmap:
     KeyError
         When there is no such drawing.
     """
+    key = f"dapiscope {name} {color} {size}"
+    kept = QPixmap()
+    if QPixmapCache.find(key, kept):
+        return kept
     svg = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24" fill="none" stroke="{color}" '
         f'stroke-width="1.8" stroke-linecap="round" stroke-linejoin="round">'
@@ -116,4 +120,5 @@ def pixmap(name: str, color: str, size: int) -> QPixmap:
     painter = QPainter(out)
     QSvgRenderer(QByteArray(svg.encode())).render(painter, QRectF(0, 0, size, size))
     painter.end()
+    QPixmapCache.insert(key, out)
     return out
