@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.errors import ModelError
-from app.inference.instances import Instances, decode, find
+from app.inference.instances import Instances, decode, find, relief
 from app.inference.runs import runs_of
-from app.inference.score import features
+from app.inference.score import candidates
 
 CORES = {
     "method": "cores",
@@ -50,6 +50,19 @@ def test_a_small_nucleus_beside_a_large_one_keeps_its_own_pixels() -> None:
     labels = decode(discs((100, 140), [(50, 50, 30), (50, 89, 9)]), CORES)
     areas = np.sort(np.bincount(labels.ravel())[1:])
     np.testing.assert_allclose(areas, [np.pi * 81, np.pi * 900], rtol=0.1)
+
+
+def test_higher_thresholds_cut_what_falls_apart_there() -> None:
+    """Two discs that overlap are one core at 0.4 and two at 0.7; with both thresholds nothing of either is lost."""
+    output = discs((80, 120), [(40, 45, 15), (40, 62, 15)])
+    params = {**CORES, "contact_weight": 0.0}
+    assert decode(output, params).max() == 1
+    labels = decode(output, {**params, "core": [0.4, 0.7]})
+    assert labels.max() == 2
+    assert ((labels > 0) == (output[0] > 0.5)).all()
+    low = discs((80, 120), [(40, 45, 15), (40, 90, 9)])
+    low[1, :, 75:] *= 0.6  # a core of its own at the lower threshold alone
+    assert decode(low, {**params, "core": [0.4, 0.7]}).max() == 2
 
 
 def test_a_bent_nucleus_stays_whole() -> None:
@@ -122,11 +135,11 @@ def test_chosen_nuclei_are_numbered_anew(largest: int) -> None:
 
 
 def test_more_cores_than_16_bits_hold() -> None:
-    """A chequered field of a huge tile: every other pixel is a core of its own."""
-    y, x = np.mgrid[:400, :400]
-    spots = ((y + x) % 2 == 0).astype(np.float32)
+    """A huge tile full of single pixels, each a core of its own."""
+    y, x = np.mgrid[:600, :600]
+    spots = ((y % 2 == 0) & (x % 2 == 0)).astype(np.float32)
     params = {**CORES, "min_core_area": 1, "min_area": 1}
-    assert decode(np.stack([spots, spots]), params).max() == 80_000
+    assert decode(np.stack([spots, spots]), params).max() == 90_000
 
 
 @pytest.mark.parametrize("method", ["cores", "components"])
@@ -135,12 +148,16 @@ def test_whole_numbers_are_decoded_as_what_they_stand_for(method: str) -> None:
     noise = np.stack([cv2.GaussianBlur(rng.random((60, 80)).astype(np.float32), (0, 0), 3) for _ in range(3)])
     steps = np.round((noise - noise.min()) / np.ptp(noise) * 255).astype(np.uint8)
     # No threshold on a step: there, rounding decides.
-    params = {**CORES, "method": method, "core": 0.4013, "contact_weight": 0.3119, "min_score": 0.55}
+    params = {**CORES, "method": method, "core": [0.4013, 0.6013], "contact_weight": 0.3119, "min_score": 0.55}
     whole, parts = find(steps, params), find(steps.astype(np.float32) / np.float32(255), params)
     assert whole.labels.max() > 3
     np.testing.assert_array_equal(whole.labels, parts.labels)
     np.testing.assert_allclose(whole.scores, parts.scores, rtol=1e-6)
-    np.testing.assert_allclose(features(steps, whole, 50), features(steps / np.float32(255), parts, 50), atol=1e-5)
+    seen = [
+        candidates(output, pieces, relief(output, params), 50)[1]
+        for output, pieces in ((steps, whole), (steps / np.float32(255), parts))
+    ]
+    np.testing.assert_allclose(*seen, atol=1e-5)
 
 
 def test_unknown_method_and_missing_channel_are_refused() -> None:

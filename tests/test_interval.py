@@ -81,3 +81,38 @@ def test_few_images_are_not_enough():
         fit_interval([1] * 19, [1] * 19)
     with pytest.raises(ValueError, match="20 images"):
         fit_interval([1] * 20, [1] * 21)
+
+
+def test_samples_weigh_the_same_however_many_images_show_them():
+    """Twenty images of one sample are one surprise, not twenty; of three samples all errors are needed."""
+    true, predicted = [150] * 20 + [100, 90], [100] * 22
+    alone = fit_interval(true, predicted)
+    assert (alone["groups"], alone["low"]) == (22, pytest.approx(-10 / 200**0.5, abs=1e-4))
+    samples = [0] * 20 + [1, 2]
+    grouped = fit_interval(true, predicted, groups=samples)
+    assert (grouped["images"], grouped["groups"]) == (22, 3)
+    assert grouped["high"] == alone["high"] == pytest.approx(50 / 200**0.5, abs=1e-4)
+    # Of 39 samples, the one that stands out lies within the 5 % that may: but not its copies' weight.
+    errors = [-50] * 20 + list(range(38))
+    many = fit_interval([100 + e for e in errors], [100] * 58, groups=[0] * 20 + list(range(1, 39)))
+    single = fit_interval([100 + e for e in errors], [100] * 58)
+    assert many["low"] > single["low"] == pytest.approx(-50 / 200**0.5, abs=1e-4)
+
+
+def test_new_samples_of_several_images_are_covered_as_promised():
+    rng = np.random.default_rng(0)
+
+    def drawn(samples):
+        common, images = rng.normal(0, 0.15, samples), rng.integers(1, 9, samples)
+        of = np.repeat(np.arange(samples), images)
+        true = rng.integers(50, 300, len(of))
+        return true, np.rint(true * (1 + common[of])).astype(int), of
+
+    inside = []
+    for _ in range(60):
+        true, predicted, of = drawn(40)
+        calibration = ModelCalibration(**fit_interval(true, predicted, groups=of))
+        new, counted, _ = drawn(40)
+        ends = [count_interval(int(n), calibration) for n in counted]
+        inside.append(np.mean([low <= count <= high for count, (low, high) in zip(new, ends, strict=True)]))
+    assert 0.88 < np.mean(inside) < 0.97

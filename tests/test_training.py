@@ -408,12 +408,13 @@ def test_the_score_tells_smears_from_nuclei() -> None:
         "steps": 4,
     }
     items, results = drawn_outputs()
-    found = find(items, results, start, 16)
-    assert found.true == sum(int(item.labels.max()) for item in items)
-    assert 0 < (~found.right).sum() <= len(items)
-    likely = scored(found, fit_score(found))
-    assert likely[found.right].min() > likely[~found.right].max()
-    choice = calibrate(items, results, 20, start, rounds=1)
+    found = [find(item, output, start, 16) for item, output in zip(items, results, strict=True)]
+    assert [each.true for each in found] == [int(item.labels.max()) for item in items]
+    right, score = np.concatenate([each.right for each in found]), fit_score(found)
+    assert 0 < (~right).sum() <= len(items)
+    likely = np.concatenate([scored(each, score) for each in found])
+    assert likely[right].min() > likely[~right].max()
+    choice = calibrate(items, results, 20, start)
     assert choice.figures["f1_0.5"] == 1
     assert choice.figures["count_bias_percent"] == 0
 

@@ -66,6 +66,11 @@ class Instances:
         table = _numbers(wanted)
         return Instances(_renumbered(self.labels, table), scores[wanted], self.runs.renumbered(table))
 
+    def joined(self, nucleus: npt.NDArray[np.intp], scores: Float) -> Instances:
+        """Return what the pieces make up: ``nucleus``, shape (N,), is that of each, from 0 on; -1 leaves it out."""
+        table = np.concatenate([[0], nucleus + 1]).astype(np.int32)
+        return Instances(_renumbered(self.labels, table), scores, self.runs.renumbered(table))
+
 
 def full(output: npt.NDArray[Any]) -> float:
     """Return what stands for 1 in a network's output."""
@@ -157,43 +162,76 @@ def _renumbered(labels: npt.NDArray[Any], table: Labels) -> Labels:
     return cast("Labels", cv2.LUT(labels.astype(np.uint16, copy=False), whole))
 
 
+def relief(output: Shares, params: Mapping[str, Any]) -> Float:
+    """Return the distance map 0…1, shape (h, w), with the contacts cut into it as the card asks for."""
+    distance, unit = np.ascontiguousarray(output[1]), full(output)
+    weight = float(params.get("contact_weight", 0.0))
+    if weight <= 0 or output.shape[0] < 3:
+        return distance if distance.dtype == np.float32 else (distance / unit).astype(np.float32)
+    contact = np.ascontiguousarray(output[2])
+    return cast("Float", cv2.addWeighted(distance, 1 / unit, contact, -weight / unit, 0.0, dtype=cv2.CV_32F))
+
+
 def _cores(output: Shares, params: Mapping[str, Any]) -> Instances:
     foreground = np.ascontiguousarray(output[0])
     mask = _above(foreground, params.get("foreground", 0.5))
-    height = np.ascontiguousarray(output[1])
-    threshold = float(params.get("core", 0.4))
-    weight = float(params.get("contact_weight", 0.0))
-    if weight > 0 and output.shape[0] > 2:
-        contact, unit = np.ascontiguousarray(output[2]), full(output)
-        height = cast("Float", cv2.addWeighted(height, 1 / unit, contact, -weight / unit, 0.0, dtype=cv2.CV_32F))
-    count, cores = _connected(cast("Bytes", cv2.bitwise_and(_above(height, threshold), mask)), 4)
-    least = int(params.get("min_core_area", 1))
-    if least > 1:
-        inside = np.flatnonzero(cores > 0)
-        ids = cores.ravel()[inside]
-        # A core this small is noise: the growth of its neighbours takes its pixels.
-        small = np.bincount(ids, minlength=count) < least
-        cores.ravel()[inside[small[ids]]] = 0
-    # 16 bits hold the cores of any frame; a huge tile may need the (slower) float.
-    labels = cores.astype(np.uint16 if count <= np.iinfo(np.uint16).max else np.float32)
-    _grow(labels, height, mask, threshold, int(params.get("levels", 4)), int(params.get("steps", 3)))
+    height = relief(output, params)
+    cores = [float(each) for each in np.atleast_1d(params.get("core", 0.4))]
+    least, steps = int(params.get("min_core_area", 1)), int(params.get("steps", 3))
+    labels, count = _seeds(height, mask, cores, least, steps)
+    _grow(labels, height, mask, min(cores), int(params.get("levels", 4)), steps)
     coreless = int(params.get("coreless_area", params.get("min_area", 1)))
     labels, count = _add_coreless(labels, mask, count, max(1, coreless))
     return _select(labels, foreground, count, params)
 
 
-def _grow(labels: Growing, height: Shares, mask: Bytes, top: float, levels: int, steps: int) -> None:
+def _seeds(height: Float, mask: Bytes, cores: list[float], least: int, steps: int) -> tuple[Growing, int]:
+    """Label the patches above each threshold that hold none above a higher one; also return one more than their number.
+
+    What is smaller than `least` pixels is noise: the growth of its neighbours takes its pixels.
+    """
+    labels: Growing = np.zeros(mask.shape, np.uint16)
+    count = 1
+    for threshold in sorted(cores, reverse=True):
+        ground = cast("Bytes", cv2.bitwise_and(mask, _above(height, threshold)))
+        number, patches = _connected(ground, 8)
+        inside = np.flatnonzero(ground.view(np.bool_))
+        ids = patches.ravel()[inside]
+        taken = np.zeros(number, np.bool_)
+        taken[ids[labels.ravel()[inside] > 0]] = True
+        wanted = (np.bincount(ids, minlength=number) >= least) & ~taken
+        wanted[0] = False
+        new = int(np.count_nonzero(wanted))
+        if new:
+            table = np.zeros(number, np.int32)
+            table[wanted] = np.arange(count, count + new, dtype=np.int32)
+            count += new
+            if count > np.iinfo(np.uint16).max:
+                labels = labels.astype(np.float32)  # dilation knows no longer whole numbers
+            labels.ravel()[inside] += table[ids].astype(labels.dtype)
+        if taken.any():
+            ground.ravel()[inside[~taken[ids]]] = 0  # what nothing grows into
+            _spread(labels, ground, steps)
+    return labels, count
+
+
+def _grow(labels: Growing, height: Float, mask: Bytes, top: float, levels: int, steps: int) -> None:
     """Grow the labels over the mask in place, the higher ground first; ``steps`` pixels at each of ``levels``."""
     for level in range(1, levels + 1):
         ground = mask
         if level < levels:
             ground = cast("Bytes", cv2.bitwise_and(mask, _above(height, top * (1 - level / levels))))
-        for step in range(steps):
-            left = cv2.bitwise_and(ground, _free(labels))
-            if not cv2.countNonZero(left):
-                break
-            # Square and cross in turn grow an octagon, not a square.
-            cv2.copyTo(cv2.dilate(labels, _SQUARE if step % 2 else _CROSS), left, labels)
+        _spread(labels, ground, steps)
+
+
+def _spread(labels: Growing, ground: Bytes, steps: int) -> None:
+    """Grow the labels over the ground in place, by as many pixels as there are steps."""
+    for step in range(steps):
+        left = cv2.bitwise_and(ground, _free(labels))
+        if not cv2.countNonZero(left):
+            break
+        # Square and cross in turn grow an octagon, not a square.
+        cv2.copyTo(cv2.dilate(labels, _SQUARE if step % 2 else _CROSS), left, labels)
 
 
 def _add_coreless(labels: Growing, mask: Bytes, count: int, min_area: int) -> tuple[npt.NDArray[Any], int]:

@@ -4,7 +4,8 @@ Split conformal prediction: on images that the model was not trained on, the err
 how large errors of such counts are expected to be, ``sqrt(max(n, 1) + (relative · n)² + (doubt · d)²)`` for n predicted
 nuclei of which d are wrong by their own scores, ``d = Σ (1 − score)``: single nuclei missed by chance, a share of all
 of them missed for a common reason, and a sample that is hard to read as a whole. The 5 % and 95 % quantiles of these
-ratios, widened for the finite number of images, go into the model card; the interval of a new count is those ratios
+ratios, widened for the finite number of samples, go into the model card; images of one sample err together, so each
+sample weighs the same however many images show it; the interval of a new count is those ratios
 times its own expected error. Nothing is assumed of the errors' distribution, but that new images are like the old.
 """
 
@@ -13,6 +14,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app.inference.model_card import ModelCalibration
 
@@ -25,6 +27,7 @@ def fit_interval(
     predicted: Sequence[int],
     doubts: Sequence[float] | None = None,
     *,
+    groups: Sequence[int] | None = None,
     level: float = 0.9,
     relative: float = RELATIVE,
 ) -> dict[str, Any]:
@@ -36,6 +39,8 @@ def fit_interval(
         Counts of the same images; some dozens of them, none of which the model was trained on.
     doubts : sequence of float, optional
         Of each image, how many of the predicted nuclei are wrong by their scores; for scores that are probabilities.
+    groups : sequence of int, optional
+        Number of the sample that each image shows; every image another one where not given.
     level : float
         Part of new images whose true count is to lie within the interval.
     relative : float
@@ -51,19 +56,29 @@ def fit_interval(
         raise ValueError("20 images at least, each with a true and a predicted count")
     errors = np.asarray(true, float) - np.asarray(predicted, float)
     expected = [expected_error(n, relative, doubt * d) for n, d in zip(predicted, doubts, strict=True)]
-    ratios = np.sort(errors / expected)
-    tail, last = (1 - level) / 2, len(ratios) + 1
-    low = ratios[max(0, math.floor(tail * last) - 1)]
-    high = ratios[min(len(ratios), math.ceil((1 - tail) * last)) - 1]
+    ratios = errors / np.asarray(expected)
+    of = np.arange(len(true)) if groups is None else groups
+    _, sample, images = np.unique(of, return_inverse=True, return_counts=True)
+    # A new sample is one more among those seen, and may lie beyond them all.
+    weights = 1 / (images[sample] * (len(images) + 1))
+    tail = (1 - level) / 2
     return {
         "method": "conformal",
         "level": level,
         "relative": relative,
         "doubt": doubt,
-        "low": round(float(low), 4),
-        "high": round(float(high), 4),
+        "low": round(_outermost(ratios, weights, tail), 4),
+        "high": round(-_outermost(-ratios, weights, tail), 4),
         "images": len(ratios),
+        "groups": len(images),
     }
+
+
+def _outermost(ratios: NDArray[np.float64], weights: NDArray[np.float64], tail: float) -> float:
+    """Return the highest ratio up to which no more than `tail` of the weight lies; the lowest one where none is."""
+    order = np.argsort(ratios, kind="stable")
+    within = int(np.count_nonzero(np.cumsum(weights[order]) <= tail + 1e-12))
+    return float(ratios[order[max(0, within - 1)]])
 
 
 def count_interval(count: int, calibration: ModelCalibration | None, doubt: float = 0.0) -> tuple[int, int] | None:

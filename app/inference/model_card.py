@@ -71,20 +71,38 @@ class ModelCalibration(_Table):
     low: Annotated[float, Field(ge=-1000, le=1000)]
     high: Annotated[float, Field(ge=-1000, le=1000)]
     images: Annotated[int, Field(ge=20)]
+    groups: Annotated[int, Field(ge=1)] | None = None
+    """Samples that the images show."""
+
+
+Weight = Annotated[float, Field(ge=-1000, le=1000)]
 
 
 class ModelScore(_Table):
     """Weights of the probability that a nucleus is one; see `app.inference.score`."""
 
-    bias: Annotated[float, Field(ge=-1000, le=1000)]
-    foreground: Annotated[float, Field(ge=-1000, le=1000)]
-    distance: Annotated[float, Field(ge=-1000, le=1000)]
-    spread: Annotated[float, Field(ge=-1000, le=1000)]
-    contact: Annotated[float, Field(ge=-1000, le=1000)]
-    size: Annotated[float, Field(ge=-1000, le=1000)]
-    size_squared: Annotated[float, Field(ge=-1000, le=1000)]
+    bias: Weight
+    foreground: Weight
+    distance: Weight
+    spread: Weight
+    peak: Weight
+    size: Weight
+    size_squared: Weight
+    size_here: Weight
+    roundness: Weight
+    elongation: Weight
+    contact: Weight
+    outer_saddle: Weight
+    joined: Weight
+    cut_depth: Weight
+    saddle_depth: Weight
+    cut_length: Weight
+    lesser: Weight
+    roundness_lost: Weight
     least: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """What is less likely a nucleus is left out."""
+    """What is less likely a nucleus is left out, in an image with hardly any nuclei ..."""
+    crowding: Annotated[float, Field(ge=0, le=100)] = 0.0
+    """... and ``exp(crowding * part of the image that is covered)`` times less than that elsewhere."""
 
 
 class ModelVariant(_Table):

@@ -88,10 +88,17 @@ class Runs:
             yield self._at(slice(first, end))
 
     def renumbered(self, table: NDArray[np.int32]) -> "Runs":
-        """Return the runs with label ``table[label]``, without those that become 0."""
+        """Return the runs with label ``table[label]``: none of those that become 0, those that become one joined."""
         label = table[self.label]
         kept = self._at(label > 0)
-        return Runs(label[label > 0], kept.row, kept.column, kept.length, self.width)
+        label = label[label > 0]
+        end = kept.column + kept.length
+        same = (label[1:] == label[:-1]) & (kept.row[1:] == kept.row[:-1]) & (kept.column[1:] == end[:-1])
+        if not same.any():
+            return Runs(label, kept.row, kept.column, kept.length, self.width)
+        first = np.flatnonzero(np.concatenate([[True], ~same]))
+        length = np.add.reduceat(kept.length, first)
+        return Runs(label[first], kept.row[first], kept.column[first], length, self.width)
 
     def _at(self, which: slice | NDArray[np.bool_]) -> "Runs":
         return Runs(self.label[which], self.row[which], self.column[which], self.length[which], self.width)

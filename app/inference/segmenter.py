@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from app.errors import ModelError, UsageError
 from app.frame import Frame, Segmentation
-from app.inference.instances import Instances, find, full
+from app.inference.instances import Instances, find, full, relief
 from app.inference.interval import count_interval
+from app.inference.joining import best
 from app.inference.measure import (
     BLURRED_EDGE,
     WHITE,
@@ -48,7 +49,7 @@ from app.inference.scale import (
     seen,
     to_scale,
 )
-from app.inference.score import features, probability
+from app.inference.score import candidates, least_likely, probability
 from app.inference.tiles import Stitcher, tiles
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "openvino": "OpenVINOExecutionProvider", "cuda": "CUDAExecutionProvider"}
@@ -520,12 +521,15 @@ def nuclei_in(output: Output, card: ModelCard, coarse: float = 1.0) -> Instances
 
     `coarse` tells how many times coarser than the model's scale the image was.
     """
-    nuclei = find(output, _decoding(card.decode, coarse))
+    decoding = _decoding(card.decode, coarse)
+    pieces = find(output, decoding)
     if card.score is None:
-        return nuclei
+        return pieces
     nominal_area_px = np.pi / 4 * (card.input.nucleus_diameter_px / coarse) ** 2
-    scores = probability(features(output, nuclei, nominal_area_px), card.score)
-    return nuclei.of(scores >= card.score.least, scores)
+    tree, seen = candidates(output, pieces, relief(output, decoding), nominal_area_px)
+    likely = probability(seen, card.score)
+    nucleus, chosen = best(tree, likely, least_likely(card.score, pieces))
+    return pieces.joined(nucleus, likely[chosen])
 
 
 def _decoding(params: Mapping[str, Any], coarse: float) -> Mapping[str, Any]:

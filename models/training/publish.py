@@ -12,7 +12,7 @@ from app.inference.interval import fit_interval
 from models.training import export, fast, paper
 from models.training.calibrate import Choice, calibrate
 from models.training.compare import as_frame, open_segmenter
-from models.training.data import Item, read_folder, split_by_group
+from models.training.data import Item, groups, read_folder, split_by_group
 from models.training.evaluation import mirrored, outputs, over_scales
 from models.training.networks import FastUNet
 from models.training.runs import load_checkpoint
@@ -226,7 +226,8 @@ def count_calibration(card: Path, validation: list[Item]) -> dict[str, Any]:
     found = [segmenter.segment(as_frame(item), "auto", exact=True) for item in validation]
     true = [int(item.labels.max()) for item in validation]
     doubts = [float((1 - result.nuclei["score"]).sum()) for result in found]
-    return fit_interval(true, [result.count for result in found], doubts)
+    sample = groups([item.image for item in validation]).tolist()
+    return fit_interval(true, [result.count for result in found], doubts, groups=sample)
 
 
 def publish_paper(run: Path, target: Path, reports: Path, version: str) -> dict[str, Any]:
