@@ -22,12 +22,11 @@ import numpy as np
 
 from app.display import Contrast, View, render
 from app.frame import BufferPool
-from app.inference.instances import find
 from app.inference.measure import measure, outline_steepness, quality_flags
 from app.inference.model_card import load_model
 from app.inference.overlay import overlay_rgba
 from app.inference.preprocess import normalise
-from app.inference.segmenter import Segmenter, to_scale
+from app.inference.segmenter import Segmenter, nuclei_in, to_scale
 from app.recording import Recorder, RunMetadata
 from benchmarks.bench_inference import PIXEL_UM, frames
 from benchmarks.bench_writer import plain
@@ -49,7 +48,7 @@ def make_stages(threads: int, folder: Path) -> tuple[dict[str, Callable[[int], A
     ready = [normalise(image, model.card.input.normalisation) for image in images]
     network = segmenter._network  # noqa: SLF001 - the one stage that has no public name
     outputs = [network.run(each).copy() for each in ready]
-    nuclei = [find(output, model.card.decode) for output in outputs]
+    nuclei = [nuclei_in(output, model.card) for output in outputs]
     layer = np.empty((VIEW.size[1], VIEW.size[0], 4), np.uint8)
     recorder = Recorder(folder / "stages.ome.tif", RunMetadata(camera="benchmark"))
     recorder.start()
@@ -73,7 +72,7 @@ def make_stages(threads: int, folder: Path) -> tuple[dict[str, Callable[[int], A
         "scale": lambda i: to_scale(pictures[i].pixels, factor),
         "normalise": lambda i: normalise(images[i], model.card.input.normalisation),
         "network": lambda i: network.run(ready[i]),
-        "decode": lambda i: find(outputs[i], model.card.decode),
+        "decode": lambda i: nuclei_in(outputs[i], model.card),
         "measure": measured,
         "overlay": lambda i: overlay_rgba(nuclei[i].labels, shape=(VIEW.size[1], VIEW.size[0]), out=layer),
         "display": lambda i: render(pictures[i], VIEW, Contrast()),
