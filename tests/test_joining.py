@@ -34,9 +34,12 @@ def row_of_three():
     return labels, values
 
 
+def touching_in(labels, values):
+    return contacts(labels, runs_of(labels), np.flatnonzero(labels), values)
+
+
 def tree_of_three(largest=100.0):
-    labels, values = row_of_three()
-    touching = contacts(labels, runs_of(labels), values)
+    touching = touching_in(*row_of_three())
     return touching, merge_tree(touching, np.full(3, 12.0), largest)
 
 
@@ -50,8 +53,7 @@ def test_contacts_by_hand():
 
 def test_contacts_are_the_same_upright_and_lying():
     labels, values = row_of_three()
-    lying = contacts(labels, runs_of(labels), values)
-    upright = contacts(labels.T.copy(), runs_of(labels.T.copy()), values.T.copy())
+    lying, upright = touching_in(labels, values), touching_in(labels.T.copy(), values.T.copy())
     for name in ("first", "second", "length", "height", "saddle"):
         np.testing.assert_allclose(getattr(lying, name), getattr(upright, name))
 

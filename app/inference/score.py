@@ -73,13 +73,16 @@ def candidates(
         with. For joins: 1; how far the mean of the cut inside, and its saddle, lie below the lower of the two peaks;
         the cut's length in square roots of the area; the part of the smaller of the two; the roundness lost.
     """
-    runs, count, unit = pieces.runs, len(pieces.scores), full(output)
-    touching = contacts(pieces.labels, runs, relief)
+    runs, count = pieces.runs, len(pieces.scores)
+    inside = np.flatnonzero(pieces.labels > 0)  # three times as fast as of whole numbers
+    touching = contacts(pieces.labels, runs, inside, relief)
     areas = runs.areas(count).astype(np.float64)
     tree = merge_tree(touching, areas, LARGEST_AREA * nominal_area_px)
-    distance, squared = (runs.sums(output[1], count, squared=each) / unit ** (1 + each) for each in (False, True))
-    moments = (runs.add_up(each, count) for each in _moments(runs))
-    total = tree.sums(np.stack([areas, pieces.scores * areas, distance, squared, *moments], axis=1))
+    values = output[1].ravel()[inside] / np.float32(full(output))
+    begin = np.cumsum(runs.length) - runs.length
+    per_run = [np.add.reduceat(each, begin) if count else begin for each in (values, values * values)]
+    sums = (runs.add_up(each, count) for each in (*per_run, *_moments(runs)))
+    total = tree.sums(np.stack([areas, pieces.scores * areas, *sums], axis=1))
     area = total[:, 0]
     foreground, height, square, *middle = (total[:, 1:] / area[:, None]).T
     roundness, elongation = _shape(area, *middle)
@@ -95,9 +98,7 @@ def candidates(
     contact = np.bincount(ends, np.concatenate([touching.length, touching.length]), len(tree)) - 2 * length
     peak, lower, lesser, parts = np.zeros((4, len(tree)))
     if count:
-        inside = output[1].ravel()[np.flatnonzero(pieces.labels > 0)]  # three times as fast as of whole numbers
-        begin = np.cumsum(runs.length) - runs.length
-        np.maximum.at(peak, runs.label - 1, np.maximum.reduceat(inside, begin) / unit)
+        np.maximum.at(peak, runs.label - 1, np.maximum.reduceat(values, begin))
     for joins, first, second in tree.rounds():
         peak[joins], lower[joins] = np.maximum(peak[first], peak[second]), np.minimum(peak[first], peak[second])
         lesser[joins] = np.minimum(area[first], area[second]) / area[joins]
