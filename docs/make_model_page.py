@@ -63,9 +63,10 @@ def section(name: str, card: ModelCard, size: int) -> str:
     for variant, other in card.variants.items():
         lines.append(f"| variant {variant} | `{other.file}`, SHA-256 `{other.sha256}` |")
     if card.calibration is not None:
+        samples = f" of {card.calibration.groups} groups" if card.calibration.groups else ""
         lines.append(
             f"| interval of a count | split conformal, {100 * card.calibration.level:.0f} %, fitted on "
-            f"{card.calibration.images} held-out images |"
+            f"{card.calibration.images} held-out images{samples} |"
         )
     lines += ["", *scores(card.scores), "", "Known failures:", ""]
     lines += [f"* {failure}" for failure in card.failures.get("known", ())]
