@@ -109,8 +109,14 @@ def test_any_output_gives_whole_disjoint_nuclei_and_the_same_again(seed, height,
     numbers = np.unique(found.labels[found.labels > 0])
     assert numbers.tolist() == list(range(1, len(chosen) + 1))
     assert len(found.scores) == len(chosen) and (found.scores >= 0.3).all()
-    of_piece = np.concatenate([[0], nucleus + 1])
-    np.testing.assert_array_equal(found.labels, of_piece[pieces.labels])
+    given = np.concatenate([[-1], nucleus])[pieces.labels]
+    np.testing.assert_array_equal(found.labels > 0, given >= 0)
+    inside = found.labels > 0
+    np.testing.assert_array_equal(found.scores[found.labels[inside] - 1], likely[chosen][given[inside]])
+    pairs = {(int(a), int(b)) for a, b in zip(found.labels[inside], given[inside], strict=True)}
+    assert len(pairs) == len(chosen)
+    firsts = [int(np.flatnonzero(found.labels.ravel() == number)[0]) for number in numbers]
+    assert firsts == sorted(firsts)  # numbered from above
     for name in ("label", "row", "column", "length"):
         np.testing.assert_array_equal(getattr(found.runs, name), getattr(runs_of(found.labels), name))
     again = best(*(candidates(output, pieces, relief(output, CORES), 30)[0], likely), 0.3)

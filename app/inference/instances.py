@@ -67,9 +67,19 @@ class Instances:
         return Instances(_renumbered(self.labels, table), scores[wanted], self.runs.renumbered(table))
 
     def joined(self, nucleus: npt.NDArray[np.intp], scores: Float) -> Instances:
-        """Return what the pieces make up: ``nucleus``, shape (N,), is that of each, from 0 on; -1 leaves it out."""
-        table = np.concatenate([[0], nucleus + 1]).astype(np.int32)
-        return Instances(_renumbered(self.labels, table), scores, self.runs.renumbered(table))
+        """Return what the pieces make up, numbered from above.
+
+        ``nucleus``, shape (N,), is that of each piece, from 0 on; -1 leaves it out. ``scores`` are those of the nuclei.
+        """
+        seen = nucleus[self.runs.label - 1]
+        place = np.flatnonzero(seen >= 0)[::-1]
+        first = np.zeros(len(scores), np.intp)
+        first[seen[place]] = place  # of several, the last one written stays: the uppermost run
+        order = np.argsort(first)
+        table = np.zeros(len(scores) + 1, np.int32)
+        table[order] = np.arange(1, len(scores) + 1)  # table[-1], of what is left out, stays 0
+        numbers = np.concatenate([[0], table[nucleus]]).astype(np.int32)
+        return Instances(_renumbered(self.labels, numbers), scores[order], self.runs.renumbered(numbers))
 
 
 def full(output: npt.NDArray[Any]) -> float:
