@@ -27,11 +27,10 @@ from app.frame import Frame, Light
 from app.hardware.scene import Scene, SceneSpec
 from app.hardware.sensor import Sensor
 from app.inference.evaluation import evaluate_pair
-from app.inference.instances import decode
 from app.inference.model_card import Model, find_models, load_model
 from app.inference.overlay import overlay_rgba, upscale_labels
 from app.inference.preprocess import normalise
-from app.inference.segmenter import Segmenter
+from app.inference.segmenter import Segmenter, nuclei_in
 from benchmarks.machine import machine
 
 SHAPE = (2160, 3840)
@@ -73,7 +72,7 @@ def naive_path(model: Model) -> Callable[[Frame], np.ndarray]:
         padded = np.pad(ready, ((0, down), (0, right)), mode="symmetric")
         stacked = np.repeat(padded[None], given.channels, axis=0)[None]
         output = session.run(None, {name: stacked})[0][0, :, : size[0], : size[1]]
-        labels = decode(np.ascontiguousarray(output), model.card.decode)
+        labels = nuclei_in(np.ascontiguousarray(output), model.card).labels
         rows = []
         for region in regionprops(labels, image):
             rows.append((region.area, region.centroid, region.intensity_mean, region.eccentricity))
