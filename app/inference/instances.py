@@ -150,8 +150,10 @@ def _select(labels: npt.NDArray[Any], foreground: Shares, count: int, params: Ma
     least = float(params.get("min_score", 0.0))
     if least > 0:
         wanted &= total >= least * area
-    table = _numbers(wanted)
     scores = (total[wanted] / area[wanted]).astype(np.float32)
+    if wanted.all():
+        return Instances(labels.astype(np.int32, copy=False), scores, runs)
+    table = _numbers(wanted)
     return Instances(_renumbered(labels, table), scores, runs.renumbered(table))
 
 
@@ -205,6 +207,9 @@ def _seeds(height: Float, mask: Bytes, cores: list[float], least: int, steps: in
     for threshold in sorted(cores, reverse=True):
         ground = cast("Bytes", cv2.bitwise_and(mask, _above(height, threshold)))
         number, patches = _connected(ground, 8)
+        if count == 1 and least <= 1:  # nothing to leave out and nothing to grow into
+            labels, count = patches.astype(np.uint16 if number <= np.iinfo(np.uint16).max else np.float32), number
+            continue
         inside = np.flatnonzero(ground.view(np.bool_))
         ids = patches.ravel()[inside]
         taken = np.zeros(number, np.bool_)

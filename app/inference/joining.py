@@ -42,6 +42,10 @@ class Contacts:
     saddle: Real
 
 
+NO_CONTACTS = Contacts(np.zeros(0, np.intp), np.zeros(0, np.intp), np.zeros(0), np.zeros(0), np.zeros(0))
+"""Of pieces that are nuclei each."""
+
+
 def contacts(labels: NDArray[np.int32], runs: Runs, inside: Whole, values: NDArray[np.float32]) -> Contacts:
     """Return where the pieces `labels`, shape (h, w), touch, and how high `values` are there.
 

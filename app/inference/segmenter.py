@@ -526,7 +526,9 @@ def nuclei_in(output: Output, card: ModelCard, coarse: float = 1.0) -> Instances
     if card.score is None:
         return pieces
     nominal_area_px = np.pi / 4 * (card.input.nucleus_diameter_px / coarse) ** 2
-    tree, seen = candidates(output, pieces, relief(output, decoding), nominal_area_px)
+    # A field too large for the model's scale has thousands: there is no time to ask which of them are parts of one.
+    cut_along = relief(output, decoding) if coarse == 1.0 else None
+    tree, seen = candidates(output, pieces, cut_along, nominal_area_px)
     likely = probability(seen, card.score)
     nucleus, chosen = best(tree, likely, least_likely(card.score, pieces))
     return pieces.joined(nucleus, likely[chosen])
@@ -537,6 +539,9 @@ def _decoding(params: Mapping[str, Any], coarse: float) -> Mapping[str, Any]:
     if coarse == 1.0:
         return params
     scaled = dict(params)
+    cores = np.atleast_1d(params.get("core", ()))
+    if len(cores) > 1:
+        scaled["core"] = params.get("coarse_core", float(np.median(cores)))
     for name in ("min_area", "coreless_area", "min_core_area"):
         if name in params:
             scaled[name] = max(1, round(params[name] / coarse**2))
