@@ -70,10 +70,10 @@ def contacts(labels: NDArray[np.int32], runs: Runs, inside: Whole, values: NDArr
     pair, place = np.unique(np.minimum(one, other) * count + np.maximum(one, other), return_inverse=True)
     length = np.bincount(place, minlength=len(pair)).astype(np.float64)
     first, second = np.divmod(pair, max(count, 1))
-    saddle = np.full(len(pair), -np.inf)
+    saddle = np.full(len(pair), -np.inf, low.dtype)
     np.maximum.at(saddle, place, low)
     height = np.bincount(place, low.astype(np.float64), len(pair)).astype(np.float64)
-    return Contacts(first, second, length, height, saddle)
+    return Contacts(first, second, length, height, saddle.astype(np.float64))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -79,7 +79,8 @@ def candidates(
     touching = NO_CONTACTS if relief is None else contacts(pieces.labels, runs, inside, relief)
     areas = runs.areas(count).astype(np.float64)
     tree = merge_tree(touching, areas, LARGEST_AREA * nominal_area_px)
-    values = output[1].ravel()[inside] / np.float32(full(output))
+    distance = output[1].ravel()[inside]
+    values = distance / np.float32(full(output))
     begin = np.cumsum(runs.length) - runs.length
     per_run = [np.add.reduceat(each, begin) if count else begin for each in (values, values * values)]
     sums = (runs.add_up(each, count) for each in (*per_run, *_moments(runs)))
@@ -99,7 +100,9 @@ def candidates(
     contact = np.bincount(ends, np.concatenate([touching.length, touching.length]), len(tree)) - 2 * length
     peak, lower, lesser, parts = np.zeros((4, len(tree)))
     if count:
-        np.maximum.at(peak, runs.label - 1, np.maximum.reduceat(values, begin))
+        highest = np.zeros(count, distance.dtype)  # of one kind with what it is compared with: 20 times as fast
+        np.maximum.at(highest, runs.label - 1, np.maximum.reduceat(distance, begin))
+        peak[:count] = highest / full(output)
     for joins, first, second in tree.rounds():
         peak[joins], lower[joins] = np.maximum(peak[first], peak[second]), np.minimum(peak[first], peak[second])
         lesser[joins] = np.minimum(area[first], area[second]) / area[joins]
