@@ -655,6 +655,9 @@ def _open(model: Model, way: Way) -> Any:
     options.enable_mem_pattern = way.provider != "DmlExecutionProvider"
     # Spinning threads would take the cores from camera, display and recording between two frames.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if way.threads > 1:
+        # Small pieces of work: a thread that camera or screen hold up leaves its share to the other.
+        options.add_session_config_entry("session.dynamic_block_base", "4")
     wanted = [(way.provider, _options(way))]
     try:
         data = model.variants.get(way.precision, model.data)
