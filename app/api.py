@@ -33,10 +33,12 @@ from app.events import Event, Notice
 from app.flat_field import usual_folder
 from app.frame import Frame, Segmentation, read_only
 from app.inference.segmenter import Segmenter
+from app.live_path import countable
 from app.plan import Plan, load_plan, make_plan
 from app.plan_counts import PlanCounts
 from app.plan_runner import PlanProgress, PlanResult, PlanRunner, check_plan_disk, estimate, pixel_size_of
 from app.recording import Replay, RunMetadata, open_replay
+from app.recording.sources import counted_channels
 from app.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -357,6 +359,7 @@ class Recording:
     def __init__(self, replay: Replay) -> None:
         self._replay = replay
         self.info = replay.info
+        self._counting = counted_channels(replay.info)
 
     def __len__(self) -> int:
         """Return the number of frames."""
@@ -371,6 +374,10 @@ class Recording:
     def __iter__(self) -> Iterator[Frame]:
         """Yield the frames in order."""
         return self._replay.frames()
+
+    def shows_nuclei(self, frame: Frame) -> bool:
+        """Tell whether `frame` is one to count: its light was confirmed and shows nuclei, or nothing is known of it."""
+        return countable(frame, self._counting)
 
     def close(self) -> None:
         """Release the file."""

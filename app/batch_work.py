@@ -20,13 +20,14 @@ from typing import Any
 
 from app.batch_table import Scale
 from app.errors import DapiscopeError, ModelError
-from app.frame import Segmentation
+from app.frame import Frame, Segmentation
 from app.images import as_frame, read_image
 from app.inference.measure import count_row, known_pixel_size_um
 from app.inference.model_card import load_model
 from app.inference.segmenter import Segmenter
 from app.large import LARGE_PIXELS, LargeImage
 from app.recording import nuclei_rows
+from app.recording.sources import is_own_tiff, open_sequence, plane_to_count
 from app.recording.tables import encode_labels, stream_labels
 
 AHEAD = 4
@@ -79,8 +80,7 @@ def segment_image(task: Task, segmenter: Segmenter) -> Outcome:
     path = Path(task.path)
     part = Path(task.out) / f"{task.part_prefix}{task.number}-{uuid.uuid4().hex[:8]}.tif"
     try:
-        image = read_image(path)
-        frame = as_frame(image, path, task.number)
+        frame, note = _frame_and_note(path, task.number)
         if frame.pixels.size > LARGE_PIXELS:
             large = LargeImage(frame, segmenter, task.scale)
             size_um = task.scale if isinstance(task.scale, float) else frame.pixel_size_um
@@ -95,7 +95,20 @@ def segment_image(task: Task, segmenter: Segmenter) -> Outcome:
         return Outcome(f"{path} needs more memory than there is: crop it.")
     except OSError as error:
         return Outcome(f"The results in {task.out} cannot be written ({error.strerror}): free some space.", fatal=True)
-    return _outcome(path, part, result, segmenter, image.note)
+    return _outcome(path, part, result, segmenter, note)
+
+
+def _frame_and_note(path: Path, number: int) -> tuple[Frame, str]:
+    """Return the plane of a file to count, and what to tell of it."""
+    image = read_image(path)
+    if image.planes > 1 and is_own_tiff(path):
+        sequence = open_sequence(path)
+        try:
+            index, note = plane_to_count(sequence)
+            return sequence.read(index), note or image.note
+        finally:
+            sequence.close()
+    return as_frame(image, path, number), image.note
 
 
 def _outcome(path: Path, part: Path, result: Segmentation, segmenter: Segmenter, note: str) -> Outcome:

@@ -102,7 +102,12 @@ def add_commands(cli: typer.Typer, settings_of: SettingsOf, pixel_size: Callable
     def export(
         path: Annotated[Path, typer.Argument(help="A snapshot, or any image, recording or folder.")],
         out_dir: Out,
-        frame: Annotated[int, typer.Option("--frame", min=0, help="Which frame of a recording.")] = 0,
+        frame: Annotated[
+            int | None,
+            typer.Option(
+                "--frame", min=0, help="Which frame of a recording, from 0; the first that shows nuclei if not given."
+            ),
+        ] = None,
         parquet: Annotated[bool, typer.Option("--parquet", help="Also the table as Parquet.")] = False,
         zarr: Annotated[bool, typer.Option("--zarr", help="Also all of it as OME-Zarr.")] = False,
         nuclei: Annotated[
@@ -120,8 +125,9 @@ def add_commands(cli: typer.Typer, settings_of: SettingsOf, pixel_size: Callable
         from app.recording.files import split_name
         from app.session_report import load_snapshot
 
-        shot = load_snapshot(path, lambda: make_counter(model), pixel_size_um=size, index=frame, nuclei=nuclei)
-        stem = split_name(path.name)[0] + (f"_frame{frame}" if frame else "")
+        index, chosen = (frame, "") if frame is not None else _frame_to_export(path)
+        shot = load_snapshot(path, lambda: make_counter(model), pixel_size_um=size, index=index, nuclei=nuclei)
+        stem = split_name(path.name)[0] + (f"_frame{index}" if index else "")
         files = export_all(
             out_dir, shot.frame, shot.found, shot.meta, overlay=overlay_of(shot.found), stem=stem, parquet=parquet,
             extra={"corrected by hand": shot.told} if shot.told else None, origins=shot.origins,
@@ -133,7 +139,8 @@ def add_commands(cli: typer.Typer, settings_of: SettingsOf, pixel_size: Callable
 
             made.append(to_zarr(path, out_dir / f"{split_name(path.name)[0]}.ome.zarr"))
         origin = "as saved with it" if shot.from_labels else "found now"
-        say(f"{shot.found.count} nuclei, {origin}" + (f" ({shot.told})" if shot.told else ""))
+        details = "; ".join(filter(None, (chosen, shot.told)))
+        say(f"{shot.found.count} nuclei, {origin}" + (f" ({details})" if details else ""))
         for each in made:
             if each is not None:
                 say(str(each))
@@ -150,6 +157,17 @@ def add_commands(cli: typer.Typer, settings_of: SettingsOf, pixel_size: Callable
         from app.session_report import report_of
 
         say(str(write_report(file or folder / "report.html", report_of(folder))))
+
+
+def _frame_to_export(path: Path) -> tuple[int, str]:
+    """Return the frame that `export` takes where none is named, and what to tell of it. Raises BadImageError."""
+    from app.recording.sources import open_sequence, plane_to_count
+
+    sequence = open_sequence(path)
+    try:
+        return plane_to_count(sequence)
+    finally:
+        sequence.close()
 
 
 def _told_before(loaded: Any, cost: Any) -> list[str]:

@@ -10,14 +10,15 @@ from app.api import read_recording, segment
 
 
 def main(path: Path, pixel_size_um: float | None = None) -> list[int]:
-    """Return the counts of the frames whose light was confirmed, or of which no light is known."""
+    """Return the counts of the frames whose light was confirmed and shows nuclei, or of which no light is known."""
     counts = []
     with read_recording(path, pixel_size_um=pixel_size_um) as recording:
         for frame in recording:
+            if not recording.shows_nuclei(frame):
+                continue
             found = segment(frame, pixel_size_um="auto" if frame.pixel_size_um is None else None, model="fast")
-            if "light not confirmed" not in found.flags:
-                counts.append(found.count)
-                sys.stdout.write(f"frame {frame.index}: {found.count} nuclei {' '.join(found.flags)}\n")
+            counts.append(found.count)
+            sys.stdout.write(f"frame {frame.index}: {found.count} nuclei {' '.join(found.flags)}\n")
     return counts
 
 

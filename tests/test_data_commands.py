@@ -98,6 +98,30 @@ def test_a_plan_is_carried_out_and_exported_and_reported(run, plan_file, tmp_pat
     assert "Count over time" in page and f"{counts['frames']} of {counts['frames']}" in page
 
 
+@pytest.mark.parametrize("channels", [("488", "405"), ("488", "532")])
+def test_of_an_own_recording_the_first_plane_that_shows_nuclei_is_counted(run, tmp_path, channels):
+    recorder = Recorder(tmp_path / "plan.ome.tif", RunMetadata.from_settings(Settings()))
+    recorder.start()
+    blank = np.full((96, 128), 15, np.uint8)
+    stained = blank.copy()
+    for x in (30, 64, 98):
+        stained[40:58, x - 9 : x + 9] = 150
+    for number, channel in enumerate(channels * 2):
+        pixels = stained if channel == "405" else blank
+        light = Light(channel, 0.2, True, "")
+        frame = replace(make_frame(number, pixel_size_um=0.65, light=light), pixels=pixels)
+        recorder.put(frame, divmod(number, 2))
+    path = recorder.close().path
+    shows = "405" in channels
+    told = "plane 2 of 4, channel 405" if shows else "plane 1 of 4, channel 488"
+    code, out = run("segment", path, "--out", tmp_path / "out", "--model", "fast")
+    (row,) = csv.DictReader((tmp_path / "out" / "counts.csv").read_text().splitlines())
+    assert code == 0 and (row["count"], row["note"]) == ("3" if shows else "0", told)
+    code, out = run("export", path, "--out", tmp_path / "out", "--model", "fast")
+    assert code == 0 and f"{row['count']} nuclei, found now ({told})" in out
+    assert bool(list((tmp_path / "out").glob("plan_frame1_*"))) == shows
+
+
 def test_zarr_that_fails_is_told_before_the_light_or_beside_the_recording(run, plan_file, tmp_path, monkeypatch):
     def refuse(*_args):
         raise UsageError("OME-Zarr needs the zarr library.")

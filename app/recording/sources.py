@@ -17,7 +17,8 @@ from app.errors import BadImageError
 from app.frame import Frame, read_only
 from app.images import expand_paths, read_frame, read_page, tiff_metadata
 from app.recording.journal import journal_path
-from app.recording.ome import PlaneInfo, read_map, read_planes
+from app.recording.metadata import RunMetadata
+from app.recording.ome import NAMESPACE, PlaneInfo, read_map, read_planes
 
 TIFF_MAGIC = frozenset({b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"})
 _OWN_OUTPUT = ("_labels", "_overlay")
@@ -368,3 +369,32 @@ def open_sequence(path: Path) -> ImageSequence:
     if is_film(head):
         return VideoSequence(path)
     return FolderSequence(path)
+
+
+def counted_channels(info: ReplayInfo) -> frozenset[str]:
+    """Return the names of the channels that show nuclei, as dapiscope's own file says; empty for files of others."""
+    return frozenset(channel.name for channel in RunMetadata.from_entries(info.meta).channels if channel.counts_nuclei)
+
+
+def plane_to_count(sequence: ImageSequence) -> tuple[int, str]:
+    """Return which frame to count where one is to stand for all, and what to tell of it.
+
+    In dapiscope's own files that is the first whose confirmed channel shows nuclei: a plan takes the gentlest light
+    first, which need not show them. It is the first frame where there is none such, and in the files of others; of
+    those, and of a single frame, there is nothing to tell.
+    """
+    length, counting = sequence.info.length, counted_channels(sequence.info)
+    index = next((index for index in range(length) if sequence.channel_of(index) in counting), 0)
+    if length == 1 or not counting:
+        return index, ""
+    channel = sequence.channel_of(index)
+    return index, f"plane {index + 1} of {length}, " + (f"channel {channel}" if channel else "light not confirmed")
+
+
+def is_own_tiff(path: Path) -> bool:
+    """Return True for a TIFF file that dapiscope wrote frames to."""
+    try:
+        with tifffile.TiffFile(path) as tif:
+            return tif.is_ome and NAMESPACE in (tif.ome_metadata or "")
+    except Exception:  # noqa: BLE001 tifffile fails on damaged files in ways of every kind
+        return False
