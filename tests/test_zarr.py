@@ -117,6 +117,26 @@ def test_images_of_other_writers_are_read(tmp_path):
         np.testing.assert_array_equal(replay.frame(4).pixels, data[1, 1])
 
 
+@pytest.mark.parametrize(
+    ("unit", "step", "fps"), [("millisecond", 100, 10), ("second", 4, 0.25), ("minute", 1, 1 / 60)]
+)
+@pytest.mark.parametrize("common", [True, False])
+def test_a_scale_may_stand_with_the_image_or_with_its_levels(tmp_path, unit, step, fps, common):
+    group = zarr.create_group(tmp_path / "foreign.zarr", zarr_format=2)
+    group.create_array("0", data=np.zeros((3, 20, 30), np.uint8), chunks=(1, 20, 30))
+    axes = [{"name": "t", "type": "time", "unit": unit}]
+    axes += [{"name": name, "type": "space", "unit": "micrometer"} for name in "yx"]
+    level, image = [[1, 1, 1], [step, 0.325, 0.325]] if common else [[step, 0.65, 0.65], [1, 0.5, 0.5]]
+    known = {
+        "datasets": [{"path": "0", "coordinateTransformations": [{"type": "scale", "scale": level}]}],
+        "coordinateTransformations": [{"type": "scale", "scale": image}],
+    }
+    group.attrs["multiscales"] = [{"version": "0.4", "axes": axes, **known}]
+    with open_replay(tmp_path / "foreign.zarr") as replay:
+        assert replay.info.pixel_size_um == pytest.approx(0.325)
+        assert replay.info.fps == pytest.approx(fps)
+
+
 def test_sizes_that_change_are_refused_and_nothing_is_left(tmp_path):
     with pytest.raises(RecordingError, match="OME-TIFF"), ZarrWriter(tmp_path / "r.ome.zarr", META) as writer:
         writer.append(make_frame(0))

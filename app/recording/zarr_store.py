@@ -34,6 +34,10 @@ _FRAMES = "dapiscope/frames.jsonl"
 _SMALLEST = 1024
 """The pyramid ends with the first level that is not larger than this."""
 _MAX_CHUNK_BYTES = 1 << 31
+_SECONDS_PER_UNIT = {
+    "nanosecond": 1e-9, "microsecond": 1e-6, "millisecond": 1e-3, "second": 1.0, "minute": 60.0, "hour": 3600.0,
+    "day": 86400.0,
+}  # fmt: skip
 
 
 def _zarr() -> Any:
@@ -283,9 +287,13 @@ class ZarrSequence(ImageSequence):
         attributes = group.attrs.asdict()
         image = attributes.get("ome", attributes)["multiscales"][0]
         dataset = image["datasets"][0]
-        steps = dataset.get("coordinateTransformations", [])
         array = group[str(dataset["path"])]
-        scale = next((step["scale"] for step in steps if step["type"] == "scale"), [1.0] * array.ndim)
+        # What the image says holds for all its levels, on top of what each level says of itself.
+        steps = [*dataset.get("coordinateTransformations", ()), *image.get("coordinateTransformations", ())]
+        scale = np.ones(array.ndim)
+        for step in steps:
+            if step["type"] == "scale":
+                scale = scale * np.asarray(step["scale"], float)
         return array, list(image["axes"]), [float(value) for value in scale]
 
     def _check(self) -> None:
@@ -325,8 +333,9 @@ class ZarrSequence(ImageSequence):
     @staticmethod
     def _fps(axes: list[dict[str, Any]], scale: list[float]) -> float | None:
         for axis, step in zip(axes, scale, strict=False):
-            if axis["name"] == "t" and axis.get("unit") == "second" and math.isfinite(step) and step > 0:
-                return 1.0 / step
+            interval_s = step * _SECONDS_PER_UNIT.get(str(axis.get("unit")), 0.0)
+            if axis["name"] == "t" and math.isfinite(interval_s) and interval_s > 0:
+                return 1.0 / interval_s
         return None
 
     def read(self, index: int) -> Frame:
