@@ -77,6 +77,29 @@ def test_a_recorded_plan_is_converted_with_its_channels(tmp_path):
     assert to_zarr(tmp_path / "r.ome.tif", tmp_path / "r.ome.zarr").name == "r-2.ome.zarr"
 
 
+def test_channels_that_skip_times_are_replayed_as_they_were_taken(tmp_path):
+    recorder = Recorder(tmp_path / "r.ome.tif", META)
+    recorder.start()
+    places = [(0, 0), (0, 1), (1, 0), (2, 0), (2, 1), (3, 0)]  # the second channel at every other time
+    for number, (t, c) in enumerate(places):
+        recorder.put(make_frame(number + 10, ("488", "405")[c]), (t, c))
+    source = recorder.close().path
+    once = to_zarr(source, tmp_path / "a.ome.zarr")
+    twice = to_zarr(once, tmp_path / "b.ome.zarr")
+    with open_replay(source) as replay:
+        taken = list(replay.frames())
+    for path in (once, twice):
+        with open_replay(path) as replay:
+            assert replay.length == len(places)
+            for sent, got in zip(taken, replay.frames(), strict=True):
+                assert (got.index, got.light, got.unix_time_s) == (sent.index, sent.light, sent.unix_time_s)
+                np.testing.assert_array_equal(got.pixels, sent.pixels)
+    lines = (once / "dapiscope" / "frames.jsonl").read_bytes().splitlines(keepends=True)
+    (once / "dapiscope" / "frames.jsonl").write_bytes(b"".join(lines[:-1]))
+    with pytest.raises(BadImageError, match="check the folder"):
+        open_replay(once)
+
+
 def test_what_a_recording_says_of_its_run_goes_along(tmp_path):
     meta = replace(META, sample="U2OS", operator="Ada", light="LED4 (simulated)", model_name="fast")
     recorder = Recorder(tmp_path / "r.ome.tif", meta)

@@ -11,7 +11,7 @@ import math
 import os
 import shutil
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -249,7 +249,11 @@ def to_zarr(source: Path, target: Path, meta: RunMetadata | None = None) -> Path
 
 
 class ZarrSequence(ImageSequence):
-    """The planes of the first image of an OME-Zarr folder, 0.4 or 0.5, in the order of its axes."""
+    """The planes of the first image of an OME-Zarr folder, 0.4 or 0.5.
+
+    In dapiscope's own: those that were taken, in that order, for a plan need not take every channel at every time. In
+    others': all there are, in the order of the axes.
+    """
 
     def __init__(self, path: Path) -> None:
         zarr = _zarr()
@@ -259,7 +263,7 @@ class ZarrSequence(ImageSequence):
             self._planes = tuple(int(n) for n in self._array.shape[:-2])
             self._names = [str(axis["name"]) for axis in axes]
             self._check()
-            self._records, meta = self._own_records()
+            self._records, self._order, meta = self._own_records()
             notes = zarr.open_group(path, mode="r").attrs.asdict().get("dapiscope", {}).get("notes", {}) if meta else {}
             meta |= {str(key): str(value) for key, value in notes.items()}
             size_um = self._size_um(axes, scale)
@@ -268,14 +272,15 @@ class ZarrSequence(ImageSequence):
         except Exception as error:  # the library fails on damaged metadata in ways of every kind
             raise self._damaged() from error
         self._size_um_value = size_um
+        length = len(self._order)
         self.info = ReplayInfo(
             path,
             "OME-Zarr",
-            math.prod(self._planes),
+            length,
             (int(self._array.shape[-2]), int(self._array.shape[-1])),
             size_um,
             self._fps(axes, scale),
-            f"{path.name} ({math.prod(self._planes)} planes)",
+            f"{path.name} ({length} planes)",
             meta,
         )
 
@@ -307,20 +312,37 @@ class ZarrSequence(ImageSequence):
         if not 0 < math.prod(array.shape) or largest > MAX_PIXELS or largest * array.dtype.itemsize > _MAX_CHUNK_BYTES:
             raise BadImageError(f"{self._path} is empty, or too large in one piece: store it in smaller chunks.")
 
-    def _own_records(self) -> tuple[dict[int, PlaneRecord], dict[str, str]]:
-        """Return the planes that dapiscope wrote, and what it knew of the run; both empty for others' files."""
-        journal = self._path / _FRAMES
-        if not journal.is_file():
-            return {}, {}
-        head, records = read_journal(journal)
-        placed = ((self._flat({"t": r.place[0], "c": r.place[1]}), r) for r in records if r.place)
-        return {index: record for index, record in placed if index is not None}, head.meta.to_entries()
+    def _own_records(self) -> tuple[Sequence[PlaneRecord], Sequence[int], dict[str, str]]:
+        """Return the planes that dapiscope wrote, where each lies among all, and what it knew of the run.
 
-    def _flat(self, place: Mapping[str, int]) -> int | None:
-        where = tuple(place.get(name, 0) for name in self._names[:-2])
-        if any(not 0 <= at < size for at, size in zip(where, self._planes, strict=True)):
-            return None
+        Of others' files: no record, all planes, and nothing known.
+        """
+        journal, every = self._path / _FRAMES, range(math.prod(self._planes))
+        if not journal.is_file():
+            return (), every, {}
+        head, records = read_journal(journal)
+        order = [self._flat(record.place or (-1, -1)) for record in records]
+        # Planes that were never taken have no file; one that has, and is not named, is not left out in silence.
+        planes = self._path.joinpath("0", "c").glob("*/*/*/0/0")
+        if not order or sum(1 for _ in planes) > len(set(order)):
+            raise self._damaged()
+        return records, order, head.meta.to_entries()
+
+    def _flat(self, place: tuple[int, int]) -> int:
+        """Return the number of the plane at (t, c) among all. Raises ValueError where there is none."""
+        at = dict(zip("tc", place, strict=True))
+        where = tuple(at.get(name, 0) for name in self._names[:-2])
         return int(np.ravel_multi_index(where, self._planes)) if where else 0
+
+    def _where(self, index: int) -> tuple[int, ...]:
+        return tuple(int(at) for at in np.unravel_index(index, self._planes)) if self._planes else ()
+
+    def _file_of(self, index: int) -> Path:
+        """Return the file of one of dapiscope's own planes, each of which is one chunk."""
+        return self._path.joinpath("0", "c", *map(str, self._where(index)), "0", "0")
+
+    def _record(self, index: int) -> PlaneRecord | None:
+        return self._records[index] if self._records else None
 
     @staticmethod
     def _size_um(axes: list[dict[str, Any]], scale: list[float]) -> float | None:
@@ -340,14 +362,14 @@ class ZarrSequence(ImageSequence):
 
     def read(self, index: int) -> Frame:
         """Return plane `index`."""
-        where = tuple(int(at) for at in np.unravel_index(index, self._planes)) if self._planes else ()
+        at = self._order[index]
         try:
             with self._lock:
-                pixels = np.ascontiguousarray(self._array[where])
+                pixels = np.ascontiguousarray(self._array[self._where(at)])
         except Exception as error:  # damaged chunks fail in the codecs, in ways of every kind
             raise BadImageError(f"{self._path} is damaged at plane {index + 1}: copy it again.") from error
-        record = self._records.get(index)
-        if record is not None and not self._path.joinpath("0", "c", *map(str, where), "0", "0").is_file():
+        record = self._record(index)
+        if record is not None and not self._file_of(at).is_file():
             raise BadImageError(f"{self._path} has lost plane {index + 1}: copy it again.")
         kind = "Mono8" if pixels.dtype == np.uint8 else "Mono16"
         if record is None:
@@ -381,22 +403,22 @@ class ZarrSequence(ImageSequence):
 
     def time_of(self, index: int) -> float | None:
         """Return the recorded moment."""
-        record = self._records.get(index)
+        record = self._record(index)
         return None if record is None else record.unix_time_s
 
     def place_of(self, index: int) -> tuple[int, int]:
         """Return (t, c) of the plane."""
-        record = self._records.get(index)
+        record = self._record(index)
         return (record.place if record is not None else None) or (index, 0)
 
     def channel_of(self, index: int) -> str:
         """Return the name of the confirmed channel."""
-        record = self._records.get(index)
+        record = self._record(index)
         return record.light.channel or "" if record is not None and record.light.confirmed else ""
 
     def flat_field_of(self, index: int) -> str:
         """Return what the recording said that this was made from."""
-        record = self._records.get(index)
+        record = self._record(index)
         return "" if record is None else record.flat_field
 
 
