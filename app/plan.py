@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from useq import Channel as PlannedChannel
-from useq import MDASequence
+from useq import MDASequence, MultiPhaseTimePlan
 
 from app.errors import UsageError
 from app.settings import CameraSettings, Channel, LightSettings, Settings
@@ -24,10 +24,6 @@ MOST_BYTES = 1 << 20
 """A larger file is no plan."""
 OVERHEAD_MS = 60.0
 """What switching and reading back the light and starting the camera take a frame, for the estimate."""
-
-_BASE = {"axis_order", "metadata", "stage_positions", "grid_plan", "channels", "time_plan", "z_plan"}
-_FIELDS = _BASE | {"autofocus_plan", "setup", "keep_shutter_open_across", "uid"}
-_CHANNEL_FIELDS = {"config", "group", "exposure", "do_stack", "z_offset", "acquire_every", "camera"}
 
 
 class _Extra(BaseModel):
@@ -199,8 +195,8 @@ def make_plan(sequence: MDASequence | Mapping[str, Any], settings: Settings) -> 
         One sentence: what is wrong, or what this microscope has not got.
     """
     if not isinstance(sequence, MDASequence):
-        _check_keys(sequence)
-        sequence = _validated(sequence)
+        plain, sequence = sequence, _validated(sequence)
+        _refuse_what_was_dropped({key: value for key, value in plain.items() if key != "uid"}, sequence)
     _refuse_what_is_missing(sequence)
     extra = _extra(sequence)
     wanted = sequence.channels or (PlannedChannel(config=settings.light.channel, exposure=None),)
@@ -281,20 +277,32 @@ def _first_line(error: BaseException) -> str:
     return lines[0][:160] if lines else type(error).__name__
 
 
-def _check_keys(plain: Mapping[str, Any]) -> None:
-    """Refuse keys that `useq-schema` would drop without a word."""
-    unknown = [str(key) for key in plain if key not in _FIELDS]
-    if unknown:
-        raise UsageError(f"A plan has no {unknown[0]!r}: see docs/plans.md for what it can say.")
-    channels = plain.get("channels")
-    for channel in channels if isinstance(channels, Sequence) and not isinstance(channels, str) else ():
-        if isinstance(channel, Mapping):
-            for key in channel:
-                if key not in _CHANNEL_FIELDS:
-                    raise UsageError(
-                        f"A plan's channel has no {str(key)!r}: intensity and gain_db stand under metadata: dapiscope: "
-                        "channels:, see docs/plans.md."
-                    )
+def _refuse_what_was_dropped(plain: Any, made: Any, where: str = "") -> None:
+    """Refuse keys of `plain`, at any depth, that `useq-schema` dropped without a word when it made `made` of it."""
+    if isinstance(made, Sequence) and isinstance(plain, Sequence) and not isinstance(plain, str):
+        for part, part_made in zip(plain, made, strict=False):
+            _refuse_what_was_dropped(part, part_made, where)
+    elif isinstance(made, MultiPhaseTimePlan) and not isinstance(plain, Mapping):
+        _refuse_what_was_dropped(plain, made.phases, where)
+    elif isinstance(made, BaseModel) and isinstance(plain, Mapping):
+        for key, value in plain.items():
+            if key not in type(made).model_fields:
+                raise UsageError(_why_not(str(key), plain, where))
+            _refuse_what_was_dropped(value, getattr(made, key), key)
+
+
+def _why_not(key: str, plain: Mapping[str, Any], where: str) -> str:
+    if where == "channels":
+        return (
+            f"A plan's channel has no {key!r}: intensity and gain_db stand under metadata: dapiscope: channels:, "
+            "see docs/plans.md."
+        )
+    if {"interval", "loops", "duration"} <= set(plain):
+        return "The plan's times are said twice: give the interval with loops or with a duration, not with both."
+    if not where:
+        return f"A plan has no {key!r}: see docs/plans.md for what it can say."
+    beside = ", ".join(str(each) for each in plain if each != key)
+    return f"A plan's {where} has no {key!r}{f' beside {beside}' if beside else ''}: see docs/plans.md."
 
 
 def _validated(plain: Mapping[str, Any]) -> MDASequence:
@@ -314,6 +322,10 @@ def _validated(plain: Mapping[str, Any]) -> MDASequence:
 def _refuse_what_is_missing(sequence: MDASequence) -> None:
     if _any(sequence.stage_positions) and not _is_one_place(sequence.stage_positions):
         raise UsageError("This microscope has no motorised stage: remove stage_positions from the plan.")
+    if sequence.time_plan and "t" not in sequence.axis_order:
+        raise UsageError("The plan has times and its axis_order no t: write axis_order: tc, or leave it out.")
+    if len(sequence.channels) > 1 and "c" not in sequence.axis_order:
+        raise UsageError("The plan has channels and its axis_order no c: write axis_order: tc, or leave it out.")
     if sequence.grid_plan is not None:
         raise UsageError("This microscope has no motorised stage: remove grid_plan from the plan.")
     if sequence.z_plan is not None and not _is_one_plane(sequence.z_plan):
