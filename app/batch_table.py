@@ -23,9 +23,10 @@ from app.recording.files import publish
 from app.recording.journal import lock
 
 LEDGER = ".dapiscope-segment.jsonl"
-_VERSION = 1
-COUNTS_HEADER = ("image", *COUNT_COLUMNS, "model", "model_sha256", "note")
-NUCLEI_HEADER = ("image", *NUCLEI_COLUMNS)
+_VERSION = 2
+COUNTS_HEADER = ("image", "folder", "labels", *COUNT_COLUMNS, "model", "model_sha256", "note")
+NUCLEI_HEADER = ("image", "labels", *NUCLEI_COLUMNS)
+"""Images of several folders may have the same name; the name of the label image is one row's of counts alone."""
 
 Scale = float | Literal["auto"] | None
 
@@ -141,10 +142,15 @@ class BatchTables:
         nuclei: Sequence[Sequence[Any]],
         told: tuple[int, tuple[str, ...], str, str],
     ) -> None:
-        """Add a finished image: its rows, and its labels, which lie in `part`, under their name. Raises OSError."""
-        rows, more = encode([counts]), encode(nuclei)
-        counts_end, nuclei_end = self.counts.after(rows), self.nuclei.after(more)
+        """Add a finished image: its rows, and its labels, which lie in `part`, under their name. Raises OSError.
+
+        `counts` and `nuclei` are what follows the names in the rows of the tables.
+        """
         labels = free_path(self.out, f"{image.stem}_labels.tif")
+        folder = os.fsencode(image.absolute().parent).decode("utf-8", "replace")
+        rows = encode([(image.name, folder, labels.name, *counts)])
+        more = encode([(image.name, labels.name, *row) for row in nuclei])
+        counts_end, nuclei_end = self.counts.after(rows), self.nuclei.after(more)
         count, flags, scale_source, note = told
         entry = Entry(
             image=key[0],

@@ -95,7 +95,7 @@ def segment_image(task: Task, segmenter: Segmenter) -> Outcome:
         return Outcome(f"{path} needs more memory than there is: crop it.")
     except OSError as error:
         return Outcome(f"The results in {task.out} cannot be written ({error.strerror}): free some space.", fatal=True)
-    return _outcome(path, part, result, segmenter, note)
+    return _outcome(part, result, segmenter, note)
 
 
 def _frame_and_note(path: Path, number: int) -> tuple[Frame, str]:
@@ -111,11 +111,11 @@ def _frame_and_note(path: Path, number: int) -> tuple[Frame, str]:
     return as_frame(image, path, number), image.note
 
 
-def _outcome(path: Path, part: Path, result: Segmentation, segmenter: Segmenter, note: str) -> Outcome:
+def _outcome(part: Path, result: Segmentation, segmenter: Segmenter, note: str) -> Outcome:
     return Outcome(
         part=str(part),
-        counts=(path.name, *count_row(result), segmenter.name, segmenter.sha256, note),
-        nuclei=tuple((path.name, *row) for row in nuclei_rows(result)),
+        counts=(*count_row(result), segmenter.name, segmenter.sha256, note),
+        nuclei=tuple(tuple(row) for row in nuclei_rows(result)),
         count=result.count,
         flags=result.flags,
         scale_source=result.scale_source,

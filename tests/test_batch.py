@@ -64,7 +64,7 @@ def test_good_and_bad_files_side_by_side(tmp_path, segmenter, capfd):
         "a.png": 6, "b16.png": 5, "c_rgb.png": 4, "d_one.png": 0, "g_whole.tif": 6,
     }  # fmt: skip
     counts = table(out / "counts.csv")
-    assert list(counts[0])[:2] == ["image", "count"]
+    assert list(counts[0])[:4] == ["image", "folder", "labels", "count"]
     assert [(row["image"], row["count"]) for row in counts][:3] == [
         ("a.png", "6"),
         ("b16.png", "5"),
@@ -77,7 +77,7 @@ def test_good_and_bad_files_side_by_side(tmp_path, segmenter, capfd):
     assert [row["note"] for row in counts] == ["", "", "RGB: largest channel", "", ""]
     assert {step.note for step in steps} == {"", "RGB: largest channel"}
     nuclei = table(out / "nuclei.csv")
-    assert tuple(nuclei[0]) == ("image", *NUCLEI_COLUMNS)
+    assert tuple(nuclei[0]) == ("image", "labels", *NUCLEI_COLUMNS)
     assert len(nuclei) == 6 + 5 + 4 + 6
     labels = tifffile.imread(out / "a_labels.tif")
     assert (labels.shape, labels.dtype) == ((150, 200), np.uint16)
@@ -114,6 +114,13 @@ def test_nothing_is_overwritten(tmp_path, segmenter):
         save(tmp_path / folder / "same.png", field(count=3 if folder == "one" else 2))
     paths = [tmp_path / "one", tmp_path / "two"]
     assert [step.count for step in segment_files(paths, out, segmenter, 0.65)] == [3, 2]
+    # Same names are told apart by their folder, and each row names its own label image.
+    rows = table(out / "counts.csv")
+    assert [(row["image"], row["folder"]) for row in rows] == [("same.png", str(path)) for path in paths]
+    for row in rows:
+        assert read_labels(out / row["labels"]).max() == int(row["count"])
+    labels = [row["labels"] for row in table(out / "nuclei.csv")]
+    assert labels == ["same_labels.tif"] * 3 + ["same_labels-2.tif"] * 2
     before = {path.name: path.read_bytes() for path in out.iterdir()}
     assert set(before) == {"same_labels.tif", "same_labels-2.tif", "counts.csv", "nuclei.csv"}
     assert len(list(segment_files(paths[:1], out, segmenter, 0.65))) == 1

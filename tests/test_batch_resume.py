@@ -173,10 +173,13 @@ def test_tables_that_somebody_edited_are_left_alone(folder, tmp_path, segmenter)
     assert (out / "counts-2.csv").exists()
 
 
-def test_a_damaged_ledger_is_as_if_there_was_none(folder, tmp_path, segmenter):
+@pytest.mark.parametrize("damage", ["damaged", "of tables with other columns"])
+def test_a_ledger_that_cannot_be_used_is_as_if_there_was_none(folder, tmp_path, segmenter, damage):
     out = tmp_path / "out"
     run(folder, out, segmenter, resume=True)
-    (out / ".dapiscope-segment.jsonl").write_text("{}\n")
+    ledger = out / ".dapiscope-segment.jsonl"
+    earlier = ledger.read_text().replace('"version": 2', '"version": 1')
+    ledger.write_text("{}\n" if damage == "damaged" else earlier)
     counting = Counting(segmenter)
     run(folder, out, counting, resume=True)
     assert counting.done == 8 and (out / "counts-2.csv").exists()
