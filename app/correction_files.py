@@ -5,7 +5,7 @@ import hashlib
 import json
 import math
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,12 +19,13 @@ from app.errors import BadImageError, UsageError
 from app.frame import Frame, Segmentation
 from app.inference.measure import density_per_mm2, measure
 from app.inference.scale import seen_at
-from app.recording.files import split_name, whole_file
+from app.recording.files import split_name, whole_file, write_together
 from app.recording.tables import NUCLEI_COLUMNS, ORIGIN, encode_csv, encode_labels, full_labels, nuclei_rows
 
 FORMAT = "dapiscope corrections 1"
 MOST_BYTES = 1 << 28
 KINDS = ("add", "remove", "split", "merge")
+_LABELS, _NUCLEI = "_corrected_labels.tif", "_corrected_nuclei.csv"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +47,19 @@ class Correction:
 
 
 def corrections_path(picture: Path) -> Path:
-    """Return the name of the file with the corrections of `picture`, a file or a recording folder."""
-    return picture.with_name(f"{split_name(picture.name)[0]}.corrections.json")
+    """Return the name of the file with the corrections of `picture`, a file or a recording folder.
+
+    It holds the picture's whole name, for a.png and a.tif are two pictures; or its stem alone, where an earlier
+    version has begun it so.
+    """
+    whole = picture.with_name(f"{picture.name}.corrections.json")
+    earlier = picture.with_name(f"{split_name(picture.name)[0]}.corrections.json")
+    if whole.exists() or not earlier.exists():
+        return whole
+    try:
+        return earlier if json.loads(earlier.read_bytes())["picture"] == picture.name else whole
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return whole
 
 
 def picture_hash(frame: Frame) -> str:
@@ -70,11 +82,16 @@ def save_corrections(picture: Path, correction: Correction) -> Path:
     path = corrections_path(picture)
     entries = _entries(path) if path.exists() else []
     shape, this = correction.base.frame.shape, picture_hash(correction.base.frame)
-    frames = [entry for entry in entries if entry.get("picture_sha256") != this]
+    before = next((entry for entry in entries if entry.get("picture_sha256") == this), None)
+    tables = _tables(path, picture, correction.base.frame, before) if before is not None else ()
+    frames = [entry for entry in entries if entry is not before]
     if correction.edits:
-        frames.append(_entry(correction))
+        written = _write_tables(picture, correction, tables)
+        frames.append(_entry(correction) | {"tables": [table.name for table in written]})
+    else:
+        for table in tables:
+            table.unlink(missing_ok=True)
     frames.sort(key=lambda entry: entry["frame"])
-    _write_tables(picture, correction)
     if not frames:
         path.unlink(missing_ok=True)
         return path
@@ -84,23 +101,40 @@ def save_corrections(picture: Path, correction: Correction) -> Path:
     return path
 
 
-def _write_tables(picture: Path, correction: Correction) -> None:
-    stem, frame = split_name(picture.name)[0], correction.base.frame
-    if (frame.index and not frame.name) or frame.name.startswith(f"{stem} ("):  # one of several in its file
-        stem += f"-frame{frame.index}"
-    labels_path = picture.with_name(f"{stem}_corrected_labels.tif")
-    table_path = picture.with_name(f"{stem}_corrected_nuclei.csv")
-    if not correction.edits:
-        labels_path.unlink(missing_ok=True)
-        table_path.unlink(missing_ok=True)
-        return
+def _with_frame(stem: str, picture: Path, frame: Frame) -> str:
+    """Return `stem` with the number of the frame, if it is one of several in its file."""
+    several = (frame.index and not frame.name) or frame.name.startswith(f"{split_name(picture.name)[0]} (")
+    return f"{stem}-frame{frame.index}" if several else stem
+
+
+def _tables(path: Path, picture: Path, frame: Frame, entry: Mapping[str, Any]) -> tuple[Path, ...]:
+    """Return the label image and the table that belong to an entry. Raises UsageError where it names others."""
+    stem = _with_frame(split_name(picture.name)[0], picture, frame)  # as earlier versions named them
+    names = entry.get("tables", [stem + _LABELS, stem + _NUCLEI])
+    # They will be replaced or removed: the entry is not believed more than it must be.
+    if not isinstance(names, list) or not all(
+        isinstance(name, str) and Path(name).name == name and "_corrected_" in name for name in names
+    ):
+        raise _damaged(path)
+    return tuple(picture.with_name(name) for name in names)
+
+
+def _write_tables(picture: Path, correction: Correction, tables: Sequence[Path]) -> Sequence[Path]:
+    """Write the corrected labels and nuclei over `tables`, or beside all there is where they have none; return them."""
     base = correction.base
     found, origins = corrected_segmentation(base, corrected(base.labels, correction.edits, base.zoom))
-    with whole_file(labels_path) as temporary:
-        encode_labels(temporary, full_labels(found), found.frame.pixel_size_um)
     rows = [[*row, origin] for row, origin in zip(nuclei_rows(found), origins, strict=True)]
-    with whole_file(table_path) as temporary:
-        encode_csv(temporary, (*NUCLEI_COLUMNS, ORIGIN), rows)
+    writers: dict[str, Callable[[Path], None]] = {
+        _LABELS: lambda path: encode_labels(path, full_labels(found), found.frame.pixel_size_um),
+        _NUCLEI: lambda path: encode_csv(path, (*NUCLEI_COLUMNS, ORIGIN), rows),
+    }
+    if len(tables) != len(writers):
+        stem = _with_frame(picture.name, picture, base.frame)
+        return tuple(write_together(picture.parent, stem, writers).values())
+    for table, write in zip(tables, writers.values(), strict=True):
+        with whole_file(table) as temporary:
+            write(temporary)
+    return tables
 
 
 def _entry(correction: Correction) -> dict[str, Any]:

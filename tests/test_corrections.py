@@ -189,7 +189,7 @@ def test_corrections_lie_beside_the_picture_and_come_back_to_the_pixel(base, tmp
     picture = tmp_path / "snapshot.ome.tif"
     edits = tuple(rounded(e) for e in (edit("add", *SQUARE), edit("split", (440, 280.123456), (440, 400))))
     path = save_corrections(picture, Correction(base, edits, "fast", "ab" * 32))
-    assert path == tmp_path / "snapshot.corrections.json" == corrections_path(picture)
+    assert path == tmp_path / "snapshot.ome.tif.corrections.json" == corrections_path(picture)
     again = load_correction(picture, base.frame)
     assert again.edits == edits and again.model_name == "fast"
     assert (again.base.labels == base.labels).all() and again.base.count == 2
@@ -200,9 +200,9 @@ def test_corrections_lie_beside_the_picture_and_come_back_to_the_pixel(base, tmp
     plain = json.loads(path.read_text())
     assert plain["frames"][0]["edits"][0]["by"] == "Ada"
     assert plain["frames"][0]["edits"][0]["at"] == "2023-11-14T22:13:20+00:00"
-    saved = tifffile.imread(tmp_path / "snapshot_corrected_labels.tif")
+    saved = tifffile.imread(tmp_path / "snapshot.ome.tif_corrected_labels.tif")
     assert saved.shape == base.frame.shape and len(numbers(saved)) == 4
-    table = (tmp_path / "snapshot_corrected_nuclei.csv").read_text().splitlines()
+    table = (tmp_path / "snapshot.ome.tif_corrected_nuclei.csv").read_text().splitlines()
     assert table[0].endswith(",origin")
     assert sorted(line.rsplit(",", 1)[1] for line in table[1:]) == ["by hand"] * 3 + ["model"]
 
@@ -215,10 +215,52 @@ def test_frames_of_a_recording_are_kept_apart_and_undoing_all_leaves_nothing(bas
     assert [told[:3] for told in counts_in(picture)] == [(0, 2, 1), (7, 2, 3)]
     assert load_correction(picture, other.frame).edits[0].kind == "add"
     assert load_correction(picture, make_frame(8, fill=34)) is None
-    assert (tmp_path / "recording-frame7_corrected_labels.tif").exists()
+    assert (tmp_path / "recording.ome.tif-frame7_corrected_labels.tif").exists()
     save_corrections(picture, Correction(other, ()))
     assert [told[:3] for told in counts_in(picture)] == [(0, 2, 1)]
-    assert not (tmp_path / "recording-frame7_corrected_labels.tif").exists()
+    assert not (tmp_path / "recording.ome.tif-frame7_corrected_labels.tif").exists()
+
+
+def test_pictures_that_differ_in_their_suffix_alone_are_kept_apart(base, tmp_path):
+    one, two = tmp_path / "a.png", tmp_path / "a.tif"
+    other = make_result(make_frame(fill=33))
+    save_corrections(one, Correction(base, (edit("remove", INTO_ONE),)))
+    save_corrections(two, Correction(other, (edit("add", *SQUARE),)))
+    assert [[told[:3] for told in counts_in(each)] for each in (one, two)] == [[(0, 2, 1)], [(0, 2, 3)]]
+    save_corrections(two, Correction(other, ()))
+    assert len(numbers(tifffile.imread(tmp_path / "a.png_corrected_labels.tif"))) == 1
+    assert not list(tmp_path.glob("a.tif*"))
+
+
+def test_no_table_is_replaced_or_removed_that_is_none_of_its_own(base, tmp_path):
+    picture, foreign = tmp_path / "a.png", tmp_path / "a.png_corrected_nuclei.csv"
+    foreign.write_text("somebody's")
+    for edits in ((edit("remove", INTO_ONE),), (edit("add", *SQUARE),)):
+        save_corrections(picture, Correction(base, edits))
+        assert sorted(path.name for path in tmp_path.iterdir()) == [
+            "a.png-2_corrected_labels.tif", "a.png-2_corrected_nuclei.csv", "a.png.corrections.json", foreign.name,
+        ]  # fmt: skip
+    save_corrections(picture, Correction(base, ()))
+    assert foreign.read_text() == "somebody's" and list(tmp_path.iterdir()) == [foreign]
+    path = save_corrections(picture, Correction(base, (edit("remove", INTO_ONE),)))
+    path.write_text(path.read_text().replace("a.png-2_corrected_nuclei.csv", "../a_corrected_nuclei.csv"))
+    with pytest.raises(UsageError, match="rename it"):
+        save_corrections(picture, Correction(base, ()))
+
+
+def test_what_an_earlier_version_saved_is_gone_on_with(base, tmp_path):
+    picture = tmp_path / "snapshot.ome.tif"
+    plain = json.loads(save_corrections(picture, Correction(base, (edit("remove", INTO_ONE),))).read_text())
+    for path in tmp_path.iterdir():
+        path.rename(tmp_path / path.name.replace("snapshot.ome.tif", "snapshot"))
+    del plain["frames"][0]["tables"]
+    (tmp_path / "snapshot.corrections.json").write_text(json.dumps(plain))
+    assert [told[:3] for told in counts_in(picture)] == [(0, 2, 1)]
+    assert counts_in(tmp_path / "snapshot.png") == ()
+    save_corrections(picture, Correction(base, (edit("add", *SQUARE),)))
+    assert len(list(tmp_path.iterdir())) == 3
+    save_corrections(picture, Correction(base, ()))
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

@@ -127,12 +127,12 @@ def test_every_edit_is_saved_beside_the_picture_with_who_and_when(qtbot, window,
     key(window, "H")
     key(window, "Ctrl+2")
     click(window, INTO_ONE)
-    path = tmp_path / "snapshot.corrections.json"
+    path = tmp_path / "snapshot.ome.tif.corrections.json"
     qtbot.waitUntil(path.exists, timeout=5000)
     (entry,) = json.loads(path.read_text())["frames"]
     assert (entry["count_model"], entry["count_corrected"], entry["model"]) == (2, 1, "fast")
     assert entry["edits"][0]["by"] == "Ada" and entry["edits"][0]["at"].startswith("20")
-    qtbot.waitUntil((tmp_path / "snapshot_corrected_labels.tif").exists, timeout=5000)
+    qtbot.waitUntil((tmp_path / "snapshot.ome.tif_corrected_labels.tif").exists, timeout=5000)
     key(window, "Ctrl+Z")
     qtbot.waitUntil(lambda: not path.exists(), timeout=5000)
 
@@ -202,7 +202,7 @@ def test_a_held_replay_is_corrected_frame_by_frame_and_finds_its_corrections_aga
 
 
 def test_a_damaged_file_is_told_and_left_alone(qtbot, window, snapshot, tmp_path):
-    path = tmp_path / "snapshot.corrections.json"
+    path = tmp_path / "snapshot.ome.tif.corrections.json"
     path.write_text("{broken")
     key(window, "Ctrl+2")
     click(window, INTO_ONE)
@@ -249,7 +249,7 @@ def test_a_real_snapshot_is_corrected_and_found_again_by_its_replay(qtbot, tmp_p
         click(window, (float(inner["x_px"]), float(inner["y_px"])))
         counted(qtbot, window, base.count - 1)
         picture = window.presenter.snapped.files["image"]
-        qtbot.waitUntil((tmp_path / "snapshot.corrections.json").exists, timeout=10_000)
+        qtbot.waitUntil((tmp_path / "snapshot.ome.tif.corrections.json").exists, timeout=10_000)
         shown = window.viewer.result.labels
         session.open_replay(picture)
         qtbot.waitUntil(lambda: session.state is State.REPLAYING, timeout=20_000)

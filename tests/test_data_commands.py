@@ -221,7 +221,7 @@ def test_corrected_nuclei_are_exported_in_every_form(run, corrected_shot, tmp_pa
     assert code == 0 and "3 nuclei" in out and "2 by the model, 3 corrected by hand (Ada)" in out
     assert "these are the corrected ones" in " ".join(out.split())
     labels, table, rois, objects, overlay, notes = read_export(tmp_path / "out")
-    by_hand = tifffile.imread(corrected_shot.with_name("snapshot_corrected_labels.tif"))
+    by_hand = tifffile.imread(corrected_shot.with_name("snapshot.ome.tif_corrected_labels.tif"))
     np.testing.assert_array_equal(labels, by_hand)
     assert labels.max() == 3 and labels[130, 130] == 0 and labels[80, 330] > 0
     assert [row["origin"] for row in table] == ["by hand"] * 3
