@@ -82,6 +82,7 @@ class _Decoded:
     pixel_size_um: float | None = None
     bits: int | None = None
     inverted: bool = False
+    note: str = ""
 
 
 def read_image(path: Path | str) -> StillImage:
@@ -109,6 +110,7 @@ def read_image(path: Path | str) -> StillImage:
         pixels = np.subtract(np.iinfo(pixels.dtype).max, pixels, dtype=pixels.dtype)
     if decoded.planes > 1:
         note = "; ".join(filter(None, (f"first of {decoded.planes} planes", note)))
+    note = "; ".join(filter(None, (note, decoded.note)))
     return StillImage(
         read_only(np.ascontiguousarray(pixels)),
         decoded.pixel_size_um,
@@ -280,7 +282,7 @@ def _decode_tiff(path: Path) -> _Decoded:
         with tifffile.TiffFile(path) as tif:
             page = tif.pages[0]
             pixels = _raw_page(page, path)
-            size_um, bits = tiff_metadata(tif, page)
+            size_um, bits, note = tiff_metadata(tif, page)
             planes = len(tif.pages)
             inverted = _is_inverted(page, pixels)
     except BadImageError:
@@ -289,7 +291,7 @@ def _decode_tiff(path: Path) -> _Decoded:
         raise BadImageError(f"{path} needs more memory than there is: crop it.") from error
     except Exception as error:
         raise _damaged(path) from error
-    return _Decoded(pixels, planes, size_um, bits, inverted=inverted)
+    return _Decoded(pixels, planes, size_um, bits, inverted=inverted, note=note)
 
 
 def read_page(page: Any, path: Path, bits: int | None = None) -> tuple[NDArray[Any], str]:
@@ -370,45 +372,65 @@ def _through_palette(pixels: NDArray[Any], palette: NDArray[Any]) -> NDArray[Any
     return np.moveaxis(colours.astype(np.uint8)[:, np.minimum(pixels, colours.shape[1] - 1)], 0, -1)
 
 
-def tiff_metadata(tif: Any, page: Any) -> tuple[float | None, int | None]:
-    """Return the pixel size in µm and the significant bits, each None where the file does not say."""
-    size_um: float | None = None
+def tiff_metadata(tif: Any, page: Any) -> tuple[float | None, int | None, str]:
+    """Return the pixel size in µm and the significant bits, each None where the file does not say, and a note.
+
+    A pixel that is not square has no one size: that is None too, and the note says so.
+    """
+    size_um: _Size = None
     bits: int | None = None
     if tif.is_ome and tif.ome_metadata:
         size_um, bits = _ome_metadata(tif.ome_metadata)
     if size_um is None and "XResolution" in page.tags:
         size_um = _resolution_um(tif, page)
-    if size_um is not None and not PIXEL_SIZES_UM[0] <= size_um <= PIXEL_SIZES_UM[1]:
-        size_um = None
-    return size_um, bits
+    if size_um is None or not all(PIXEL_SIZES_UM[0] <= side <= PIXEL_SIZES_UM[1] for side in size_um):
+        return None, bits, ""
+    if not is_square(*size_um):
+        return None, bits, f"pixels of {size_um[0]:g} by {size_um[1]:g} µm, not square: their size is left out"
+    return size_um[0], bits, ""
 
 
-def _ome_metadata(xml: str) -> tuple[float | None, int | None]:
+def is_square(width_um: float, height_um: float) -> bool:
+    """Tell whether a pixel of these sides is as wide as high, but for rounding."""
+    return abs(width_um - height_um) <= 0.01 * max(width_um, height_um)
+
+
+_Size = tuple[float, float] | None
+"""Width and height of a pixel in µm."""
+
+
+def _ome_metadata(xml: str) -> tuple[_Size, int | None]:
     try:
         root = ElementTree.fromstring(xml)
     except ElementTree.ParseError:
         return None, None
     for element in root.iter():
         if element.tag.rsplit("}", 1)[-1] == "Pixels":
-            size = _positive(element.get("PhysicalSizeX"))
-            factor = UM_PER_UNIT.get(element.get("PhysicalSizeXUnit", "µm"))
+            width, height = (_ome_side(element, axis) for axis in "XY")
             bits = element.get("SignificantBits", "")
-            return (size * factor if size and factor else None), int(bits) if bits.isdigit() else None
+            return (width, height or width) if width else None, int(bits) if bits.isdigit() else None
     return None, None
 
 
-def _resolution_um(tif: Any, page: Any) -> float | None:
-    top, bottom = page.tags["XResolution"].value
-    if top <= 0 or bottom <= 0:
-        return None
-    per_pixel = bottom / top
+def _ome_side(pixels: ElementTree.Element, axis: str) -> float | None:
+    size = _positive(pixels.get(f"PhysicalSize{axis}"))
+    factor = UM_PER_UNIT.get(pixels.get(f"PhysicalSize{axis}Unit", "µm"))
+    return size * factor if size and factor else None
+
+
+def _resolution_um(tif: Any, page: Any) -> _Size:
     if tif.is_imagej:
         unit = str((tif.imagej_metadata or {}).get("unit", "")).replace("\\u00B5", "µ").strip().lower()
-        factor = UM_PER_UNIT.get(unit)
-        return per_pixel * factor if factor else None
-    # Tag 296: 2 inch, 3 centimetre; 1 means that the numbers are a mere aspect ratio.
-    unit_um = {2: 25_400.0, 3: 10_000.0}.get(int(page.resolutionunit))
-    return per_pixel * unit_um if unit_um else None
+        unit_um = UM_PER_UNIT.get(unit)
+    else:
+        # Tag 296: 2 inch, 3 centimetre; 1 means that the numbers are a mere aspect ratio.
+        unit_um = {2: 25_400.0, 3: 10_000.0}.get(int(page.resolutionunit))
+    tags = [page.tags.get(name) for name in ("XResolution", "YResolution")]
+    ratios = [tag.value for tag in tags if tag is not None]
+    if unit_um is None or any(top <= 0 or bottom <= 0 for top, bottom in ratios):
+        return None
+    sides = [bottom / top * unit_um for top, bottom in ratios]
+    return sides[0], sides[-1]
 
 
 def _positive(text: str | None) -> float | None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from app.errors import BadImageError
 from app.images import expand_paths, read_frame, read_image, read_labels
+from app.recording import open_replay
 
 RAMP8 = np.arange(12 * 17, dtype=np.uint8).reshape(12, 17)
 RAMP16 = (np.arange(12 * 17, dtype=np.uint16) * 321).reshape(12, 17)
@@ -102,6 +103,32 @@ def test_ome_tiff_gives_pixel_size_and_bits(tmp_path):
     got = read_image(tmp_path / "o.ome.tif")
     assert got.pixel_size_um == pytest.approx(0.325)
     assert got.pixel_format == "Mono12"
+
+
+@pytest.mark.parametrize(
+    ("metadata", "expected"),
+    [
+        ({"PhysicalSizeX": 0.3, "PhysicalSizeY": 0.6}, None),
+        ({"PhysicalSizeX": 0.3, "PhysicalSizeY": 300.0, "PhysicalSizeYUnit": "nm"}, 0.3),
+        ({"PhysicalSizeX": 0.3, "PhysicalSizeY": 0.3001}, 0.3),
+    ],
+)
+def test_pixels_that_are_not_square_have_no_size(tmp_path, metadata, expected):
+    path = tmp_path / "o.ome.tif"
+    tifffile.imwrite(path, RAMP16, metadata={"axes": "YX"} | metadata, resolution=(30_000, 30_000), resolutionunit=3)
+    got = read_image(path)
+    assert got.pixel_size_um == expected
+    assert got.note == ("" if expected else "pixels of 0.3 by 0.6 µm, not square: their size is left out")
+    with open_replay(path) as replay:
+        assert (replay.info.pixel_size_um, replay.frame(0).pixel_size_um) == (expected, expected)
+
+
+def test_imagej_s_and_plain_resolutions_that_differ_are_no_size_either(tmp_path):
+    for name, more in (("i.tif", {"imagej": True, "metadata": {"unit": "um"}}), ("p.tif", {"resolutionunit": 3})):
+        resolution = (2.0, 4.0) if name == "i.tif" else (20_000, 40_000)
+        tifffile.imwrite(tmp_path / name, RAMP16, resolution=resolution, **more)
+        got = read_image(tmp_path / name)
+        assert got.pixel_size_um is None and got.note.startswith("pixels of 0.5 by 0.25 µm")
 
 
 def test_imagej_tiff_gives_pixel_size(tmp_path):

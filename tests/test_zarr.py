@@ -160,6 +160,17 @@ def test_a_scale_may_stand_with_the_image_or_with_its_levels(tmp_path, unit, ste
         assert replay.info.fps == pytest.approx(fps)
 
 
+def test_pixels_that_are_not_square_have_no_size(tmp_path):
+    path = write(tmp_path / "r.ome.zarr", [make_frame(0)])
+    shutil.rmtree(path / "dapiscope")
+    text = (path / "zarr.json").read_text()
+    data = json.loads(text)
+    data["attributes"]["ome"]["multiscales"][0]["datasets"][0]["coordinateTransformations"][0]["scale"][-2] = 0.2
+    (path / "zarr.json").write_text(json.dumps(data))
+    with open_replay(path) as replay:
+        assert replay.info.pixel_size_um is None
+
+
 def test_sizes_that_change_are_refused_and_nothing_is_left(tmp_path):
     with pytest.raises(RecordingError, match="OME-TIFF"), ZarrWriter(tmp_path / "r.ome.zarr", META) as writer:
         writer.append(make_frame(0))

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from app.frame import BITS, Light
+from app.images import is_square
 from app.recording.journal import PlaneRecord
 from app.recording.metadata import RunMetadata
 
@@ -305,9 +306,8 @@ def _whole(element: ElementTree.Element, key: str, default: int = 0) -> int:
 def _read_pixels(
     image: ElementTree.Element, pixels: ElementTree.Element, infos: list[PlaneInfo], file_id: str | None
 ) -> None:
-    size = _number(pixels, "PhysicalSizeX")
-    factor = UM_PER_UNIT.get(pixels.get("PhysicalSizeXUnit", "µm"))
-    size_um = size * factor if size and size > 0 and factor else None
+    width_um, height_um = (_side_um(pixels, axis) for axis in "XY")
+    size_um = width_um if width_um and is_square(width_um, height_um or width_um) else None
     bits = f"Mono{_whole(pixels, 'SignificantBits')}"
     kind = bits if bits in BITS else {"uint8": "Mono8"}.get(pixels.get("Type", ""))
     channels = [channel.get("Name") for channel in _named(pixels, "Channel")]
@@ -332,6 +332,12 @@ def _read_pixels(
             place=(place[2], place[1]),
             light=Light(name, 0.0, False, "the file names it, nothing confirms it") if name else PlaneInfo().light,
         )
+
+
+def _side_um(pixels: ElementTree.Element, axis: str) -> float | None:
+    size = _number(pixels, f"PhysicalSize{axis}")
+    factor = UM_PER_UNIT.get(pixels.get(f"PhysicalSize{axis}Unit", "µm"))
+    return size * factor if size and size > 0 and factor else None
 
 
 def _date(image: ElementTree.Element) -> float | None:

@@ -220,7 +220,7 @@ class TiffSequence(ImageSequence):
         if pages == 0 or not self._ends(tif.pages[pages - 1].offset):
             raise self._damaged()
         first = tif.pages[0]
-        size_um, self._bits = tiff_metadata(tif, first)
+        size_um, self._bits, _ = tiff_metadata(tif, first)
         xml = tif.ome_metadata if tif.is_ome else None
         self._infos: Sequence[PlaneInfo] = (
             read_planes(xml, pages) if xml else [PlaneInfo(pixel_size_um=size_um)] * pages

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from app.errors import BadImageError, RecordingError, UsageError
 from app.frame import BITS, Frame, Light, read_only
-from app.images import MAX_PIXELS
+from app.images import MAX_PIXELS, is_square
 from app.recording.files import disk_error, free_path, make_folder
 from app.recording.journal import PlaneRecord, encode_head, read_journal
 from app.recording.metadata import RunMetadata
@@ -347,10 +347,11 @@ class ZarrSequence(ImageSequence):
     @staticmethod
     def _size_um(axes: list[dict[str, Any]], scale: list[float]) -> float | None:
         short = {"micrometer": "µm", "nanometer": "nm", "millimeter": "mm", "angstrom": "Å", "meter": "m"}
-        unit = str(axes[-1].get("unit", ""))
-        factor = UM_PER_UNIT.get(short.get(unit, unit))
-        size_um = scale[-1] * factor if factor else 0.0
-        return size_um if math.isfinite(size_um) and size_um > 0 else None
+        units = [str(axis.get("unit", "")) for axis in axes[-2:]]
+        factors = [UM_PER_UNIT.get(short.get(unit, unit), 0.0) for unit in units]
+        height_um, width_um = (step * factor for step, factor in zip(scale[-2:], factors, strict=True))
+        square = math.isfinite(width_um) and width_um > 0 and is_square(width_um, height_um or width_um)
+        return width_um if square else None
 
     @staticmethod
     def _fps(axes: list[dict[str, Any]], scale: list[float]) -> float | None:
