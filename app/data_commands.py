@@ -1,6 +1,7 @@
 """The commands of the command line that make and hand on data: ``plan``, ``export``, ``report``."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -67,13 +68,18 @@ def add_commands(cli: typer.Typer, settings_of: SettingsOf, pixel_size: Callable
 
         loaded = load_plan(file, settings)
         cost = estimate(loaded, settings)
+        if zarr:
+            from app.recording.files import check_room
+            from app.recording.zarr_store import check_zarr, most_zarr_bytes
+
+            cost = replace(cost, bytes=cost.bytes + most_zarr_bytes(cost.bytes))
         account: dict[str, Any] = {"frames": {"planned": cost.frames}, "estimate": _estimate(cost), "error": None}
         for line in _told_before(loaded, cost):
             say(line)
-        if zarr:
-            from app.recording.zarr_store import check_zarr
-
-            check_zarr()  # before anything shines
+        if zarr:  # before anything shines
+            check_zarr()
+            if not dry_run:
+                check_room(out_dir, cost.bytes, "the plan and its OME-Zarr image")
         if not dry_run:
             account |= _carry_out(loaded, settings, out_dir, err, model if count else None)
             try:

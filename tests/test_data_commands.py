@@ -18,9 +18,10 @@ from typer.testing import CliRunner
 from app.__main__ import cli
 from app.correction_files import Correction, save_corrections
 from app.corrections import Edit
-from app.errors import BadImageError, DapiscopeError, UsageError
+from app.errors import BadImageError, DapiscopeError, RefusedError, UsageError
 from app.frame import Frame, Light
 from app.recording import Recorder, RunMetadata, open_replay, save_snapshot
+from app.recording.files import KEEP_FREE_BYTES
 from app.recording.ome import read_map
 from app.session_report import report_of
 from app.settings import Settings
@@ -134,6 +135,19 @@ def test_zarr_that_fails_is_told_before_the_light_or_beside_the_recording(run, p
     with pytest.raises(UsageError, match="zarr library"):
         run("plan", plan_file, "--out", tmp_path / "b", "--zarr")
     assert not (tmp_path / "b").exists()
+
+
+def test_the_zarr_image_is_part_of_what_a_plan_takes_of_the_disk(run, plan_file, tmp_path, monkeypatch):
+    pytest.importorskip("zarr", reason="the extra zarr is not installed")
+    raw = 4 * 2160 * 3840 * 2
+    code, out = run("plan", plan_file, "--out", tmp_path / "out", "--zarr", "--dry-run", "--json", tmp_path / "a.json")
+    assert code == 0 and f"{raw * 7 / 3e9:.2f} GB" in out and not (tmp_path / "out").exists()
+    assert json.loads((tmp_path / "a.json").read_text())["estimate"]["bytes"] == raw * 7 // 3
+    # Room for the recording alone.
+    monkeypatch.setattr("app.recording.files.free_bytes", lambda folder: KEEP_FREE_BYTES + 4 * 1280 * 1920 * 2 + 1000)
+    with pytest.raises(RefusedError, match="the plan and its OME-Zarr image need"):
+        run("plan", plan_file, "--out", tmp_path / "out", "--zarr", "--no-count")
+    assert not list((tmp_path / "out").iterdir())
 
 
 def test_a_plan_that_cannot_be_is_a_usage_error(run, tmp_path):

@@ -278,6 +278,29 @@ def disk_speed(
         raise disk_error(error, folder / "x") from error
 
 
+def check_room(folder: Path, size: float, what: str) -> int:
+    """Refuse to write `size` bytes where the disk of `folder` has no room for them; return how many it has.
+
+    The folder is made if absent.
+
+    Raises
+    ------
+    RefusedError
+        ``reason="disk"``; the sentence says that `what` need the room.
+    RecordingError
+        The folder cannot be written to.
+    """
+    make_folder(folder)
+    free = free_bytes(folder)
+    if free < size + KEEP_FREE_BYTES:
+        raise RefusedError(
+            f"The disk of {folder} has {free / 1e9:.1f} GB free and {what} need {size / 1e9:.1f} GB: "
+            "make room or choose another folder.",
+            "disk",
+        )
+    return free
+
+
 def check_disk(
     folder: Path,
     bytes_per_s: float,
@@ -310,14 +333,7 @@ def check_disk(
         ``reason="disk"``: no room, too slow, or not writable.
     """
     try:
-        make_folder(folder)
-        free = free_bytes(folder)
-        if free < bytes_per_s * seconds + KEEP_FREE_BYTES:
-            raise RefusedError(
-                f"The disk of {folder} has {free / 1e9:.1f} GB free and {seconds:.0f} s of recording need "
-                f"{bytes_per_s * seconds / 1e9:.1f} GB: make room or choose another folder.",
-                "disk",
-            )
+        free = check_room(folder, bytes_per_s * seconds, f"{seconds:.0f} s of recording")
         wanted = bytes_per_s * margin
         if speed is not None:
             measured = speed(folder)

@@ -52,6 +52,11 @@ def check_zarr() -> None:
     _zarr()
 
 
+def most_zarr_bytes(raw: int) -> int:
+    """Return how large an OME-Zarr image of `raw` bytes of pixels gets at most: the coarser levels add a third."""
+    return raw + raw // 3
+
+
 class ZarrWriter:
     """Writes frames of one size to an OME-Zarr image with the axes t, c, z, y, x. Not thread-safe.
 
