@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from app.bench import Bench
 from app.clock import Clock
+from app.errors import RefusedError
 from app.events import Event, Notice
 from app.frame import EndSink, FrameSink
 from app.settings import Settings
@@ -76,15 +77,22 @@ class LiveLight:
 
     @contextmanager
     def dark(self, live: Callable[[], bool]) -> Iterator[None]:
-        """Hold the light off, if `live` imaging shines; it comes back unless "all off" was asked or live has ended."""
+        """Hold the light off, if `live` imaging shines; it comes back unless "all off" was asked or live has ended.
+
+        It comes back after a RefusedError too; after any other, which may be a failure, it stays dark.
+        """
         offs, shines = self._asked, live() and self.wanted
+        refused: RefusedError | None = None
         if shines:
             self._bench.switch(None, 0.0)
         try:
             yield
-        finally:
-            if shines and live():
-                self.switch(self._settings().light.channel, offs)
+        except RefusedError as error:
+            refused = error
+        if shines and live():
+            self.switch(self._settings().light.channel, offs)
+        if refused is not None:
+            raise refused
 
     def come_back(self) -> None:
         """Frames come again after the light was switched off for want of them."""

@@ -157,6 +157,22 @@ def test_it_is_dark_while_the_disk_is_measured_for_a_recording(bench, tmp_path, 
     bench.session.stop_recording().result(20)
 
 
+def test_a_measurement_of_the_disk_that_fails_leaves_it_dark(bench, tmp_path, monkeypatch):
+    bench.session.start_live().result(20)
+    bench.watch.wait_for(ResultReady)
+    seen = []
+
+    def check(*_args, **_more):
+        seen.append(len(lit_channels(bench)))
+        raise RuntimeError("a slot broke")
+
+    monkeypatch.setattr("app.desks.check_disk", check)
+    with pytest.raises(RuntimeError):
+        bench.session.start_recording(tmp_path).result(20)
+    bench.watch.wait(lambda: State.FAILED in bench.states)
+    assert len(lit_channels(bench)) == seen[0]
+
+
 @pytest.mark.parametrize("live", [True, False])
 def test_a_recording_is_given_up_while_its_disk_is_measured(bench, tmp_path, monkeypatch, live):
     def check(*_args, progress, **_more):
