@@ -772,16 +772,24 @@ class Session:
         return counter
 
     def _start_recording(self, folder: Path, frames: int | None = None) -> None:
-        path = self._stream.path
-        if path is None or self._recording.active:
+        path = self._need_imaging()
+        if self._recording.active:
             return
         self._tell_unfinished(folder)
         if self.settings.camera_images is None:  # a folder is played only as fast as it is counted and written
             with self._light.dark(lambda: self.state is State.LIVE):
                 self._recording.measure(folder, self._bench.need_camera(), frames)
+            path = self._need_imaging()
         labeller = self._bench.labeller
         review = labeller.review if labeller is not None else None
         self._recording.start(folder, path, self._metadata(self._counting.counter), frames, review)
+
+    def _need_imaging(self) -> LivePath:
+        """Return the way of the frames that come, or are about to; CameraError where none would."""
+        path = self._stream.path
+        if path is None or self.state not in (State.LIVE, State.STARTING):
+            raise CameraError("Live imaging has ended, so no recording was begun; start it again.")
+        return path
 
     def _tell_unfinished(self, folder: Path) -> None:
         unfinished = unfinished_notice(folder)

@@ -173,6 +173,25 @@ def test_a_measurement_of_the_disk_that_fails_leaves_it_dark(bench, tmp_path, mo
     assert len(lit_channels(bench)) == seen[0]
 
 
+def held_devices(bench):
+    """Return what lets the device worker go on: until it is set, commands only queue."""
+    gate = threading.Event()
+    bench.session._devices.submit(gate.wait, 20)
+    return gate
+
+
+def test_a_recording_that_comes_behind_a_stop_is_not_begun(bench, tmp_path):
+    bench.session.start_live().result(20)
+    bench.watch.wait_for(ResultReady)
+    gate = held_devices(bench)
+    stopped, recording = bench.session.stop_live(), bench.session.start_recording(tmp_path)
+    gate.set()
+    stopped.result(20)
+    with pytest.raises(CameraError, match="no recording was begun"):
+        recording.result(20)
+    assert not bench.session._recording.active and not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("live", [True, False])
 def test_a_recording_is_given_up_while_its_disk_is_measured(bench, tmp_path, monkeypatch, live):
     def check(*_args, progress, **_more):
