@@ -509,6 +509,8 @@ class Session:
         self._calibration.tell(self.settings)
 
     def _start_live(self, record_to: Path | None, record_frames: int | None, offs: int) -> None:
+        if self.state is State.LIVE and record_to is not None:
+            self._start_recording(record_to, record_frames)  # it was starting, or took a snapshot, when this was asked
         if self.state in (State.LIVE, State.CLOSED):
             return
         self._close_replay()

@@ -192,6 +192,25 @@ def test_a_recording_that_comes_behind_a_stop_is_not_begun(bench, tmp_path):
     assert not bench.session._recording.active and not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("doing", [State.STARTING, State.SNAPPING])
+def test_a_recording_that_is_asked_for_on_the_way_to_live_is_begun_there(bench, tmp_path, doing):
+    gate = threading.Event()
+    if doing is State.STARTING:
+        slow_model(bench, gate)
+        bench.session.start_live()
+    else:
+        bench.session.start_live().result(20)
+        acquire = bench.session._bench.snap
+        bench.session._bench.snap = lambda *given: (gate.wait(20), acquire(*given))[1]
+        bench.session.snap(False, tmp_path / "snap")
+    bench.watch.wait(lambda: doing in bench.states)
+    recording = bench.session.start_recording(tmp_path / "run")
+    gate.set()
+    recording.result(20)
+    assert bench.session.state is State.LIVE and bench.session._recording.active
+    bench.session.stop_recording().result(20)
+
+
 @pytest.mark.parametrize("live", [True, False])
 def test_a_recording_is_given_up_while_its_disk_is_measured(bench, tmp_path, monkeypatch, live):
     def check(*_args, progress, **_more):
