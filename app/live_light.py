@@ -1,11 +1,14 @@
 """The light of live imaging: on while a channel is asked for and its frames come.
 
 "All off" goes before everything, and is counted (`app.bench.Bench.offs`): what was asked for before the last one does
-not shine after it. While the camera sends no frames nothing shines; the light comes back with them.
+not shine after it. Nor does anything come on while a command that makes it dark waits (`LiveLight.darkens`). While the
+camera sends no frames nothing shines; the light comes back with them.
 """
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from app.bench import Bench
 from app.clock import Clock
@@ -14,6 +17,8 @@ from app.events import Event, Notice
 from app.frame import EndSink, FrameSink
 from app.settings import Settings
 from app.shutter import Shutter
+
+T = TypeVar("T")
 
 
 class LiveLight:
@@ -35,6 +40,8 @@ class LiveLight:
     ) -> None:
         self._bench, self._settings, self._clock, self._publish = bench, settings, clock, publish
         self._asked: int | None = 0
+        self._lock = threading.Lock()
+        self._darkenings = 0  # how many commands wait, or are carried out, that end in darkness
         self.shutter = Shutter()
 
     def ask(self, offs: int | None) -> None:
@@ -43,8 +50,8 @@ class LiveLight:
 
     @property
     def wanted(self) -> bool:
-        """True when a channel was asked for, and "all off" was not since."""
-        return self._asked == self._bench.offs
+        """True when a channel was asked for, and darkness was not since."""
+        return self._asked == self._bench.offs and not self._darkenings
 
     def run(self, sink: FrameSink, ended: EndSink) -> None:
         """Light on, confirmed and settled, where it is wanted; then the camera."""
@@ -77,11 +84,11 @@ class LiveLight:
 
     @contextmanager
     def dark(self, live: Callable[[], bool]) -> Iterator[None]:
-        """Hold the light off, if `live` imaging shines; it comes back unless "all off" was asked or live has ended.
+        """Hold the light off, if `live` imaging shines; it comes back unless darkness was asked or live has ended.
 
         It comes back after a RefusedError too; after any other, which may be a failure, it stays dark.
         """
-        offs, shines = self._asked, live() and self.wanted
+        offs, shines = self._asked, live() and self._asked == self._bench.offs
         refused: RefusedError | None = None
         if shines:
             self._bench.switch(None, 0.0)
@@ -89,18 +96,33 @@ class LiveLight:
             yield
         except RefusedError as error:
             refused = error
-        if shines and live():
+        if shines and live() and self.wanted:
             self.switch(self._settings().light.channel, offs)
         if refused is not None:
             raise refused
 
     def come_back(self) -> None:
         """Frames come again after the light was switched off for want of them."""
-        if (offs := self._asked) == self._bench.offs:
+        offs = self._asked
+        if self.wanted:
             self.switch(self._settings().light.channel, offs)
             self._publish(Notice("info", "Frames come again; the light is back on."))
 
     # ------------------------------------------------------------------ on other threads
+
+    def darkens(self, work: Callable[[], T]) -> Callable[[], T]:
+        """Return `work`, a command that makes it dark; until it has been carried out, nothing comes on any more."""
+        with self._lock:
+            self._darkenings += 1
+
+        def darken() -> T:
+            try:
+                return work()
+            finally:
+                with self._lock:
+                    self._darkenings -= 1
+
+        return darken
 
     def frame_came(self) -> bool:
         """Take note of a frame, on the camera's thread; True when it is time to `come_back`."""

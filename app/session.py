@@ -223,12 +223,13 @@ class Session:
 
     def stop_live(self) -> "Future[None]":
         """Light off, camera off, recording closed."""
-        return self._command(self._stop_live, fatal=True)
+        self._recording.give_up()
+        return self._command(self._stop_live, fatal=True, darkens=True)
 
     def set_channel(self, name: str | None) -> "Future[None]":
         """Select a channel; while live it shines at once. None: live goes on in the dark."""
         offs = self._bench.offs
-        return self._command(lambda: self._set_channel(name, offs))
+        return self._command(lambda: self._set_channel(name, offs), darkens=name is None)
 
     def set_intensity(self, level: float) -> "Future[None]":
         """Set the level, 0…1, of the selected channel; while live it applies at once."""
@@ -963,6 +964,7 @@ class Session:
         fatal: bool = False,
         worker: ThreadPoolExecutor | None = None,
         planned: bool = False,
+        darkens: bool = False,
     ) -> "Future[T]":
         if self.state is State.CLOSED:
             refused: Future[T] = Future()
@@ -973,6 +975,8 @@ class Session:
         if self._plans.active and not planned:
             # It would wait for the plan's end, and then shine when nobody expects it any more.
             return self._refused(BUSY)
+        if darkens:
+            work = self._light.darkens(work)
         return self._devices.submit(self._report, self._life.asked(work), fatal)
 
     def _refused(self, why: str) -> "Future[Any]":

@@ -173,6 +173,49 @@ def test_a_measurement_of_the_disk_that_fails_leaves_it_dark(bench, tmp_path, mo
     assert len(lit_channels(bench)) == seen[0]
 
 
+@pytest.mark.parametrize("asked", ["stop", "darkness"])
+@pytest.mark.parametrize("live", [True, False])
+def test_darkness_that_is_asked_while_the_disk_is_measured_is_not_lit_before(bench, tmp_path, monkeypatch, asked, live):
+    ended = []
+    if live:
+        bench.session.start_live().result(20)
+        bench.watch.wait_for(ResultReady)
+
+    def check(*_args, progress, **_more):
+        lit = len(lit_channels(bench))
+        ended.append(bench.session.stop_live() if asked == "stop" else bench.session.set_channel(None))
+        ended.append(lit)
+        progress(0.5)
+
+    monkeypatch.setattr("app.desks.check_disk", check)
+    recording = bench.session.start_recording(tmp_path)
+    recording.exception(20)
+    ended[0].result(20)
+    assert len(lit_channels(bench)) == ended[1]
+    assert isinstance(recording.exception(20), RefusedError if asked == "stop" else type(None))
+    assert bench.session.state is (State.IDLE if asked == "stop" else State.LIVE)
+    bench.session.set_channel("405").result(20)
+    bench.session.start_live().result(20)
+    assert any(bench.lit()), "what is asked afterwards shines"
+
+
+def test_live_imaging_that_is_stopped_during_a_snapshot_does_not_shine_again(bench, tmp_path):
+    bench.session.start_live().result(20)
+    bench.watch.wait_for(ResultReady)
+    acquire, lit = bench.session._bench.snap, []
+
+    def snap(*given):
+        frame = acquire(*given)
+        lit.append((bench.session.stop_live(), len(lit_channels(bench))))
+        return frame
+
+    bench.session._bench.snap = snap
+    bench.session.snap(False, tmp_path).result(20)
+    stopped, before = lit[0]
+    stopped.result(20)
+    assert len(lit_channels(bench)) == before
+
+
 def held_devices(bench):
     """Return what lets the device worker go on: until it is set, commands only queue."""
     gate = threading.Event()
