@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,15 @@ from app.recording.sources import open_sequence
 from app.recording.told_scales import ToldScales, usual_file
 
 RECORDER_QUEUE_BYTES = 512 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A recording that was asked for: where, of how many frames (None: until it is stopped), after what give-ups."""
+
+    folder: Path
+    frames: int | None
+    give_ups: int
 
 
 class RecordingDesk:
@@ -41,7 +51,7 @@ class RecordingDesk:
         self._last: Recorder | None = None
         self._stopping = threading.Lock()
         self._path: LivePath | None = None
-        self._given_up = threading.Event()
+        self._give_ups = 0
 
     @property
     def active(self) -> bool:
@@ -53,23 +63,31 @@ class RecordingDesk:
         """How far `stop` has come; see `app.recording.Recorder.finishing`. Any thread."""
         return self._last.finishing if self._last is not None else None
 
-    def measure(self, folder: Path, camera: Camera, frames: int | None) -> None:
-        """Refuse a recording that the disk cannot carry, or that `give_up` was called for meanwhile; RefusedError."""
-        self._given_up.clear()
+    def ask(self, folder: Path, frames: int | None = None) -> "Asked":
+        """Return a recording as asked for now, into `folder`: whatever `give_up` ends from now on, it ends too."""
+        return Asked(folder, frames, self._give_ups)
+
+    def measure(self, asked: "Asked", camera: Camera) -> None:
+        """Refuse a recording that the disk cannot carry, or that was given up since it was asked for; RefusedError."""
+
+        def look() -> None:
+            if asked.give_ups != self._give_ups:
+                raise RefusedError("The recording was cancelled before its first frame.", "cancelled")
 
         def progress(done: float) -> None:
-            if self._given_up.is_set():
-                raise RefusedError("The recording was cancelled before its first frame.", "cancelled")
+            look()
             self._publish(DiskMeasured(done))
 
+        look()
         try:
-            check_rate(folder, camera, frames, progress)
+            check_rate(asked.folder, camera, asked.frames, progress)
+            look()
         finally:
             self._publish(DiskMeasured(None))
 
     def give_up(self) -> None:
-        """End the measurement that is under way, and with it the recording that it is for; any thread."""
-        self._given_up.set()
+        """End what was asked for and has not begun, and the measurement for it that is under way; any thread."""
+        self._give_ups += 1
 
     def start(
         self, folder: Path, path: LivePath, meta: RunMetadata, frames: int | None, review: Review | None = None

@@ -28,7 +28,7 @@ from app.bench import ANSWER_S, Bench
 from app.calibration_desk import FRAMES, CalibrationDesk, camera_key
 from app.clock import Clock, SystemClock
 from app.counting_desk import Counter, CountingDesk
-from app.desks import RecordingDesk, ReplayDesk, unfinished_notice
+from app.desks import Asked, RecordingDesk, ReplayDesk, unfinished_notice
 from app.display import Contrast, View
 from app.dose_desk import DoseDesk
 from app.errors import (
@@ -219,7 +219,8 @@ class Session:
         """
         self.finished.clear()
         offs = self._bench.offs
-        return self._command(lambda: self._start_live(record_to, record_frames, offs), fatal=True)
+        recording = self._recording.ask(record_to, record_frames) if record_to is not None else None
+        return self._command(lambda: self._start_live(recording, offs), fatal=True)
 
     def stop_live(self) -> "Future[None]":
         """Light off, camera off, recording closed."""
@@ -345,7 +346,8 @@ class Session:
     def start_recording(self, folder: Path) -> "Future[None]":
         """Record every frame from now on; starts live when idle."""
         if self.state is State.LIVE:
-            return self._command(lambda: self._start_recording(folder))
+            asked = self._recording.ask(folder)
+            return self._command(lambda: self._start_recording(asked))
         return self.start_live(record_to=folder)
 
     def offer_recovery(self, folder: Path) -> "Future[None]":
@@ -509,9 +511,9 @@ class Session:
         self._in_force.put(optics=self._calibration.meet(camera, self.settings, channels).optics)
         self._calibration.tell(self.settings)
 
-    def _start_live(self, record_to: Path | None, record_frames: int | None, offs: int) -> None:
-        if self.state is State.LIVE and record_to is not None:
-            self._start_recording(record_to, record_frames)  # it was starting, or took a snapshot, when this was asked
+    def _start_live(self, recording: Asked | None, offs: int) -> None:
+        if self.state is State.LIVE and recording is not None:
+            self._start_recording(recording)  # it was starting, or took a snapshot, when this was asked
         if self.state in (State.LIVE, State.CLOSED):
             return
         self._close_replay()
@@ -522,8 +524,8 @@ class Session:
         self._await_counter()  # nothing shines yet: better to wait for it here than to bleach uncounted
         self._bench.begin_counting()
         self._stream.begin(lossless=self.settings.camera_images is not None, camera=self._bench.counts)
-        if record_to is not None:
-            self._start_recording(record_to, record_frames)
+        if recording is not None:
+            self._start_recording(recording)
         self._light.ask(offs)
         self._watch = Ticker("app-shutter", self._look_for_frames, 0.05, self.fail)  # before anything shines
         self._light.run(self._frame_arrived, self._camera_ended)
@@ -774,18 +776,18 @@ class Session:
                 self._publish(Notice("info", text))
         return counter
 
-    def _start_recording(self, folder: Path, frames: int | None = None) -> None:
+    def _start_recording(self, asked: Asked) -> None:
         path = self._need_imaging()
         if self._recording.active:
             return
-        self._tell_unfinished(folder)
+        self._tell_unfinished(asked.folder)
         if self.settings.camera_images is None:  # a folder is played only as fast as it is counted and written
             with self._light.dark(lambda: self.state is State.LIVE):
-                self._recording.measure(folder, self._bench.need_camera(), frames)
+                self._recording.measure(asked, self._bench.need_camera())
             path = self._need_imaging()
         labeller = self._bench.labeller
         review = labeller.review if labeller is not None else None
-        self._recording.start(folder, path, self._metadata(self._counting.counter), frames, review)
+        self._recording.start(asked.folder, path, self._metadata(self._counting.counter), asked.frames, review)
 
     def _need_imaging(self) -> LivePath:
         """Return the way of the frames that come, or are about to; CameraError where none would."""

@@ -235,6 +235,23 @@ def test_a_recording_that_comes_behind_a_stop_is_not_begun(bench, tmp_path):
     assert not bench.session._recording.active and not list(tmp_path.iterdir())
 
 
+def test_a_recording_that_is_given_up_before_its_turn_is_not_measured(bench, tmp_path, monkeypatch):
+    bench.session.start_live().result(20)
+    bench.watch.wait_for(ResultReady)
+    measured = []
+    monkeypatch.setattr("app.desks.check_disk", lambda *_args, **_more: measured.append(1))
+    gate = held_devices(bench)
+    recording = bench.session.start_recording(tmp_path)
+    bench.session.give_up_recording()
+    again = bench.session.start_recording(tmp_path)
+    gate.set()
+    with pytest.raises(RefusedError):
+        recording.result(20)
+    again.result(20)
+    assert measured == [1]
+    bench.session.stop_recording().result(20)
+
+
 @pytest.mark.parametrize("doing", [State.STARTING, State.SNAPPING])
 def test_a_recording_that_is_asked_for_on_the_way_to_live_is_begun_there(bench, tmp_path, doing):
     gate = threading.Event()
