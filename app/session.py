@@ -134,6 +134,7 @@ class Session:
         self._replay = ReplayDesk(self._publish, self._clock, find_shading=self._calibration.find)
         self._plans = PlanDesk(self._publish, self._planned_frame, self._clock)
         self._looking: Future[None] | None = None
+        self._untouched = True
         self._dose = DoseDesk(self._publish, settings, self._clock, TICK_S)
         self._ticker: Ticker | None = None
         self._watch: Ticker | None = None
@@ -151,6 +152,11 @@ class Session:
     def state(self) -> State:
         """Where the session stands."""
         return self._life.state
+
+    @property
+    def untouched(self) -> bool:
+        """True while nothing was asked of camera and light but to be opened."""
+        return self._untouched
 
     @property
     def settings(self) -> Settings:
@@ -210,7 +216,7 @@ class Session:
 
     def connect(self) -> "Future[None]":
         """Open light, camera and model."""
-        return self._command(self._connect_anew, fatal=True)
+        return self._command(self._connect_anew, fatal=True, touches=False)
 
     def start_live(self, record_to: Path | None = None, record_frames: int | None = None) -> "Future[None]":
         """Shine the selected channel and run the camera.
@@ -227,10 +233,13 @@ class Session:
         self._recording.give_up()
         return self._command(self._stop_live, fatal=True, darkens=True)
 
-    def set_channel(self, name: str | None) -> "Future[None]":
-        """Select a channel; while live it shines at once. None: live goes on in the dark."""
+    def set_channel(self, name: str | None, intensity: float | None = None) -> "Future[None]":
+        """Select a channel, and its level, 0…1, where one is given; while live it shines at once.
+
+        None: live goes on in the dark.
+        """
         offs = self._bench.offs
-        return self._command(lambda: self._set_channel(name, offs), darkens=name is None)
+        return self._command(lambda: self._set_channel(name, intensity, offs), darkens=name is None)
 
     def set_intensity(self, level: float) -> "Future[None]":
         """Set the level, 0…1, of the selected channel; while live it applies at once."""
@@ -612,10 +621,12 @@ class Session:
         if replug is not None:
             replug.stop()
 
-    def _set_channel(self, name: str | None, offs: int) -> None:
+    def _set_channel(self, name: str | None, intensity: float | None, offs: int) -> None:
         if name is not None and name not in {channel.name for channel in self.settings.channels}:
             known = ", ".join(channel.name for channel in self.settings.channels)
             raise UsageError(f"There is no channel {name!r}; choose one of {known}.")
+        if intensity is not None:
+            self._in_force.update("light", intensity=intensity)
         if name is not None:
             self._in_force.update("light", channel=name)
         self._light.ask(offs if name is not None else None)
@@ -967,6 +978,7 @@ class Session:
         worker: ThreadPoolExecutor | None = None,
         planned: bool = False,
         darkens: bool = False,
+        touches: bool = True,
     ) -> "Future[T]":
         if self.state is State.CLOSED:
             refused: Future[T] = Future()
@@ -977,6 +989,7 @@ class Session:
         if self._plans.active and not planned:
             # It would wait for the plan's end, and then shine when nobody expects it any more.
             return self._refused(BUSY)
+        self._untouched = self._untouched and not touches
         if darkens:
             work = self._light.darkens(work)
         return self._devices.submit(self._report, self._life.asked(work), fatal)

@@ -68,6 +68,7 @@ class FakeSession:
     def __init__(self, settings=None):
         self.settings = settings or Settings()
         self.state = State.IDLE
+        self.untouched = True
         self.channels = self.settings.channels
         self.selected_channel = "405"
         self.last_frame = None

@@ -52,12 +52,14 @@ def leave_changed(start):
 def test_the_microscope_is_set_as_it_was_left(start):
     leave_changed(start)
     window, session = start()
-    assert session.asked("set_channel") == [("532",)]
-    assert session.asked("set_intensity") == [(0.4,)] and window.light.level.value() == 40.0
+    assert session.asked("set_channel") == [("532", 0.4)] and window.light.level.value() == 40.0
     asked = session.asked("set_camera")[0][0]
     assert (asked.exposure_ms, asked.gain_db) == (33.0, 3.0)
     assert session.asked("set_model") == [("accurate",)]
     assert not session.asked("start_live") and not session.asked("snap")
+    session.untouched = False  # live was asked for, and begins as soon as the camera is open
+    window.tools.go_on(["fast", "accurate"])
+    session.untouched = True
     session.go_live()
     window.tools.go_on(["fast", "accurate"])
     assert len(session.asked("set_channel")) == 1, "somebody who is faster goes on as the light was seen"
@@ -66,7 +68,7 @@ def test_the_microscope_is_set_as_it_was_left(start):
 def test_what_is_configured_or_typed_counts_more(start):
     leave_changed(start)
     _, session = start(settings_from({"light": {"intensity": 0.1}, "camera": {"exposure_ms": 5.0}}))
-    assert session.asked("set_intensity") == [(0.1,)] and session.asked("set_channel") == [("532",)]
+    assert session.asked("set_channel") == [("532", 0.1)]
     asked = session.asked("set_camera")[0][0]
     assert (asked.exposure_ms, asked.gain_db) == (5.0, 3.0)
 
@@ -75,7 +77,7 @@ def test_a_channel_and_a_model_that_are_gone_are_not_chosen(start, monkeypatch):
     monkeypatch.setattr("app.gui.main_window.model_names", lambda: ["fast", "other"])
     leave_changed(start)
     _, session = start(Settings(channels=DEFAULT_CHANNELS[:2]))
-    assert session.asked("set_channel") == [("405",)] and not session.asked("set_model")
+    assert session.asked("set_channel") == [("405", 0.4)] and not session.asked("set_model")
 
 
 def test_another_camera_has_settings_of_its_own(start):

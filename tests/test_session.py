@@ -130,6 +130,17 @@ def test_frames_of_other_channels_and_of_darkness_are_shown_but_not_counted(benc
     bench.watch.wait_for(ResultReady)
 
 
+def test_a_channel_and_its_level_shine_together(bench):
+    bench.session.connect().result(20)
+    assert bench.session.untouched
+    live = bench.session.start_live()
+    assert not bench.session.untouched
+    live.result(20)
+    bench.session.set_channel("488", 0.5).result(20)
+    lit = [(seen.channel, round(seen.level, 2)) for seen in bench.watch.of(LightSeen) if seen.channel is not None]
+    assert list(dict.fromkeys(lit)) == [("405", 0.25), ("488", 0.5)]
+
+
 def test_all_off_keeps_live_running_in_the_dark(bench):
     bench.session.start_live().result(20)
     bench.watch.wait_for(PictureReady)

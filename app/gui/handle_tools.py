@@ -141,9 +141,8 @@ class ToolActions:
         s = self.w.session
         changes = {"exposure_ms": preset.exposure_ms, "gain_db": preset.gain_db, "pixel_format": preset.pixel_format}
         s.set_camera(CameraSettings.model_validate({**self.w.camera.settings.model_dump(), **changes}))
-        s.set_intensity(preset.intensity)
+        s.set_channel(preset.channel, preset.intensity)  # at once: neither alone may shine
         self.w.light.show_level(preset.intensity)
-        s.set_channel(preset.channel)
         if preset.model != self.w.segmentation.model.currentText():
             s.set_model(preset.model)
 
@@ -152,7 +151,7 @@ class ToolActions:
 
         Nothing shines by it: a light is only chosen, and comes on when live begins.
         """
-        if self.w.session.state is not State.IDLE:
+        if self.w.session.state is not State.IDLE or not self.w.session.untouched:
             return  # somebody was faster, and the light shines as it was seen
         try:
             last = Preset.model_validate_json(self.w.store.text(self._last_key()))

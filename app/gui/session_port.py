@@ -24,6 +24,11 @@ class SessionPort(Protocol):
         ...
 
     @property
+    def untouched(self) -> bool:
+        """True while nothing was asked of camera and light but to be opened."""
+        ...
+
+    @property
     def settings(self) -> Settings:
         """What the session was made with, and what was changed since."""
         ...
@@ -68,8 +73,8 @@ class SessionPort(Protocol):
         """Stop the frames; the light goes off."""
         ...
 
-    def set_channel(self, name: str | None) -> Future[Any]:
-        """Select a channel; in live its light goes on now, None goes dark."""
+    def set_channel(self, name: str | None, intensity: float | None = None) -> Future[Any]:
+        """Select a channel, at a level if one is given; in live its light goes on now, None goes dark."""
         ...
 
     def set_intensity(self, level: float) -> Future[Any]:
