@@ -45,7 +45,9 @@ class InForce:
         self._in_file, self._camera_size = True, camera_size
 
     def leave_file(self) -> None:
-        """Have the camera's own pixel size in force again."""
+        """Have the camera's own pixel size in force again; nothing changes without an `enter_file`."""
+        if not self._in_file:
+            return
         self._in_file = False
         self.update("segmentation", pixel_size_um=self._camera_size)
 

@@ -218,6 +218,21 @@ def test_a_size_told_while_replaying_is_taken_at_the_next_replay(bench, tmp_path
     bench.session.close_replay().result(20)
 
 
+def test_a_replay_that_fails_to_open_forgets_no_pixel_size(bench, tmp_path, monkeypatch):
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((32, 32), np.uint8))
+
+    def refuse(_replay, _speed):
+        raise OSError("a slot broke")
+
+    monkeypatch.setattr("app.desks.Replay.set_speed", refuse)
+    bench.session.set_pixel_size(0.325)
+    with pytest.raises(OSError, match="broke"):
+        bench.session.open_replay(tmp_path / "a.tif").result(20)
+    bench.session._devices.submit(int).result(20)
+    assert not bench.session._replay.active
+    assert bench.session.settings.segmentation.pixel_size_um == 0.325
+
+
 def test_a_given_pixel_size_follows_the_binning(bench, tmp_path, monkeypatch):
     session, camera = bench.session, bench.session.settings.camera
     binned = camera.model_copy(update={"binning": 2})
