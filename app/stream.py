@@ -81,12 +81,13 @@ class Stream:
 
     def stats(self) -> Stats:
         """Rates and counters of the present or last run."""
-        if self.path is None:
+        path, camera = self.path, self._camera  # another run may begin meanwhile
+        if path is None:
             return Stats()
-        if self._camera is None:
-            return self.path.stats()
-        counts = self._camera()
-        return self.path.stats(counts.grabbed, counts.lost)
+        if camera is None:
+            return path.stats()
+        counts = camera()
+        return path.stats(counts.grabbed, counts.lost)
 
     def tell(self) -> None:
         """Publish the counters, and when counting falls behind."""

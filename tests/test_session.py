@@ -3,6 +3,7 @@
 import errno
 import threading
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -24,9 +25,12 @@ from app.events import (
     SnapTaken,
     State,
     StateChanged,
+    Stats,
 )
+from app.hardware.base import CameraStats
 from app.headless import RunLog
 from app.settings import CameraSettings, Settings
+from app.stream import Stream
 
 SMALL = CameraSettings(roi=(0, 0, 1280, 720), fps=15, exposure_ms=10)
 
@@ -139,6 +143,18 @@ def test_a_channel_and_its_level_shine_together(bench):
     bench.session.set_channel("488", 0.5).result(20)
     lit = [(seen.channel, round(seen.level, 2)) for seen in bench.watch.of(LightSeen) if seen.channel is not None]
     assert list(dict.fromkeys(lit)) == [("405", 0.25), ("488", 0.5)]
+
+
+def test_the_counters_can_be_read_while_a_replay_takes_over_from_the_camera():
+    class TakenOver(Stream):
+        """Has its camera for one look."""
+
+        looks = iter([lambda: CameraStats(7, 1, 0)])
+        _camera = property(lambda self: next(self.looks, None), lambda self, camera: None)
+
+    stream = TakenOver(*[None] * 7)
+    stream.path = SimpleNamespace(stats=lambda grabbed=0, lost=0: Stats(grabbed=grabbed, lost_camera=lost))
+    assert stream.stats() == Stats(grabbed=7, lost_camera=1)
 
 
 def test_all_off_keeps_live_running_in_the_dark(bench):
