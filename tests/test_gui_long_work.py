@@ -64,6 +64,16 @@ def test_the_measurement_of_the_disk_is_shown_and_can_be_given_up(qtbot, window,
     qtbot.waitUntil(lambda: not window.toasts.works)
 
 
+def test_a_second_measurement_of_the_disk_can_be_given_up_as_the_first_was(qtbot, window, session):
+    session.publish(DiskMeasured(0.25))
+    qtbot.waitUntil(lambda: len(window.toasts.works) == 1)
+    qtbot.mouseClick(window.toasts.works[0].cancel, Qt.MouseButton.LeftButton)
+    session.publish(DiskMeasured(None))  # both before the window looks again
+    session.publish(DiskMeasured(0.5))
+    qtbot.waitUntil(lambda: [work.bar.value() for work in window.toasts.works] == [50])
+    assert window.toasts.works[0].cancel.isEnabled()
+
+
 def test_closing_takes_it_away_before_the_work_hears_of_it(qtbot, window, exporting):
     toast = window.toasts.works[0]
     window.toasts.clear()

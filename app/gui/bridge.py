@@ -20,6 +20,7 @@ from app.gui.session_port import SessionPort
 from app.gui.side import Compared, ComposedBeside, Side
 
 _LATEST_ONLY = (DiskMeasured, Composed, Compared, ComposedBeside, ResultReady, StatsReady, DoseSeen)
+_MEASURED = DiskMeasured(None)  # an end: it counts however soon the next measurement follows
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +159,7 @@ class Bridge(QObject):
                 return
             idle = not self._waiting
             if isinstance(event, _LATEST_ONLY):
-                self._waiting = [e for e in self._waiting if type(e) is not type(event)]
+                self._waiting = [e for e in self._waiting if type(e) is not type(event) or e == _MEASURED]
             self._waiting.append(event)
         if idle:
             self._wake.emit()
