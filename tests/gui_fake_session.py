@@ -129,12 +129,12 @@ class FakeSession:
 
     # --- what a test says in the session's name
 
-    def ready(self, *, simulated=True):
+    def ready(self, *, simulated=True, camera_id="sim"):
         """Devices are open."""
         self.publish(
             LightReady(LightInfo("sim", "LED4", "1", "1.0", 4, ("A", "B", "C", "D"), True, simulated)),
             CameraReady(
-                CameraInfo("sim", "dapiscope", "simulated camera", "1", simulated, 2.0),
+                CameraInfo(camera_id, "dapiscope", "simulated camera", "1", simulated, 2.0),
                 LIMITS,
                 self.settings.camera,
                 22.2,

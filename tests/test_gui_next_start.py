@@ -24,12 +24,14 @@ def start(qtbot, store):
     """Open windows that go on from the last, as the program does."""
     opened = []
 
-    def start(settings=None):
+    def start(settings=None, camera_id="sim"):
         session = FakeSession(settings)
         window = MainWindow(session, WindowStore(store))
         window.tools.goes_on = True
         opened.append(window)
+        session.ready(camera_id=camera_id)
         qtbot.waitUntil(lambda: window.segmentation.model.count() > 1)
+        qtbot.waitUntil(lambda: "simulated camera" in window.camera.title.text())
         return window, session
 
     yield start
@@ -38,9 +40,9 @@ def start(qtbot, store):
         qtbot.waitUntil(lambda w=window: w.closing.done, timeout=5000)
 
 
-def leave_changed(start):
+def leave_changed(start, *camera):
     """Leave a window with other settings than the usual ones."""
-    window, session = start()
+    window, session = start(*camera)
     assert not session.asked("set_channel"), "there is nothing to go on from"
     session.selected_channel = "532"
     window.light.show_level(0.4)
@@ -58,10 +60,10 @@ def test_the_microscope_is_set_as_it_was_left(start):
     assert session.asked("set_model") == [("accurate",)]
     assert not session.asked("start_live") and not session.asked("snap")
     session.untouched = False  # live was asked for, and begins as soon as the camera is open
-    window.tools.go_on(["fast", "accurate"])
+    window.tools.go_on(models=["fast", "accurate"])
     session.untouched = True
     session.go_live()
-    window.tools.go_on(["fast", "accurate"])
+    window.tools.go_on(models=["fast", "accurate"])
     assert len(session.asked("set_channel")) == 1, "somebody who is faster goes on as the light was seen"
 
 
@@ -82,8 +84,16 @@ def test_a_channel_and_a_model_that_are_gone_are_not_chosen(start, monkeypatch):
 
 def test_another_camera_has_settings_of_its_own(start):
     leave_changed(start)
-    _, session = start(Settings(camera_id="pylon"))
+    _, session = start(Settings(camera_id="pylon"), "pylon:4711")
     assert not session.asked("set_camera") and not session.asked("set_channel")
+
+
+def test_two_cameras_of_one_make_have_settings_of_their_own(start):
+    leave_changed(start, Settings(camera_id="pylon"), "pylon:4711")
+    _, session = start(Settings(camera_id="pylon"), "pylon:4712")
+    assert not session.asked("set_camera") and not session.asked("set_channel")
+    _, session = start(Settings(camera_id="pylon"), "pylon:4711")
+    assert session.asked("set_camera")[0][0].exposure_ms == 33.0
 
 
 def test_going_on_shines_nothing_though_the_light_was_left_on(qtbot, store):

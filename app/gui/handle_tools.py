@@ -1,6 +1,6 @@
 """Presets, the doctor, the messages: pages that stand beside the picture and never in its way."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +32,7 @@ class ToolActions:
         self._give_up_checks: Callable[[], None] = lambda: None
         self.goes_on = False
         """This window goes on from where the last one on the same camera was left."""
+        self._camera_id, self._models = "", list[str]()  # until they are known
         settings = window.session.settings
         sections = (settings.light, settings.camera, settings.segmentation)
         self._said = frozenset(name for section in sections for name in section.model_fields_set)
@@ -146,11 +147,15 @@ class ToolActions:
         if preset.model != self.w.segmentation.model.currentText():
             s.set_model(preset.model)
 
-    def go_on(self, models: list[str]) -> None:
-        """Set what was set when the last window was left; what the configuration or the command line says stands.
+    def go_on(self, *, camera_id: str = "", models: Sequence[str] = ()) -> None:
+        """Set what was set when the last window on this camera was left, once the camera and the models are known.
 
-        Nothing shines by it: a light is only chosen, and comes on when live begins.
+        What the configuration or the command line says stands. Nothing shines by it: a light is only chosen, and comes
+        on when live begins.
         """
+        self._camera_id, self._models = camera_id or self._camera_id, list(models) or self._models
+        if not self.goes_on or not self._camera_id or not self._models:
+            return
         if self.w.session.state is not State.IDLE or not self.w.session.untouched:
             return  # somebody was faster, and the light shines as it was seen
         try:
@@ -161,13 +166,13 @@ class ToolActions:
         kept = {name: getattr(now, name) for name in Preset.model_fields if name in self._said}
         if last.channel not in {channel.name for channel in self.w.session.channels}:
             kept["channel"] = now.channel
-        if last.model not in models:
+        if last.model not in self._models:
             kept["model"] = now.model
         self._set(last.model_copy(update=kept))
 
     def keep_last(self) -> None:
         """Keep what is set for the next start; of a model only one that really counted."""
-        if self.goes_on:
+        if self.goes_on and self._camera_id:
             last = self.present("last")
             if self.w.exports.model.name:
                 last = last.model_copy(update={"model": self.w.exports.model.name})
@@ -175,7 +180,7 @@ class ToolActions:
 
     def _last_key(self) -> str:
         """Return where it is kept: settings of one camera may be beyond another's limits."""
-        return f"last/{self.w.session.settings.camera_id}"
+        return f"last/{self._camera_id}"
 
     def save_preset(self, name: str) -> None:
         """Keep what is set now under a name."""

@@ -411,8 +411,7 @@ class MainWindow(QMainWindow):
     def _show_models(self, names: Any) -> None:
         if isinstance(names, list):
             self.segmentation.show_models(names)
-            if self.tools.goes_on:
-                self.tools.go_on(names)
+            self.tools.go_on(models=names)
 
     def notify(self, notice: Notice, button: str = "", call: Callable[[], object] | None = None) -> None:
         """Say a sentence: in the corner and in the list."""

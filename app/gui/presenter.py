@@ -106,6 +106,7 @@ class Presenter:
                 self.simulated["camera"] = event.info.simulated
                 self.w.exports.note_device("camera", event.info.title)
                 self.w.camera.show_ready(event)
+                self.w.tools.go_on(camera_id=event.info.id)
                 self.refresh_badges()
             case ModelReady():
                 self.w.exports.note_model(event)
