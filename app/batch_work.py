@@ -185,7 +185,8 @@ class _Spawned(SpawnContext):
     def end(self) -> None:
         """End every worker that still runs."""
         for process in self._started:
-            process.kill()
+            if process.pid is not None:  # one that could not even be started has nothing to end
+                process.kill()
 
 
 def processes(workers: int) -> Runner:
