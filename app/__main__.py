@@ -251,7 +251,7 @@ def replay(
 def recover(
     paths: Annotated[list[Path], typer.Argument(help="Unfinished recordings, or folders that hold some.")],
 ) -> None:
-    """Finish recordings whose program died, with every frame that was safe on the disk by then."""
+    """Finish recordings that were left unfinished, with every frame that was safe on the disk by then."""
     from app.recording import find_unfinished
     from app.recording import recover as recover_one
 

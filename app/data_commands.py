@@ -95,7 +95,7 @@ def add_commands(cli: typer.Typer, settings_of: SettingsOf, pixel_size: Callable
         taken, total = account["frames"]["taken"], account["frames"]["planned"]
         say(f"taken    {taken} of {total} frames, the times begun at most {account['late_ms']['worst']:.1f} ms late")
         if account["recording"]:
-            say(f"recorded {account['recording']}")
+            say(f"{'recorded' if account['finished'] else 'unfinished'} {account['recording']}")
         if account["zarr"]:
             say(f"zarr     {account['zarr']}")
         if count:
@@ -265,6 +265,7 @@ def _carry_out(loaded: Any, settings: Settings, folder: Path, err: Console, mode
     return {
         "frames": {"planned": result.total, "taken": result.taken, "light_not_confirmed": result.unconfirmed},
         "complete": result.complete,
+        "finished": result.finished,
         "late_ms": {"worst": round(max(late), 3), "mean": round(sum(late) / len(late), 3)},
         "light": {"confirmed_off": confirmed_off},
         "count": {

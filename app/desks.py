@@ -140,7 +140,7 @@ def check_rate(folder: Path, camera: Camera, frames: int | None, progress: Progr
 
 
 def unfinished_notice(folder: Path) -> Notice | None:
-    """Return what to tell about recordings in `folder` whose program died; None when there are none."""
+    """Return what to tell about recordings in `folder` that were left unfinished; None when there are none."""
     found = find_unfinished(folder)
     if not found:
         return None
@@ -148,8 +148,7 @@ def unfinished_notice(folder: Path) -> Notice | None:
     which = found[0].path.name if len(found) == 1 else f"{len(found)} recordings"
     return Notice(
         "warning",
-        f"{which} in {folder} was left unfinished when the program died; `dapiscope recover {folder}` brings back"
-        f" {frames} frames.",
+        f"{which} in {folder} was left unfinished; `dapiscope recover {folder}` brings back {frames} frames.",
     )
 
 

@@ -84,6 +84,8 @@ class PlanResult:
         The table of counts beside the file.
     counted, skipped : int
         Frames whose nuclei were counted, and those left out to stay on time.
+    finished : bool
+        False where the file could not be made whole; `reason` says how it can be.
     """
 
     path: Path
@@ -97,6 +99,7 @@ class PlanResult:
     counts: Path | None = None
     counted: int = 0
     skipped: int = 0
+    finished: bool = True
 
 
 def estimate(plan: Plan, settings: Settings) -> Estimate:
@@ -214,13 +217,14 @@ class PlanRunner:
         done = error is None and self._log.taken == total
         reason = "" if done else str(error) if error is not None else self._why
         summary = recorder.close(self._notes(reason))
-        if summary.error is not None and error is None:
+        if summary.error is not None and (error is None or not summary.finished):
             error, reason = summary.error, str(summary.error)
         complete = done and summary.error is None and summary.frames == total
         return PlanResult(
             summary.path, summary.frames, total, complete, reason, error,
             tuple(self._log.deviation_ms), self._log.unconfirmed,
-            *((counts.table, counts.counted, counts.skipped) if counts is not None else ()),
+            *((counts.table, counts.counted, counts.skipped) if counts is not None else (None, 0, 0)),
+            summary.finished,
         )  # fmt: skip
 
     # ------------------------------------------------------------------ one frame after the other

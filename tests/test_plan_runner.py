@@ -18,7 +18,7 @@ from app.errors import CameraError, DapiscopeError, RecordingError, RefusedError
 from app.frame import Frame, Light
 from app.plan import Estimate, make_plan
 from app.plan_runner import PlanRunner, check_plan_disk, estimate, pixel_size_of
-from app.recording import RunMetadata, open_replay
+from app.recording import RunMetadata, open_replay, recover
 from app.recording.ome import read_map
 from app.recording.store import FrameStore
 from app.settings import CameraSettings, LightSettings, Settings
@@ -155,6 +155,26 @@ def test_a_disk_that_fails_ends_the_plan_without_another_exposure(tmp_path, monk
     assert len(stand.asked) == 3  # the third met the full disk; none came after it
     assert isinstance(result.error, RecordingError) and "full" in result.reason
     assert (result.taken, result.complete) == (2, False)
+
+
+def test_a_plan_whose_file_cannot_be_finished_says_how_it_can_be(tmp_path, monkeypatch):
+    stand, write, append = Stand(ManualClock()), FrameStore._write, FrameStore.append
+
+    def full(store, *args):
+        if store.end > 3 * 4096 and (len(args) == 1 or args[1] >= store.end):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return append(store, *args) if len(args) == 1 else write(store, *args)
+
+    monkeypatch.setattr(FrameStore, "append", full)
+    monkeypatch.setattr(FrameStore, "_write", full)
+    plan = plan_of(channels=["405"], time_plan={"interval": 600, "loops": 9})
+    result = PlanRunner(plan, SETTINGS, stand.snap, stand.clock).run(tmp_path, META)
+    assert (result.finished, result.complete) == (False, False)
+    assert f"dapiscope recover {tmp_path}" in result.reason and str(result.error) == result.reason
+    monkeypatch.undo()
+    assert recover(result.path).frames == result.taken
+    notes = entries(result.path)
+    assert "full" in notes["ended by"] and json.loads(notes["plan"])["time_plan"]["loops"] == 9
 
 
 def test_a_disk_that_fails_within_a_frame_is_the_reason_and_not_the_frame(tmp_path, monkeypatch):

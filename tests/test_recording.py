@@ -25,7 +25,7 @@ from app.recording import (
     open_replay,
     recover,
 )
-from app.recording.files import disk_error, split_name
+from app.recording.files import ReservedRoom, disk_error, split_name
 from app.recording.journal import JOURNAL_SUFFIX, Journal, PlaneRecord, journal_path, read_journal
 from app.recording.store import PAGE, FrameStore
 from app.settings import Settings
@@ -241,6 +241,86 @@ def test_a_full_disk_ends_the_recording_and_what_was_written_is_kept(tmp_path, m
     with open_replay(summary.path) as replay:
         assert [frame.index for frame in replay.frames()] == list(range(10))
     assert not find_unfinished(tmp_path)
+
+
+@pytest.mark.parametrize("taken_at_the_end_too", [False, True])
+def test_a_disk_filled_by_others_leaves_a_valid_file_or_says_how_to_get_one(
+    tmp_path, monkeypatch, taken_at_the_end_too
+):
+    """A disk on which nothing is left but the room that the recorder keeps for itself."""
+    disk = {"left": 1 << 20}
+
+    def take(size):
+        if size > disk["left"]:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        disk["left"] -= size
+
+    class SmallRoom(ReservedRoom):
+        def _allocate(self, more):
+            take(more)
+
+        def release(self):
+            if not self._file.closed and not taken_at_the_end_too:
+                disk["left"] += self.size
+            super().release()
+
+    class SmallStore(FrameStore):
+        def append(self, pixels):
+            take(pixels.nbytes)
+            return super().append(pixels)
+
+        def write_at(self, offset, data):
+            take(len(data))
+            super().write_at(offset, data)
+
+    class SmallJournal(Journal):
+        def _write(self, data):
+            take(len(data))
+            super()._write(data)
+
+    monkeypatch.setattr("app.recording.writer.ReservedRoom", SmallRoom)
+    monkeypatch.setattr("app.recording.writer.FrameStore", SmallStore)
+    monkeypatch.setattr("app.recording.writer.Journal", SmallJournal)
+    told = threading.Event()
+    recorder = Recorder(tmp_path / "r.ome.tif", META, failed=lambda error: told.set(), sync_every_s=0)
+    recorder.start()
+    for i in range(5):
+        recorder.put(make_frame(i))
+    while recorder.status.acknowledged < 5:
+        threading.Event().wait(0.001)
+    disk["left"] = 0
+    recorder.put(make_frame(5))
+    assert told.wait(30)
+    summary = recorder.close()
+    assert (summary.frames, summary.complete, summary.finished) == (5, False, not taken_at_the_end_too)
+    assert "full" in str(summary.error)
+    if taken_at_the_end_too:
+        assert f"dapiscope recover {tmp_path}" in str(summary.error) and "its 5 frames" in str(summary.error)
+        with pytest.raises(BadImageError, match="recover"):
+            open_replay(summary.path)
+        assert recover(summary.path).frames == 5
+    with open_replay(summary.path) as replay:
+        assert [frame.index for frame in replay.frames()] == list(range(5))
+        ended = replay.info.meta["ended by"]
+        assert "died" not in ended and ("nothing says why" if taken_at_the_end_too else "full") in ended
+    assert [path.name for path in tmp_path.iterdir()] == ["r.ome.tif"]
+
+
+def test_a_recovered_file_says_what_really_ended_it(tmp_path, monkeypatch):
+    monkeypatch.setattr("app.recording.writer.FrameStore", full_after(PAGE + 3 * PAGE))
+    summary, _ = record(tmp_path / "r.ome.tif", [make_frame(i) for i in range(9)], sync_every_s=0)
+    assert not summary.finished and recover(summary.path).frames == 3
+    with open_replay(summary.path) as replay:
+        assert "full" in replay.info.meta["ended by"] and replay.info.meta["recovered"] == "true"
+
+
+def test_the_room_for_the_end_grows_with_the_frames_and_is_real(tmp_path):
+    room = ReservedRoom(tmp_path)
+    room.grow(3 * ReservedRoom.STEP)
+    assert room.size >= 3 * ReservedRoom.STEP and os.fstat(room._file.fileno()).st_blocks * 512 >= room.size
+    room.release()
+    room.grow(1 << 40)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_file_size_limit_of_the_system_is_told_like_a_full_disk(tmp_path):

@@ -210,7 +210,8 @@ def test_the_journal_never_runs_ahead_of_the_pixels(tmp_path, monkeypatch):
     for i in range(5):
         recorder.put(Frame(expected(i, (20, 30)), i, 0.0, 1.7e9, None, None, "Mono8", None))
     recorder.close()
-    kinds = [step[0] for step in disk.log]
+    steps = [step for step in disk.log if not (step[0] == "line" and step[1].startswith(b'{"notes"'))]
+    kinds = [step[0] for step in steps]
     for at, kind in enumerate(kinds):
         if kind == "line" and "write" in kinds[:at]:
             assert kinds[at - 1] == "sync"

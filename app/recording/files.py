@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from app.errors import RecordingError, RefusedError
 
@@ -193,6 +194,45 @@ def sync_file(path: Path) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+class ReservedRoom:
+    """Room kept for the end of a file, which nobody else can take; it is free again at `release`, or with the process.
+
+    The room is a file without a name beside the one that it is for. Raises OSError where there is none.
+    """
+
+    STEP = 256 << 10
+
+    def __init__(self, folder: Path) -> None:
+        self._file: IO[bytes] = tempfile.TemporaryFile(dir=folder, buffering=0)
+        self.size = 0
+
+    def grow(self, size: int) -> None:
+        """Keep at least `size` bytes; does nothing after `release`."""
+        if size <= self.size or self._file.closed:
+            return
+        more = size - self.size + self.STEP
+        try:
+            self._allocate(more)
+        except OSError as error:
+            if error.errno != errno.EFBIG:  # a limit of a single file's size says nothing of the room on the disk
+                raise
+        self.size += more
+
+    def _allocate(self, more: int) -> None:
+        try:
+            os.posix_fallocate(self._file.fileno(), self.size, more)
+        except (AttributeError, OSError) as error:
+            if isinstance(error, OSError) and error.errno not in {errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS}:
+                raise
+            self._file.seek(self.size)  # a system without it: the blocks are taken by writing them
+            self._file.write(bytes(more))
+            os.fsync(self._file.fileno())
+
+    def release(self) -> None:
+        """Give the room back; idempotent."""
+        self._file.close()
 
 
 def free_bytes(folder: Path) -> int:

@@ -1,4 +1,4 @@
-"""Making a recording whole: at its end, or after its writer died."""
+"""Making a recording whole: at its end, or later, where that could not be."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -28,6 +28,8 @@ class RecordingSummary:
     frames: int
     bytes: int
     error: RecordingError | None = None
+    finished: bool = True
+    """False where the file could not be made whole: its journal is left, for `recover`."""
 
     @property
     def complete(self) -> bool:
@@ -37,7 +39,7 @@ class RecordingSummary:
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:
-    """A recording whose writer died: its file, the frames that `recover` will bring back, when it began."""
+    """A recording that was left unfinished: its file, the frames that `recover` will bring back, when it began."""
 
     path: Path
     frames: int
@@ -70,7 +72,7 @@ def finish(
 
 
 def recover(path: Path) -> RecordingSummary:
-    """Finish a recording whose writer was killed, with every frame that was acknowledged.
+    """Finish a recording that was left unfinished, with every frame that was acknowledged.
 
     Harmless on a whole recording.
 
@@ -106,6 +108,9 @@ def recover(path: Path) -> RecordingSummary:
     return RecordingSummary(path, len(records), sum(record.size for record in records))
 
 
+UNKNOWN_END = "It was left unfinished, as by a program that was killed; nothing says why."
+
+
 def _finish_killed(store: FrameStore, path: Path, journal: Path) -> list[PlaneRecord]:
     try:
         head, records = read_journal(journal)
@@ -118,9 +123,11 @@ def _finish_killed(store: FrameStore, path: Path, journal: Path) -> list[PlaneRe
     if is_finished(store.read(0, PAGE)):
         return records
     whole = _readable(records, store.size)
-    notes: dict[str, Any] = {"complete": False, "recovered": True, "ended by": "The program died while it recorded."}
+    notes: dict[str, Any] = {"complete": False, "ended by": UNKNOWN_END, **head.notes, "recovered": True}
     if len(whole) < len(records):
-        notes["frames missing"] = len(records) - len(whole)
+        notes |= {"complete": False, "frames missing": len(records) - len(whole)}
+    elif notes["complete"]:
+        del notes["ended by"]
     finish(store, path, whole, head.meta, notes)
     return whole
 
@@ -136,7 +143,7 @@ def _readable(records: Sequence[PlaneRecord], size: int) -> list[PlaneRecord]:
 
 
 def find_unfinished(folder: Path) -> list[Unfinished]:
-    """Return the recordings in `folder` whose writer died, oldest name first; those being written are left out."""
+    """Return what was left unfinished in `folder`, oldest name first; what is being written is left out."""
     found: list[Unfinished] = []
     if not folder.is_dir():
         return found

@@ -2,14 +2,16 @@
 
 The journal is a text file beside the recording, one JSON object a line: a head first, then one line a frame. A line
 is written only after its frame's pixels are safely on the disk, so every whole line names a readable frame; a line
-cut short by a crash is dropped. It is removed when the recording is finished.
+cut short by a crash is dropped. When the recording has ended, a line with what belongs into the file besides follows,
+for the case that the file cannot be finished. The journal is removed when the recording is finished.
 """
 
 import json
 import math
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -109,11 +111,12 @@ class PlaneRecord:
 
 @dataclass(frozen=True, slots=True)
 class JournalHead:
-    """The journal's first line: who records since when, in which process."""
+    """Who records since when, in which process, and what is known of the run besides, e.g. how it ended."""
 
     meta: RunMetadata
     started_unix_s: float
     pid: int
+    notes: Mapping[str, Any] = field(default_factory=dict)
 
 
 def journal_path(path: Path) -> Path:
@@ -128,17 +131,28 @@ class Journal:
         """Create it. Raises FileExistsError where there is one, OSError when it cannot be written."""
         self._fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND, 0o644)
         lock(self._fd)
+        self._whole = 0
         self._write(encode_head(meta, started_unix_s))
 
     def append(self, lines: Iterable[bytes]) -> None:
         """Write frames' lines and return when they survive a power cut."""
-        self._write(b"".join(lines))
+        try:
+            self._write(b"".join(lines))
+        except OSError:
+            with suppress(OSError):  # half a line would take the next one with it
+                os.ftruncate(self._fd, self._whole)
+            raise
+
+    def note(self, notes: Mapping[str, Any]) -> None:
+        """Write what belongs into the file besides its frames; read back as `JournalHead.notes`."""
+        self.append([json.dumps({"notes": dict(notes)}, separators=(",", ":"), default=str).encode() + b"\n"])
 
     def _write(self, data: bytes) -> None:
         done = 0
         while done < len(data):
             done += os.write(self._fd, data[done:])
         os.fsync(self._fd)
+        self._whole += len(data)
 
     def close(self) -> None:
         """Close and unlock; idempotent."""
@@ -169,7 +183,11 @@ def read_journal(path: Path) -> tuple[JournalHead, list[PlaneRecord]]:
                 if not line.endswith(b"\n"):
                     break
                 try:
-                    records.append(PlaneRecord.from_plain(json.loads(line)))
+                    plain = json.loads(line)
+                    if "notes" in plain:
+                        head = replace(head, notes={**head.notes, **plain["notes"]})
+                    else:
+                        records.append(PlaneRecord.from_plain(plain))
                 except (ValueError, TypeError, KeyError, IndexError, AttributeError):
                     break
     except OSError as error:

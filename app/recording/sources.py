@@ -209,7 +209,7 @@ class TiffSequence(ImageSequence):
     def _damaged(self) -> BadImageError:
         if journal_path(self._path).exists():
             return BadImageError(
-                f"{self._path} was not finished when its program died; run `dapiscope recover {self._path}`."
+                f"{self._path} is unfinished: run `dapiscope recover {self._path}`, where there is room for it."
             )
         return BadImageError(f"{self._path} is damaged or incomplete: save or copy it again.")
 

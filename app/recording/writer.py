@@ -16,7 +16,15 @@ from typing import Any, NamedTuple, Self
 from app.clock import Clock, SystemClock
 from app.errors import RecordingError
 from app.frame import Frame, Light
-from app.recording.files import KEEP_FREE_BYTES, disk_error, free_bytes, make_folder, numbered, sync_folder
+from app.recording.files import (
+    KEEP_FREE_BYTES,
+    ReservedRoom,
+    disk_error,
+    free_bytes,
+    make_folder,
+    numbered,
+    sync_folder,
+)
 from app.recording.finish import RecordingSummary, finish
 from app.recording.journal import Journal, PlaneRecord, journal_path
 from app.recording.metadata import RunMetadata
@@ -26,6 +34,12 @@ from app.recording.tiff import UNFINISHED_HEADER
 Failed = Callable[[RecordingError], None]
 Review = Callable[[Light, float, float | None, float], Light]
 """Takes the light of a frame, and its `exposure_end_s`, `exposure_ms` and `readout_ms`; gives what is known by now."""
+
+
+_TAIL_BYTES = 256 << 10
+"""Room kept for what stands behind the frames: settings, notes…"""
+_TAIL_BYTES_A_FRAME = 1 << 10
+"""…and for a frame's directory and description, besides its texts."""
 
 
 class Finishing(NamedTuple):
@@ -117,6 +131,7 @@ class Recorder:
         self._pending: list[bytes] = []
         self._accepted = self._acknowledged = 0
         self._bytes = 0
+        self._tail_bytes = _TAIL_BYTES
         self._free = 0
         self._started_s = self._synced_s = 0.0
         self._notes: dict[str, Any] = {}
@@ -124,6 +139,7 @@ class Recorder:
         self._thread: threading.Thread | None = None
         self._store: FrameStore
         self._journal: Journal
+        self._room: ReservedRoom
 
     def start(self) -> None:
         """Create the files and begin to accept frames.
@@ -136,7 +152,13 @@ class Recorder:
         make_folder(self._wish.parent)
         self._free = free_bytes(self._wish.parent)
         try:
-            self._create()
+            self._room = ReservedRoom(self._wish.parent)
+            try:
+                self._room.grow(self._tail_bytes)
+                self._create()
+            except OSError:
+                self._room.release()
+                raise
         except OSError as error:
             raise disk_error(error, self._wish) from error
         self._started_s = self._synced_s = self._clock.monotonic()
@@ -307,6 +329,8 @@ class Recorder:
                 f"{frame.shape}: choose another pixel format."
             )
         line = record.to_line()
+        self._tail_bytes += _TAIL_BYTES_A_FRAME + 2 * len(line)
+        self._room.grow(self._tail_bytes)  # first: no frame is acknowledged that the end of the file has no room for
         self._store.append(frame.pixels)
         self._pending.append(line)
         with self._changed:
@@ -359,20 +383,34 @@ class Recorder:
         light = self._review(record.light, record.exposure_end_s, record.exposure_ms, record.readout_ms)
         return record if light is record.light else replace(record, light=light)
 
+    def _unfinished(self, frames: int) -> RecordingError:
+        """Return the sentence for a file that could not be made whole."""
+        why = str(self._error).rpartition(": ")[0] or str(self._error).rstrip(".")
+        return RecordingError(
+            f"{why}, and {self.path.name} is unfinished: make room and run `dapiscope recover {self.path.parent}`,"
+            f" which brings back its {frames} frames."
+        )
+
     def _finish(self) -> None:
         """Make the file whole with the frames that were acknowledged; on failure the journal stays for recovery."""
+        finished = False
         records = self._records[: self._acknowledged]
         notes = self._notes | {"complete": self._error is None and self._notes.get("complete", True)}
         if self._error is not None:
             notes["ended by"] = str(self._error)
+        self._room.release()
         try:
+            with suppress(OSError):  # should finishing fail, `recover` finds there what is known
+                self._journal.note(notes)
             finish(self._store, self.path, [self._reviewed(record) for record in records], self._meta, notes)
             self._journal.close()
             journal_path(self.path).unlink(missing_ok=True)
             sync_folder(self.path.parent)
+            finished = True
         except Exception as error:  # noqa: BLE001 - told as the end of the recording; the journal stays
             self._fail(error)
+            self._error = self._unfinished(len(records))
         finally:
             self._journal.close()
             self._store.close()
-        self._summary = RecordingSummary(self.path, len(records), sum(r.size for r in records), self._error)
+        self._summary = RecordingSummary(self.path, len(records), sum(r.size for r in records), self._error, finished)
