@@ -483,7 +483,11 @@ def _live_in_window(session: Any, seconds: float | None, out_dir: Path | None) -
 
     log = RunLog(session, out_dir, draw=False)
     started: list[Any] = []
-    run_window(session, demo_seconds=seconds, begin=lambda: started.append(session.start_live(record_to=out_dir)))
+
+    def begin() -> None:
+        started.append(session.start_live(record_to=out_dir, notes=log.notes))
+
+    run_window(session, demo_seconds=seconds, begin=begin)
     account = log.summary(confirmed_off=session.close())
     log.close()
     error = next((start.exception() for start in started if start.done() and not start.cancelled()), None)

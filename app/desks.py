@@ -23,11 +23,15 @@ RECORDER_QUEUE_BYTES = 512 << 20
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A recording that was asked for: where, of how many frames (None: until it is stopped), after what give-ups."""
+    """A recording that was asked for: where, of how many frames (None: until it is stopped), after what give-ups.
+
+    `notes` go into the file.
+    """
 
     folder: Path
     frames: int | None
     give_ups: int
+    notes: Mapping[str, Any] | None = None
 
 
 class RecordingDesk:
@@ -63,9 +67,9 @@ class RecordingDesk:
         """How far `stop` has come; see `app.recording.Recorder.finishing`. Any thread."""
         return self._last.finishing if self._last is not None else None
 
-    def ask(self, folder: Path, frames: int | None = None) -> "Asked":
+    def ask(self, folder: Path, frames: int | None = None, notes: Mapping[str, Any] | None = None) -> "Asked":
         """Return a recording as asked for now, into `folder`: whatever `give_up` ends from now on, it ends too."""
-        return Asked(folder, frames, self._give_ups)
+        return Asked(folder, frames, self._give_ups, notes)
 
     def measure(self, asked: "Asked", camera: Camera) -> None:
         """Refuse a recording that the disk cannot carry, or that was given up since it was asked for; RefusedError."""
@@ -90,14 +94,22 @@ class RecordingDesk:
         self._give_ups += 1
 
     def start(
-        self, folder: Path, path: LivePath, meta: RunMetadata, frames: int | None, review: Review | None = None
+        self,
+        folder: Path,
+        path: LivePath,
+        meta: RunMetadata,
+        frames: int | None,
+        review: Review | None = None,
+        notes: Mapping[str, Any] | None = None,
     ) -> None:
         """Record what `path` is fed from now on, or the next `frames` of it, into a new file in `folder`.
 
-        `review` has the last word on the light of each frame; see `app.recording.Recorder`.
+        `review` has the last word on the light of each frame, `notes` are kept; see `app.recording.Recorder`.
         """
         wish = folder / "recording.ome.tif"
-        recorder = Recorder(wish, meta, failed=self._failed, queue_bytes=RECORDER_QUEUE_BYTES, review=review)
+        recorder = Recorder(
+            wish, meta, failed=self._failed, queue_bytes=RECORDER_QUEUE_BYTES, review=review, notes=notes
+        )
         recorder.start()
         self._recorder, self._last, self._path = recorder, recorder, path
         path.recorded, path.record_limit, path.record_full = 0, frames, self._full

@@ -60,9 +60,13 @@ class RunLog:
         self.recording: Path | None = None
         self._rows: Any = None
         self._file: Any = None
+        self.notes: dict[str, Any] = {}
+        """What a recording of this run is to say of it."""
         if out is not None:
             make_folder(out)
-            self._file = free_path(out, "counts.csv").open("w", newline="", encoding="utf-8")
+            table = free_path(out, "counts.csv")
+            self.notes["nuclei"] = {"table": table.name}
+            self._file = table.open("w", newline="", encoding="utf-8")
             self._rows = csv.writer(self._file)
             self._rows.writerow(COUNT_HEADER)
         self._overlay = np.empty((0, 0, 4), np.uint8)
@@ -245,7 +249,7 @@ def run_live(
     refused = ""
     with stop_signals() as asked:
         try:
-            session.start_live(record_to=out, record_frames=record_frames).result()
+            session.start_live(record_to=out, record_frames=record_frames, notes=log.notes).result()
             _wait(session, log, seconds, asked, progress)
             if session.state is State.LIVE:
                 session.stop_live().result()

@@ -16,7 +16,7 @@ any more (`app.live_light`). What may begin after a failure, and what may not, i
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -218,14 +218,17 @@ class Session:
         """Open light, camera and model."""
         return self._command(self._connect_anew, fatal=True, touches=False)
 
-    def start_live(self, record_to: Path | None = None, record_frames: int | None = None) -> "Future[None]":
+    def start_live(
+        self, record_to: Path | None = None, record_frames: int | None = None, notes: Mapping[str, Any] | None = None
+    ) -> "Future[None]":
         """Shine the selected channel and run the camera.
 
-        With `record_to`, every frame is recorded from the first on, or as many as `record_frames` says.
+        With `record_to`, every frame is recorded from the first on, or as many as `record_frames` says; `notes` go
+        into the file.
         """
         self.finished.clear()
         offs = self._bench.offs
-        recording = self._recording.ask(record_to, record_frames) if record_to is not None else None
+        recording = self._recording.ask(record_to, record_frames, notes) if record_to is not None else None
         return self._command(lambda: self._start_live(recording, offs), fatal=True)
 
     def stop_live(self) -> "Future[None]":
@@ -798,7 +801,8 @@ class Session:
             path = self._need_imaging()
         labeller = self._bench.labeller
         review = labeller.review if labeller is not None else None
-        self._recording.start(asked.folder, path, self._metadata(self._counting.counter), asked.frames, review)
+        meta = self._metadata(self._counting.counter)
+        self._recording.start(asked.folder, path, meta, asked.frames, review, asked.notes)
 
     def _need_imaging(self) -> LivePath:
         """Return the way of the frames that come, or are about to; CameraError where none would."""

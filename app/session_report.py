@@ -219,7 +219,9 @@ def report_of(folder: Path) -> SessionReport:
     began = min(image.moments[0] for image in images)
     ended = max(image.moments[-1] for image in images)
     runs = [image for image in images if len(image.moments) > 1]
-    counted = _counts_of_snapshots(images, began) + _counts_of_runs(folder, runs, began)
+    tables, unclaimed = _tables(folder, runs)
+    counted = _counts_of_snapshots(images, began)
+    counted += [point for image in runs for point in _points(tables.get(image.path), image, began)]
     main = max(images, key=lambda image: len(image.moments))
     modelled = next((image.meta for image in images if image.meta.model_name), main.meta)
     meta = RunMetadata.from_json(
@@ -241,7 +243,7 @@ def report_of(folder: Path) -> SessionReport:
         _dose(images),
         list(_pictures(folder, images)),
         sorted(path for path in folder.iterdir() if path.suffix in _RESULTS and not path.name.startswith(".")),
-        notes=_notes(images),
+        notes=[*_notes(images), *unclaimed],
         corrected=_corrected(images),
     )
 
@@ -284,25 +286,34 @@ def _counts_of_snapshots(images: Sequence[_Image], began: float) -> list[CountPo
     return points
 
 
-def _counts_of_runs(folder: Path, runs: Sequence[_Image], began: float) -> list[CountPoint]:
-    """Return the counts that were made live; their moments are those of the recorded frames of the same number."""
-    plans = {image.path: folder / _plan_counts(image) for image in runs}
-    points = [point for image in runs for point in _points(plans[image.path], image, began)]
-    live = [image for image in runs if "plan" not in image.entries]
-    if live:
-        longest = max(live, key=lambda image: len(image.moments))
-        points += [p for path in sorted(folder.glob("counts*.csv")) for p in _points(path, longest, began)]
-    return points
+def _tables(folder: Path, runs: Sequence[_Image]) -> tuple[dict[Path, Path], list[str]]:
+    """Return recording → the table of its counts, and a sentence for each table that no recording is certain to own.
+
+    A recording names its table. Of those made before they did, a single one owns a single table.
+    """
+    tables = {image.path: folder / name for image in runs if (name := _named_table(image))}
+    silent = [image.path for image in runs if image.path not in tables and "plan" not in image.entries]
+    rest = sorted(set(folder.glob("counts*.csv")) - set(tables.values()))
+    if len(silent) == len(rest) == 1:
+        return tables | {silent[0]: rest[0]}, []
+    if not silent:
+        return tables, []  # of a batch, or of a recording that is not here
+    return tables, [f"{table.name} is not in the chart: no recording says that it belongs to it." for table in rest]
 
 
-def _plan_counts(image: _Image) -> str:
-    """Return the name of the table of counts that a plan left beside its file; it names the table itself."""
+def _named_table(image: _Image) -> str:
+    """Return the name of the table of counts that a recording names, or that a plan is known to have; else empty."""
     told = _json(image.entries.get("nuclei", "{}"), {})
     name = told.get("table") if isinstance(told, dict) else None
-    return Path(name).name if isinstance(name, str) and name else f"{split_name(image.path.name)[0]}_counts.csv"
+    if isinstance(name, str) and name:
+        return Path(name).name
+    return f"{split_name(image.path.name)[0]}_counts.csv" if "plan" in image.entries else ""
 
 
-def _points(table: Path, image: _Image, began: float) -> list[CountPoint]:
+def _points(table: Path | None, image: _Image, began: float) -> list[CountPoint]:
+    """Return the counts of a run; their moments are those of the recorded frames of the same number."""
+    if table is None:
+        return []
     moments, points = dict(zip(image.indices, image.moments, strict=True)), []
     for row in _rows(table):
         try:

@@ -78,6 +78,8 @@ def test_recording_and_replay_give_equal_counts(run, tmp_path):
     live = json.loads((tmp_path / "live.json").read_text())
     assert code == 0
     assert live["frames"]["recorded"] == live["frames"]["grabbed"]
+    with open_replay(Path(live["recording"])) as replay:
+        assert json.loads(replay.info.meta["nuclei"]) == {"table": "counts.csv"}
     code, _, _ = run(
         "replay", live["recording"], "--headless", "--out", tmp_path / "again", "--json", tmp_path / "r.json"
     )

@@ -294,14 +294,14 @@ def test_any_image_is_exported(run, tmp_path):
         run("export", path, "--out", tmp_path / "out", "--frame", 3)
 
 
-def record(folder, frames=6):
+def record(folder, frames=6, began_s=1.7e9, **notes):
     meta = RunMetadata.from_settings(Settings(), camera="Camera")
     recorder = Recorder(folder / "recording.ome.tif", meta)
     recorder.start()
     for n in range(frames):
         light = Light("405", 0.5, n > 1, "" if n > 1 else "light just changed")
-        recorder.put(Frame(np.full((40, 50), n, np.uint8), 10 + n, 0.0, 1.7e9 + n, 9.0, 0.0, "Mono8", 0.1, light))
-    recorder.close({"lost_camera": 3, "dose": {"channels": {"405": {"lit_s": 2.5, "dose_s": 1.25}}}})
+        recorder.put(Frame(np.full((40, 50), n, np.uint8), 10 + n, 0.0, began_s + n, 9.0, 0.0, "Mono8", 0.1, light))
+    recorder.close({"lost_camera": 3, "dose": {"channels": {"405": {"lit_s": 2.5, "dose_s": 1.25}}}, **notes})
 
 
 def test_counts_and_frames_meet_in_the_report(tmp_path):
@@ -317,6 +317,26 @@ def test_counts_and_frames_meet_in_the_report(tmp_path):
     assert report.losses == {"by the camera": 3, "not counted": 0}
     assert report.dose == {"405 (recording.ome.tif)": "2.5 s lit, 1.25 s dose"}
     assert len(report.pictures) == 1 and report.ended_unix_s - report.started_unix_s == 5
+
+
+COUNTS_HEADER = "frame,count,image,density_per_mm2,pixel_size_um,scale_source,flags,interval_low,interval_high\n"
+
+
+def test_each_run_s_counts_stand_at_its_own_time(tmp_path):
+    """Both runs number their frames from the same one on, and the second is the longer."""
+    record(tmp_path, frames=6, nuclei={"table": "counts.csv"})
+    record(tmp_path, frames=9, began_s=1.7e9 + 100, nuclei={"table": "counts-2.csv"})
+    (tmp_path / "counts.csv").write_text(COUNTS_HEADER + "12,50,,,,metadata,,,\n")
+    (tmp_path / "counts-2.csv").write_text(COUNTS_HEADER + "12,70,,,,metadata,,,\n")
+    assert [(point.time_s, point.count) for point in report_of(tmp_path).counts] == [(2.0, 50), (102.0, 70)]
+
+
+def test_counts_that_may_be_of_either_run_are_left_out_and_named(tmp_path):
+    record(tmp_path)
+    record(tmp_path, began_s=1.7e9 + 100)
+    (tmp_path / "counts.csv").write_text(COUNTS_HEADER + "12,50,,,,metadata,,,\n")
+    report = report_of(tmp_path)
+    assert report.counts == [] and any(note.startswith("counts.csv is not in the chart") for note in report.notes)
 
 
 def test_a_folder_without_a_session_is_said(tmp_path):

@@ -101,6 +101,8 @@ class Recorder:
     clock : Clock, optional
     review : callable, optional
         See `Review`; asked for every frame when the file is finished.
+    notes : mapping, optional
+        What is known from the start and goes into the file, whatever becomes of it; see `close`.
     """
 
     def __init__(
@@ -113,6 +115,7 @@ class Recorder:
         sync_every_s: float = 0.25,
         clock: Clock | None = None,
         review: Review | None = None,
+        notes: Mapping[str, Any] | None = None,
     ) -> None:
         self.path = path
         self._review: Review = review or (lambda light, *_exposure: light)
@@ -134,7 +137,7 @@ class Recorder:
         self._tail_bytes = _TAIL_BYTES
         self._free = 0
         self._started_s = self._synced_s = 0.0
-        self._notes: dict[str, Any] = {}
+        self._notes: dict[str, Any] = dict(notes or {})
         self._summary: RecordingSummary | None = None
         self._thread: threading.Thread | None = None
         self._store: FrameStore
@@ -179,6 +182,8 @@ class Recorder:
         self.path = path
         try:
             self._journal = Journal(journal_path(path), self._meta, self._clock.unix())
+            if self._notes:
+                self._journal.note(self._notes)
             self._store.write_header(UNFINISHED_HEADER)
             self._store.sync()
         except OSError:
