@@ -213,9 +213,13 @@ def report_of(folder: Path) -> SessionReport:
     BadImageError
         There is nothing of dapiscope's in the folder.
     """
-    images = list(_images(folder))
+    left_out: list[str] = []
+    images = list(_images(folder, left_out))
     if not images:
-        raise BadImageError(f"{folder} holds no recording and no snapshot of dapiscope: name the folder of a session.")
+        raise BadImageError(
+            f"{folder} holds no recording and no snapshot of dapiscope that can be read: "
+            f"{' '.join(left_out) or 'name the folder of a session.'}"
+        )
     began = min(image.moments[0] for image in images)
     ended = max(image.moments[-1] for image in images)
     runs = [image for image in images if len(image.moments) > 1]
@@ -243,12 +247,13 @@ def report_of(folder: Path) -> SessionReport:
         _dose(images),
         list(_pictures(folder, images)),
         sorted(path for path in folder.iterdir() if path.suffix in _RESULTS and not path.name.startswith(".")),
-        notes=[*_notes(images), *unclaimed],
+        notes=[*(f"Left out: {why}" for why in left_out), *_notes(images), *unclaimed],
         corrected=_corrected(images),
     )
 
 
-def _images(folder: Path) -> Iterator[_Image]:
+def _images(folder: Path, left_out: list[str]) -> Iterator[_Image]:
+    """Yield what can be read, and add a sentence to `left_out` for each file that cannot."""
     try:
         paths = sorted(folder.glob("*.ome.tif"))
     except OSError as error:
@@ -261,7 +266,8 @@ def _images(folder: Path) -> Iterator[_Image]:
                     continue
                 entries, last = dict(replay.info.meta), replay.frame(replay.length - 1)
             planes = _planes(path)
-        except DapiscopeError:
+        except DapiscopeError as error:
+            left_out.append(str(error))
             continue
         moments = [plane.unix_time_s or 0.0 for plane in planes]
         indices = [plane.index if plane.index is not None else number for number, plane in enumerate(planes)]

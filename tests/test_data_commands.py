@@ -343,5 +343,14 @@ def test_a_folder_without_a_session_is_said(tmp_path):
     with pytest.raises(BadImageError, match="no recording"):
         report_of(tmp_path)
     (tmp_path / "bad.ome.tif").write_bytes(b"II*\0")
-    with pytest.raises(BadImageError, match="no recording"):
+    with pytest.raises(BadImageError, match=r"no recording.*bad\.ome\.tif"):
         report_of(tmp_path)
+
+
+def test_the_report_names_what_it_leaves_out(tmp_path):
+    record(tmp_path)
+    (tmp_path / "bad.ome.tif").write_bytes(b"II*\0")
+    (tmp_path / "cut.ome.tif").write_bytes(bytes(5000))
+    (tmp_path / "cut.ome.tif.frames.jsonl").write_text("{}")
+    damaged, unfinished = (note for note in report_of(tmp_path).notes if note.startswith("Left out"))
+    assert "bad.ome.tif is damaged" in damaged and "dapiscope recover" in unfinished
