@@ -237,8 +237,8 @@ class PlanRunner:
             if not self._wait_for(planned, recorder):
                 return
             began_s = self._clock.monotonic()
-            deviation_ms = (began_s - self._zero_s - planned.due_s) * 1000
-            frame = self._take(planned, recorder)
+            frame, kept_s = self._take(number, planned, recorder)
+            deviation_ms = (kept_s - self._zero_s - planned.due_s) * 1000
             lit_s = self._clock.monotonic() - began_s
             frame = replace(frame, index=number, pixel_size_um=pixel_size_of(frame, self._settings))
             if not recorder.put(frame, planned.place):
@@ -249,19 +249,24 @@ class PlanRunner:
                 self._counts.offer(frame, planned.place[0])
             self._tell(recorder, frame, deviation_ms)
 
-    def _take(self, planned: PlannedFrame, recorder: Recorder) -> Frame:
-        """Take a frame, and once more where its light could not be confirmed: such a frame proves nothing."""
+    def _take(self, number: int, planned: PlannedFrame, recorder: Recorder) -> tuple[Frame, float]:
+        """Take a frame, and once more where its light could not be confirmed: such a frame proves nothing.
+
+        Returns the frame, and when the attempt that it is of began.
+        """
 
         def pointless() -> bool:
             return self._stop.is_set() or recorder.status.error is not None
 
         settings = self._plan.settings_for(planned, self._settings)
+        first_s = self._clock.monotonic()
         frame = self._snap(settings, pointless)
         if frame.light.confirmed or pointless():
-            return frame
-        self._log.retaken += 1
+            return frame, first_s
+        self._log.retaken.append(number)
+        again_s = self._clock.monotonic()
         again = self._snap(settings, pointless)
-        return again if again.light.confirmed else frame
+        return (again, again_s) if again.light.confirmed else (frame, first_s)
 
     def _wait_for(self, planned: PlannedFrame, recorder: Recorder) -> bool:
         """Wait, in the dark, until `planned` is due and the disk has kept up; False when the plan was stopped.
@@ -345,8 +350,8 @@ class _Log:
     taken: int = 0
     busy_s: float = 0.0
     unconfirmed: int = 0
-    retaken: int = 0
     deviation_ms: list[float] = field(default_factory=list)
+    retaken: list[int] = field(default_factory=list)
     pauses: list[tuple[int, float]] = field(default_factory=list)
     dose: dict[str, tuple[float, float]] = field(default_factory=dict)
 

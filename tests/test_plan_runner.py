@@ -254,9 +254,11 @@ def test_a_frame_whose_light_is_in_doubt_is_taken_once_more(tmp_path, fails, unc
     assert (result.taken, result.complete, result.unconfirmed) == (4, True, unconfirmed)
     assert len(stand.asked) == 5
     notes = entries(result.path)
-    assert notes["taken twice"] == "1" and json.loads(notes["dose"])["channels"]["405"]["lit_s"] == pytest.approx(0.15)
+    assert notes["taken twice"] == "[1]" and json.loads(notes["dose"])["channels"]["405"]["lit_s"] == pytest.approx(0.15)
     with open_replay(result.path) as replay:
         assert [replay.frame(n).light.confirmed for n in range(4)] == [True, not unconfirmed, True, True]
+    # Of the attempt that was kept: the second began when the first was over.
+    assert json.loads(notes["began late, ms"]) == pytest.approx([0, 0 if unconfirmed else 30, 0, 0], abs=1e-3)
 
 
 def test_a_stop_within_a_frame_is_no_failure(tmp_path):
