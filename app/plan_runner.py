@@ -236,15 +236,17 @@ class PlanRunner:
                 self._zero_s = self._clock.monotonic() - planned.due_s
             if not self._wait_for(planned, recorder):
                 return
-            began_s = self._clock.monotonic()
-            frame, kept_s = self._take(number, planned, recorder)
+            channel = self._plan.channels[planned.place[1]]
+            self._log.shine(channel.channel.name, channel.intensity, self._clock.monotonic())
+            try:
+                frame, kept_s = self._take(number, planned, recorder)
+            finally:
+                self._log.go_dark(self._clock.monotonic())
             deviation_ms = (kept_s - self._zero_s - planned.due_s) * 1000
-            lit_s = self._clock.monotonic() - began_s
             frame = replace(frame, index=number, pixel_size_um=pixel_size_of(frame, self._settings))
             if not recorder.put(frame, planned.place):
                 raise recorder.status.error or RecordingError("The file was closed while the plan ran: start it again.")
-            channel = self._plan.channels[planned.place[1]]
-            self._log.note(channel.channel.name, channel.intensity, lit_s, deviation_ms, frame)
+            self._log.note(deviation_ms, frame)
             if self._counts is not None:
                 self._counts.offer(frame, planned.place[0])
             self._tell(recorder, frame, deviation_ms)
@@ -326,7 +328,8 @@ class PlanRunner:
             "dose": {
                 "upper_bound": True,
                 "channels": {
-                    name: {"lit_s": round(lit, 4), "dose_s": round(dose, 4)} for name, (lit, dose) in log.dose.items()
+                    name: {"lit_s": round(lit, 4), "dose_s": round(dose, 4)}
+                    for name, (lit, dose) in log.dose_until(self._clock.monotonic()).items()
                 },
             },
             "light not confirmed": log.unconfirmed,
@@ -353,17 +356,32 @@ class _Log:
     deviation_ms: list[float] = field(default_factory=list)
     retaken: list[int] = field(default_factory=list)
     pauses: list[tuple[int, float]] = field(default_factory=list)
+    shining: tuple[str, float, float] | None = None
+    """Channel, intensity, and since when, of the frame being taken."""
     dose: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """Channel → (seconds with its light on at most, those times its intensity), of all that is over."""
 
-    def note(self, channel: str, intensity: float, lit_s: float, deviation_ms: float, frame: Frame) -> None:
+    def shine(self, channel: str, intensity: float, now_s: float) -> None:
+        self.shining = (channel, intensity, now_s)
+
+    def go_dark(self, now_s: float) -> None:
+        """Add the light of a frame, whatever became of it."""
+        if self.shining is not None:
+            self.busy_s += now_s - self.shining[2]
+        self.dose, self.shining = self.dose_until(now_s), None
+
+    def dose_until(self, now_s: float) -> dict[str, tuple[float, float]]:
+        """Return the dose with that of the frame being taken: from before the light's command to when it was dark."""
+        if self.shining is None or self.shining[1] <= 0:
+            return self.dose
+        channel, intensity, began_s = self.shining
+        lit, dose = self.dose.get(channel, (0.0, 0.0))
+        return self.dose | {channel: (lit + now_s - began_s, dose + (now_s - began_s) * intensity)}
+
+    def note(self, deviation_ms: float, frame: Frame) -> None:
         self.taken += 1
-        self.busy_s += lit_s
         self.unconfirmed += not frame.light.confirmed
         self.deviation_ms.append(deviation_ms)
-        if intensity > 0:
-            # From before the light's command to after it was read back as dark: it shone no longer than that.
-            lit, dose = self.dose.get(channel, (0.0, 0.0))
-            self.dose[channel] = (lit + lit_s, dose + lit_s * intensity)
 
 
 def pixel_size_of(frame: Frame, settings: Settings) -> float | None:

@@ -254,11 +254,33 @@ def test_a_frame_whose_light_is_in_doubt_is_taken_once_more(tmp_path, fails, unc
     assert (result.taken, result.complete, result.unconfirmed) == (4, True, unconfirmed)
     assert len(stand.asked) == 5
     notes = entries(result.path)
-    assert notes["taken twice"] == "[1]" and json.loads(notes["dose"])["channels"]["405"]["lit_s"] == pytest.approx(0.15)
+    assert notes["taken twice"] == "[1]" and json.loads(notes["dose"])["channels"]["405"]["lit_s"] == pytest.approx(
+        0.15
+    )
     with open_replay(result.path) as replay:
         assert [replay.frame(n).light.confirmed for n in range(4)] == [True, not unconfirmed, True, True]
     # Of the attempt that was kept: the second began when the first was over.
     assert json.loads(notes["began late, ms"]) == pytest.approx([0, 0 if unconfirmed else 30, 0, 0], abs=1e-3)
+
+
+@pytest.mark.parametrize("abandoned", [False, True])
+def test_the_dose_holds_the_light_of_a_frame_that_failed_or_never_ended(tmp_path, abandoned):
+    stand = Stand(ManualClock())
+
+    def snap(settings, cancelled):
+        if len(stand.asked) == 2:
+            stand.clock.sleep(2.0)
+            if abandoned:
+                runner.abandon()
+            raise CameraError("The camera was unplugged; plug it in again.")
+        return stand.snap(settings, cancelled)
+
+    plan = plan_of(channels=["405"], time_plan={"interval": 1, "loops": 4})
+    runner = PlanRunner(plan, SETTINGS, snap, stand.clock)
+    result = runner.run(tmp_path, META)
+    assert (result.taken, result.complete) == (2, False)
+    dose = json.loads(entries(result.path)["dose"])
+    assert dose == {"upper_bound": True, "channels": {"405": {"lit_s": 2.06, "dose_s": 1.03}}}
 
 
 def test_a_stop_within_a_frame_is_no_failure(tmp_path):
