@@ -197,7 +197,7 @@ class PlanRunner:
         RecordingError
             The folder cannot be written to; no light was switched on.
         """
-        recorder = self._recorder = Recorder(folder / name, meta)
+        recorder = self._recorder = Recorder(folder / name, meta, notes=self._planned())
         recorder.start()
         if counts is not None:
             counts.start(recorder.path)
@@ -241,10 +241,10 @@ class PlanRunner:
             try:
                 frame, kept_s = self._take(number, planned, recorder)
             finally:
-                self._log.go_dark(self._clock.monotonic())
+                lit = self._log.go_dark(self._clock.monotonic())
             deviation_ms = (kept_s - self._zero_s - planned.due_s) * 1000
             frame = replace(frame, index=number, pixel_size_um=pixel_size_of(frame, self._settings))
-            if not recorder.put(frame, planned.place):
+            if not recorder.put(frame, planned.place, lit):
                 raise recorder.status.error or RecordingError("The file was closed while the plan ran: start it again.")
             self._log.note(deviation_ms, frame)
             if self._counts is not None:
@@ -316,13 +316,15 @@ class PlanRunner:
             )
         )  # fmt: skip
 
+    def _planned(self) -> dict[str, Any]:
+        return {"plan": dict(self._plan.sequence), "frames planned": len(self._plan.frames)}
+
     def _notes(self, reason: str) -> dict[str, Any]:
         """Return what the file tells of the run, which is over: it is dark, and the last count may take its time."""
         log = self._log
         notes: dict[str, Any] = {
             "complete": not reason,
-            "plan": dict(self._plan.sequence),
-            "frames planned": len(self._plan.frames),
+            **self._planned(),
             "frames taken": log.taken,
             "began late, ms": [round(value, 3) for value in log.deviation_ms],
             "dose": {
@@ -364,11 +366,16 @@ class _Log:
     def shine(self, channel: str, intensity: float, now_s: float) -> None:
         self.shining = (channel, intensity, now_s)
 
-    def go_dark(self, now_s: float) -> None:
-        """Add the light of a frame, whatever became of it."""
+    def go_dark(self, now_s: float) -> tuple[str, float, float] | None:
+        """Add the light of a frame, whatever became of it; returns channel, seconds, and those times the intensity."""
+        lit = None
         if self.shining is not None:
-            self.busy_s += now_s - self.shining[2]
+            channel, intensity, began_s = self.shining
+            self.busy_s += now_s - began_s
+            if intensity > 0:
+                lit = (channel, now_s - began_s, (now_s - began_s) * intensity)
         self.dose, self.shining = self.dose_until(now_s), None
+        return lit
 
     def dose_until(self, now_s: float) -> dict[str, tuple[float, float]]:
         """Return the dose with that of the frame being taken: from before the light's command to when it was dark."""

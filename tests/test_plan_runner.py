@@ -2,6 +2,7 @@
 
 import errno
 import json
+import shutil
 import statistics
 import threading
 import time
@@ -261,6 +262,30 @@ def test_a_frame_whose_light_is_in_doubt_is_taken_once_more(tmp_path, fails, unc
         assert [replay.frame(n).light.confirmed for n in range(4)] == [True, not unconfirmed, True, True]
     # Of the attempt that was kept: the second began when the first was over.
     assert json.loads(notes["began late, ms"]) == pytest.approx([0, 0 if unconfirmed else 30, 0, 0], abs=1e-3)
+
+
+def test_a_plan_that_was_killed_comes_back_with_its_plan_and_its_dose(tmp_path):
+    stand, copies = Stand(ManualClock()), tmp_path / "killed"
+    copies.mkdir()
+
+    def tell(progress):
+        if progress.taken < 5:
+            return
+        while runner._recorder.status.acknowledged < 5:
+            time.sleep(0.001)
+        for file in tmp_path.glob("plan.ome.tif*"):  # as kill -9 would leave it
+            shutil.copy(file, copies)
+
+    plan = plan_of(channels=["405", "488"], time_plan={"interval": 1, "loops": 3})
+    runner = PlanRunner(plan, SETTINGS, stand.snap, stand.clock, tell)
+    stand.at[5] = runner.stop
+    runner.run(tmp_path, META)
+    assert recover(copies / "plan.ome.tif").frames >= 5
+    notes = entries(copies / "plan.ome.tif")
+    assert json.loads(notes["plan"])["time_plan"]["loops"] == 3 and notes["frames planned"] == "6"
+    dose = json.loads(notes["dose"])
+    assert dose["channels"]["488"] == {"lit_s": 0.09, "dose_s": 0.045} and not dose["upper_bound"]
+    assert notes["complete"] == "false" and "died" not in notes["ended by"]
 
 
 @pytest.mark.parametrize("abandoned", [False, True])

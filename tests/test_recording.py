@@ -468,6 +468,16 @@ def test_a_damaged_journal_never_raises_anything_else(tmp_path, data, cut):
                 np.testing.assert_array_equal(frame.pixels, make_frame(i, (3, 5)).pixels)
 
 
+def test_a_journal_of_the_form_before_is_read(tmp_path):
+    path = unfinished(tmp_path, [make_frame(i) for i in range(3)])
+    lines = [json.loads(line) for line in journal_path(path).read_text().splitlines()]
+    lines[0]["dapiscope"] = 1
+    for line in lines[1:]:
+        del line["lit"]
+    journal_path(path).write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert recover(path).frames == 3
+
+
 def test_frames_that_the_disk_lost_are_said_to_be_missing(tmp_path):
     path = unfinished(tmp_path, [make_frame(i) for i in range(4)])
     os.truncate(path, PAGE + 2 * PAGE + 100)

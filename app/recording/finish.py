@@ -124,12 +124,24 @@ def _finish_killed(store: FrameStore, path: Path, journal: Path) -> list[PlaneRe
         return records
     whole = _readable(records, store.size)
     notes: dict[str, Any] = {"complete": False, "ended by": UNKNOWN_END, **head.notes, "recovered": True}
+    if "dose" not in notes and any(record.lit for record in whole):
+        notes["dose"] = _dose(whole)
     if len(whole) < len(records):
         notes |= {"complete": False, "frames missing": len(records) - len(whole)}
     elif notes["complete"]:
         del notes["ended by"]
     finish(store, path, whole, head.meta, notes)
     return whole
+
+
+def _dose(records: Sequence[PlaneRecord]) -> dict[str, Any]:
+    """Return the light of the frames of a plan; of a frame that was being taken when the program died nobody knows."""
+    channels: dict[str, dict[str, float]] = {}
+    for channel, lit_s, dose_s in (record.lit for record in records if record.lit):
+        sums = channels.setdefault(channel, {"lit_s": 0.0, "dose_s": 0.0})
+        sums["lit_s"] = round(sums["lit_s"] + lit_s, 4)
+        sums["dose_s"] = round(sums["dose_s"] + dose_s, 4)
+    return {"upper_bound": False, "channels": channels}
 
 
 def _readable(records: Sequence[PlaneRecord], size: int) -> list[PlaneRecord]:

@@ -20,7 +20,9 @@ from app.frame import BITS, Frame, Light
 from app.recording.metadata import RunMetadata
 
 JOURNAL_SUFFIX = ".frames.jsonl"
-_VERSION = 1
+_VERSION = 2
+_READABLE = {1, 2}
+"""Before 2 there were no notes, and no `lit`."""
 _MAX_LINE = 1 << 24
 
 
@@ -29,8 +31,9 @@ class PlaneRecord:
     """One frame in a file: where its pixels lie, and everything else of it.
 
     `offset` and `size` are bytes; `place` is (t, c) in a plan, None in a stream; `flat_field` is the title of
-    the shading that was taken out where the frame was shown and counted (the pixels in the file are raw); the rest is
-    as in `Frame`.
+    the shading that was taken out where the frame was shown and counted (the pixels in the file are raw); `lit` is what
+    taking a planned frame cost in light: channel, seconds on at most, and those times the intensity; the rest is as in
+    `Frame`.
     """
 
     offset: int
@@ -50,9 +53,16 @@ class PlaneRecord:
     truth_count: int | None
     place: tuple[int, int] | None = None
     flat_field: str = ""
+    lit: tuple[str, float, float] | None = None
 
     @classmethod
-    def of(cls, frame: Frame, offset: int, place: tuple[int, int] | None) -> Self:
+    def of(
+        cls,
+        frame: Frame,
+        offset: int,
+        place: tuple[int, int] | None,
+        lit: tuple[str, float, float] | None = None,
+    ) -> Self:
         """Return the record of `frame` whose pixels lie at `offset`."""
         return cls(
             offset=offset,
@@ -72,6 +82,7 @@ class PlaneRecord:
             truth_count=frame.truth_count,
             place=place,
             flat_field=frame.shading.title if frame.shading is not None else "",
+            lit=lit,
         )
 
     @property
@@ -95,11 +106,19 @@ class PlaneRecord:
         values["light"] = Light(**values["light"])
         place = values.get("place")
         values["place"] = None if place is None else (int(place[0]), int(place[1]))
+        lit = values.get("lit")
+        values["lit"] = None if lit is None else (str(lit[0]), float(lit[1]), float(lit[2]))
         record = cls(**values)
         whole = (record.offset, record.height, record.width, record.index)
         if any(type(value) is not int or value < 0 for value in whole) or record.pixel_format not in BITS:
             raise ValueError("numbers out of range")
-        numbers = (record.exposure_end_s, record.unix_time_s, record.readout_ms, record.light.intensity)
+        numbers = (
+            record.exposure_end_s,
+            record.unix_time_s,
+            record.readout_ms,
+            record.light.intensity,
+            *(record.lit or ())[1:],
+        )
         perhaps = (record.exposure_ms, record.gain_db, record.pixel_size_um, record.truth_count)
         if not all(math.isfinite(value) for value in (*numbers, *(value or 0 for value in perhaps))):
             raise ValueError("numbers that are none")
@@ -199,7 +218,7 @@ def read_journal(path: Path) -> tuple[JournalHead, list[PlaneRecord]]:
 
 def _parse_head(line: bytes) -> JournalHead:
     plain = json.loads(line)
-    if plain["dapiscope"] != _VERSION:
+    if plain["dapiscope"] not in _READABLE:
         raise ValueError("unknown version")
     return JournalHead(RunMetadata.from_json(plain["meta"]), float(plain["started_unix_s"]), int(plain["pid"]))
 

@@ -123,7 +123,7 @@ class Recorder:
         self._limit, self._sync_every_s = queue_bytes, sync_every_s
         self._clock: Clock = clock or SystemClock()
         self._changed = threading.Condition()
-        self._queue: deque[tuple[Frame, tuple[int, int] | None]] = deque()
+        self._queue: deque[tuple[Frame, tuple[int, int] | None, tuple[str, float, float] | None]] = deque()
         self._accepted = 0
         self._queued_bytes = 0
         self._peak = 0.0
@@ -194,7 +194,9 @@ class Recorder:
             raise
         sync_folder(path.parent)
 
-    def put(self, frame: Frame, place: tuple[int, int] | None = None) -> bool:
+    def put(
+        self, frame: Frame, place: tuple[int, int] | None = None, lit: tuple[str, float, float] | None = None
+    ) -> bool:
         """Accept a frame to be written. Never blocks, never raises.
 
         Parameters
@@ -202,6 +204,8 @@ class Recorder:
         frame : Frame
         place : (int, int), optional
             (t, c) of a planned acquisition; without it planes follow one another in time.
+        lit : (str, float, float), optional
+            What taking it cost in light; see `PlaneRecord`.
 
         Returns
         -------
@@ -221,7 +225,7 @@ class Recorder:
                 self._peak = 1.0
                 self._changed.notify_all()
                 return False
-            self._queue.append((frame, place))
+            self._queue.append((frame, place, lit))
             self._accepted += 1
             self._queued_bytes += size
             self._peak = max(self._peak, min(1.0, self._queued_bytes / self._limit))
@@ -326,8 +330,8 @@ class Recorder:
             if ended:
                 return
 
-    def _write(self, frame: Frame, place: tuple[int, int] | None) -> None:
-        record = PlaneRecord.of(frame, self._store.end, place)
+    def _write(self, frame: Frame, place: tuple[int, int] | None, lit: tuple[str, float, float] | None) -> None:
+        record = PlaneRecord.of(frame, self._store.end, place, lit)
         if record.size != frame.pixels.nbytes or not record.size:
             raise RecordingError(
                 f"Frame {frame.index} says {frame.pixel_format} but has {frame.pixels.dtype} pixels of shape "
