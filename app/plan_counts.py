@@ -5,6 +5,7 @@ What could not be counted in time is skipped and said; every count is written to
 
 import csv
 import logging
+import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -60,6 +61,8 @@ class PlanCounts:
         self._rows: Any = None
         self._file: Any = None
         self._offered = self._over = 0
+        self._starts: list[tuple[int, int]] = []
+        """Of each row: the frame's number, and the byte of the table at which it begins."""
         self._ended = False
         self.counted = 0
         self.not_countable = 0
@@ -90,8 +93,8 @@ class PlanCounts:
         self._offered += 1
         self._stage.slot.put((frame, time_point))
 
-    def finish(self) -> None:
-        """Count what lies ready, and close the table."""
+    def finish(self, kept: int) -> None:
+        """Count what lies ready, and close the table: it holds no frame from number `kept` on, which the file lacks."""
         self._stage.stop(PATIENCE_S)
         self._ended = True  # a count that took longer comes too late for the table and the account
         self._over = self._offered - self.counted - self._stage.slot.skipped
@@ -99,6 +102,18 @@ class PlanCounts:
         if file is not None:
             with suppress(OSError):  # its failed write was said, and the plan's file is still to be closed
                 file.close()
+            self._drop_from(kept)
+
+    def _drop_from(self, kept: int) -> None:
+        gone = [start for number, start in self._starts if number >= kept]
+        if not gone:
+            return
+        self.counted -= len(gone)
+        self._starts = self._starts[: -len(gone)]
+        with suppress(OSError):
+            os.truncate(self._table, gone[0])
+            if not self.counted:
+                self._table.unlink()
 
     def notes(self) -> Mapping[str, Any]:
         """Return the account for the file of the plan, in plain types."""
@@ -127,8 +142,11 @@ class PlanCounts:
                 self._file = self._table.open("x", newline="", encoding="utf-8")
                 self._rows = csv.writer(self._file)
                 self._rows.writerow(HEADER)
+                self._file.flush()
+            start = os.fstat(self._file.fileno()).st_size
             self._rows.writerow(row)
             self._file.flush()  # what is counted is kept, whatever becomes of the program
+            self._starts.append((int(row[0]), start))
         except OSError as error:
             raise disk_error(error, self._table) from error
 

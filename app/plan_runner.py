@@ -16,7 +16,7 @@ from app.errors import DapiscopeError, LightHeldError, RecordingError
 from app.frame import Frame
 from app.plan import Estimate, Plan, PlannedFrame
 from app.plan_counts import PlanCounts
-from app.recording import Finishing, Recorder, RunMetadata, check_disk
+from app.recording import Finishing, Recorder, RecordingSummary, RunMetadata, check_disk
 from app.settings import Settings
 
 Snap = Callable[[Settings, Callable[[], bool]], Frame]
@@ -170,7 +170,7 @@ class PlanRunner:
     def abandon(self) -> None:
         """Close the file with what was taken, for a frame that never ends. Any thread; waits."""
         if self._recorder is not None:
-            self._recorder.close(self._notes(self._why))
+            self._close(self._recorder, self._why)
 
     @property
     def paused(self) -> bool:
@@ -211,12 +211,12 @@ class PlanRunner:
             cancelled = type(problem) is DapiscopeError or isinstance(problem, LightHeldError)
             error = problem if not cancelled else None if self._stop.is_set() else recorder.status.error or problem
         except BaseException as problem:
-            recorder.close(self._notes(f"A fault of the program ended the plan: {problem!r}."))
+            self._close(recorder, f"A fault of the program ended the plan: {problem!r}.")
             raise
         total = len(self._plan.frames)
         done = error is None and self._log.taken == total
         reason = "" if done else str(error) if error is not None else self._why
-        summary = recorder.close(self._notes(reason))
+        summary = self._close(recorder, reason)
         if summary.error is not None and (error is None or not summary.finished):
             error, reason = summary.error, str(summary.error)
         complete = done and summary.error is None and summary.frames == total
@@ -319,6 +319,12 @@ class PlanRunner:
     def _planned(self) -> dict[str, Any]:
         return {"plan": dict(self._plan.sequence), "frames planned": len(self._plan.frames)}
 
+    def _close(self, recorder: Recorder, reason: str) -> RecordingSummary:
+        kept = recorder.settle()
+        if self._counts is not None:
+            self._counts.finish(kept)
+        return recorder.close(self._notes(reason))
+
     def _notes(self, reason: str) -> dict[str, Any]:
         """Return what the file tells of the run, which is over: it is dark, and the last count may take its time."""
         log = self._log
@@ -342,7 +348,6 @@ class PlanRunner:
         if reason:
             notes["ended by"] = reason
         if self._counts is not None:
-            self._counts.finish()
             notes["nuclei"] = dict(self._counts.notes())
         return notes
 

@@ -353,6 +353,9 @@ def _losses(images: Sequence[_Image]) -> dict[str, int]:
 _SKIPPED = "not counted, so that the plan stayed on time"
 
 
+_DOSE_WORDS = {"lit_s": "lit", "dose_s": "at full power"}
+
+
 def _dose(images: Sequence[_Image]) -> dict[str, str]:
     """Return the light each channel gave, as the files tell it: one line a channel and file."""
     lines: dict[str, str] = {}
@@ -361,7 +364,7 @@ def _dose(images: Sequence[_Image]) -> dict[str, str]:
         channels = told.get("channels", told) if isinstance(told, dict) else {}
         for name, value in channels.items() if isinstance(channels, dict) else ():
             if isinstance(value, dict):
-                shown = [f"{number:g} s {key.split('_s')[0].replace('_', ' ')}" for key, number in value.items()]
+                shown = [f"{number:g} s {_DOSE_WORDS.get(key, key)}" for key, number in value.items()]
                 lines[f"{name} ({image.path.name})"] = ", ".join(shown)
     return lines
 

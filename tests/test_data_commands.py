@@ -164,7 +164,7 @@ def test_an_interrupt_ends_a_plan_in_order(tmp_path):
     journal = tmp_path / "out" / "plan.ome.tif.frames.jsonl"
     deadline = time.monotonic() + 40
     while time.monotonic() < deadline and process.poll() is None:
-        if journal.exists() and journal.read_bytes().count(b"\n") > 2:
+        if journal.exists() and journal.read_bytes().count(b"\n") > 3:  # head, plan, and two frames
             process.send_signal(2)
             break
         time.sleep(0.1)
@@ -315,7 +315,7 @@ def test_counts_and_frames_meet_in_the_report(tmp_path):
     ]  # fmt: skip
     assert report.frames == {"recorded": 6, "snapshots": 0, "counted": 2, "light not confirmed": 2}
     assert report.losses == {"by the camera": 3, "not counted": 0}
-    assert report.dose == {"405 (recording.ome.tif)": "2.5 s lit, 1.25 s dose"}
+    assert report.dose == {"405 (recording.ome.tif)": "2.5 s lit, 1.25 s at full power"}
     assert len(report.pictures) == 1 and report.ended_unix_s - report.started_unix_s == 5
 
 

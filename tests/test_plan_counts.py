@@ -1,6 +1,7 @@
 """Nuclei are counted while a plan runs: live, beside it, never in its way, and kept with its file."""
 
 import csv
+import errno
 import json
 import threading
 from dataclasses import replace
@@ -20,6 +21,7 @@ from app.events import PlanEnded, ResultReady
 from app.frame import Light
 from app.plan_counts import HEADER, PlanCounts
 from app.plan_runner import PlanRunner
+from app.recording.store import FrameStore
 from app.session_report import report_of
 
 
@@ -107,6 +109,27 @@ def test_slow_counting_never_delays_the_plan_and_what_it_skips_is_said(tmp_path)
     assert report_of(tmp_path).losses["not counted, so that the plan stayed on time"] == result.skipped
 
 
+def test_what_a_full_disk_did_not_take_is_not_in_the_table(tmp_path, monkeypatch):
+    append, written, told = FrameStore.append, [], []
+
+    def full(store, pixels):
+        written.append(pixels)
+        if len(written) == 4:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return append(store, pixels)
+
+    monkeypatch.setattr(FrameStore, "append", full)
+    clock = ManualClock()
+    plan = plan_of(channels=["405"], time_plan={"interval": 1, "loops": 9})
+    counts = PlanCounts(Counter(), SETTINGS.channels, "fast", lambda found: told.append(found.frame.index))
+    runner = PlanRunner(plan, SETTINGS, Stand(clock).snap, clock, lambda at: wait(told, at))
+    result = runner.run(tmp_path, META, counts=counts)
+    assert len(told) >= 4 and (result.taken, result.counted) == (3, 3)
+    assert [row["frame"] for row in rows(result.counts)] == ["0", "1", "2"]
+    notes = json.loads(entries(result.path)["nuclei"])
+    assert (notes["counted"], notes["table"]) == (3, "plan_counts.csv")
+
+
 def test_a_failing_model_ends_the_counting_and_not_the_plan(tmp_path):
     said = []
     result, counts = run(tmp_path, Counter(fails=True), loops=5, channels=("405",), said=said)
@@ -190,7 +213,7 @@ def test_a_full_disk_ends_the_table_and_keeps_nothing_from_being_closed(tmp_path
     counts.offer(make_frame(0), 0)
     assert swapped.wait(20)
     counts.offer(make_frame(1), 1)
-    counts.finish()
+    counts.finish(1 << 30)
     assert counts.counted == 1
     assert said == [counts.problem]
     assert f"The disk of {tmp_path} is full" in said[0]

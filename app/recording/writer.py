@@ -128,7 +128,7 @@ class Recorder:
         self._queued_bytes = 0
         self._peak = 0.0
         self._accepting = False
-        self._closing = False
+        self._ending = self._settled = self._closing = False
         self._error: RecordingError | None = None
         self._records: list[PlaneRecord] = []
         self._pending: list[bytes] = []
@@ -254,9 +254,19 @@ class Recorder:
     def finishing(self) -> Finishing | None:
         """How far `close` has come while it still works; else None. From any thread."""
         with self._changed:
-            if not self._closing or self._summary is not None:
+            if not self._ending or self._summary is not None:
                 return None
             return Finishing(len(self._records), self._acknowledged, self._accepted)
+
+    def settle(self) -> int:
+        """Accept no more, wait until what is queued is safe or lost, and return how many frames the file will have."""
+        with self._changed:
+            self._accepting = False
+            self._ending = True
+            self._changed.notify_all()
+            if self._thread is not None and self._thread is not threading.current_thread():
+                self._changed.wait_for(lambda: self._settled)
+            return self._acknowledged
 
     def close(self, notes: Mapping[str, Any] | None = None) -> RecordingSummary:
         """Write what is queued, finish the file and return what became of it. Idempotent; never raises.
@@ -270,7 +280,7 @@ class Recorder:
         with self._changed:
             self._notes.update(notes or {})
             self._accepting = False
-            self._closing = True
+            self._ending = self._closing = True
             self._changed.notify_all()
         if self._thread is threading.current_thread():
             # From within `failed`: the file is finished when it returns.
@@ -302,6 +312,9 @@ class Recorder:
             # The last frames may be on the disk all the same.
             with suppress(OSError, RecordingError):
                 self._sync()
+        with self._changed:
+            self._settled = True
+            self._changed.notify_all()
         told = self._tell()
         with self._changed:
             while not self._closing:
