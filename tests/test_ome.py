@@ -62,6 +62,17 @@ def test_a_stream_says_everything_that_is_known():
     assert (instrument.objectives[0].nominal_magnification, instrument.objectives[0].lens_na) == (20, 0.4)
 
 
+def test_level_and_binning_are_told_where_all_planes_share_them():
+    channel = document([plane(0), plane(1)]).images[0].pixels.channels[0]
+    assert channel.light_source_settings.attenuation == 0.75 and channel.detector_settings.binning.value == "1x1"
+    three = replace(META, settings={"camera": {"binning": 3}})
+    channel = document([plane(0), plane(1, light=replace(VIOLET, intensity=0.5))], three).images[0].pixels.channels[0]
+    assert channel.light_source_settings.attenuation is None and channel.detector_settings.binning.value == "Other"
+    for records, meta in (([plane(0), plane(1, size=(2, 2))], META), ([plane()], replace(META, settings={}))):
+        for image in document(records, meta).images:
+            assert image.pixels.channels[0].detector_settings.binning is None
+
+
 def test_an_emission_wavelength_that_is_known_is_told():
     known = tuple(channel.model_copy(update={"emission_nm": 447.0}) for channel in META.channels)
     for meta in (replace(META, channels=known), RunMetadata.from_json(replace(META, channels=known).to_json())):

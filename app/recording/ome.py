@@ -106,13 +106,15 @@ def build_ome(records: Sequence[PlaneRecord], meta: RunMetadata, notes: Mapping[
     groups = _group(records)
     start = min(record.unix_time_s for record in records)
     instrument = _instrument(meta)
+    # The settings are those of the start: where frames of another size follow, nobody knows which had them.
+    binning = _binning(meta) if len(groups) == 1 else None
     annotation = model.MapAnnotation(id="Annotation:0", namespace=NAMESPACE, value=_map(records, meta, notes))
     experimenters = [model.Experimenter(id="Experimenter:0", user_name=meta.operator)] if meta.operator else []
     document = OME(
         creator=meta.software,
         experimenters=experimenters,
         instruments=[instrument] if instrument else [],
-        images=[_image(n, group, meta, title, start, instrument) for n, group in enumerate(groups)],
+        images=[_image(n, group, meta, title, start, instrument, binning) for n, group in enumerate(groups)],
         structured_annotations=model.StructuredAnnotations(map_annotations=[annotation]),
     )
     xml = to_xml(document, indent=0)
@@ -150,7 +152,21 @@ def _instrument(meta: RunMetadata) -> Any:
     )
 
 
-def _image(number: int, group: _Group, meta: RunMetadata, title: str, start: float, instrument: Any) -> Any:
+def _binning(meta: RunMetadata) -> Any:
+    """Return the binning as OME has it; None where it is not known."""
+    from ome_types import model
+
+    camera = meta.settings.get("camera")
+    factor = camera.get("binning") if isinstance(camera, Mapping) else None
+    if not isinstance(factor, int):
+        return None
+    known = {binning.value: binning for binning in model.Binning}
+    return known.get(f"{factor}x{factor}", model.Binning.OTHER)
+
+
+def _image(
+    number: int, group: _Group, meta: RunMetadata, title: str, start: float, instrument: Any, binning: Any
+) -> Any:
     from ome_types import model
 
     first = group.first
@@ -167,7 +183,7 @@ def _image(number: int, group: _Group, meta: RunMetadata, title: str, start: flo
         size_t=group.times(),
         physical_size_x=first.pixel_size_um,
         physical_size_y=first.pixel_size_um,
-        channels=[_channel(number, c, group, meta) for c in range(group.channels())],
+        channels=[_channel(number, c, group, meta, binning) for c in range(group.channels())],
     )
     with_objective = instrument is not None and bool(instrument.objectives)
     return model.Image(
@@ -183,7 +199,7 @@ def _image(number: int, group: _Group, meta: RunMetadata, title: str, start: flo
     )
 
 
-def _channel(number: int, c: int, group: _Group, meta: RunMetadata) -> Any:
+def _channel(number: int, c: int, group: _Group, meta: RunMetadata, binning: Any) -> Any:
     """Describe channel `c` by the light its planes were *confirmed* to have, and by no other."""
     from ome_types import model
 
@@ -196,7 +212,9 @@ def _channel(number: int, c: int, group: _Group, meta: RunMetadata) -> Any:
         id=f"Channel:{number}:{c}",
         samples_per_pixel=1,
         name=_printable(" + ".join(names) + share) if names else None,
-        detector_settings=model.DetectorSettings(id="Detector:0", gain=gains.pop() if len(gains) == 1 else None)
+        detector_settings=model.DetectorSettings(
+            id="Detector:0", gain=gains.pop() if len(gains) == 1 else None, binning=binning
+        )
         if meta.camera
         else None,
     )
@@ -207,8 +225,12 @@ def _channel(number: int, c: int, group: _Group, meta: RunMetadata) -> Any:
         channel.color = model.Color(settings.color)
         channel.fluor = settings.stain or None
         if meta.light:
+            levels = {light.intensity for light in confirmed}
+            level = levels.pop() if len(levels) == 1 else None
             channel.light_source_settings = model.LightSourceSettings(
-                id="LightSource:0", wavelength=settings.wavelength_nm
+                id="LightSource:0",
+                wavelength=settings.wavelength_nm,
+                attenuation=round(1 - level, 6) if level is not None and 0 <= level <= 1 else None,
             )
     return channel
 
