@@ -306,7 +306,7 @@ def segment(
     workers = workers or batch_work.default_workers()
     runner = batch_work.here(counter)
     if scheduler is not None:
-        runner = batch_work.cluster(scheduler)
+        runner = batch_work.cluster(scheduler, lambda why: err.print(why, highlight=False, soft_wrap=True))
     elif workers > 1:
         runner = batch_work.processes(workers)
     done = bad = nuclei = skipped = 0

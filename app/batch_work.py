@@ -9,7 +9,7 @@ import signal
 import threading
 import uuid
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from itertools import islice
@@ -35,6 +35,12 @@ AHEAD = 4
 TRIES = 2
 """How often an image may take its worker with it before it is given up."""
 CONNECT_S = 20
+WORKERS_S = 5
+"""After this long without a worker it is said that there is none."""
+_GONE = (
+    "The Dask scheduler at {} does not answer any more ({}): start it and its workers again, then run the same command"
+    " again; it goes on from here."
+)
 
 _LETHAL = "{} ended its worker, perhaps for lack of memory: crop it or use fewer workers."
 
@@ -258,10 +264,11 @@ def _alone(task: Task, pool: Callable[[int], ProcessPoolExecutor]) -> Outcome:
 # ---------------------------------------------------------------------- on a cluster
 
 
-def cluster(address: str) -> Runner:
+def cluster(address: str, say: Callable[[str], object] = lambda sentence: None) -> Runner:
     """Return a runner on the Dask cluster at `address`, e.g. ``tcp://host:8786``.
 
-    The workers need the same dapiscope, the images and the output folder under the same paths.
+    The workers need the same dapiscope, the images and the output folder under the same paths. `say` hears that the
+    cluster has no workers yet; they are waited for.
 
     Raises
     ------
@@ -281,20 +288,28 @@ def cluster(address: str) -> Runner:
 
     def run(tasks: Iterator[Task]) -> Iterator[Result]:
         with client:
-            yield from _on_cluster(client, tasks)
+            yield from _on_cluster(client, tasks, address, say)
 
     return run
 
 
-def _on_cluster(client: Any, tasks: Iterator[Task]) -> Iterator[Result]:
+def _on_cluster(client: Any, tasks: Iterator[Task], address: str, say: Callable[[str], object]) -> Iterator[Result]:
     from distributed import as_completed
+
+    try:
+        client.wait_for_workers(1, timeout=WORKERS_S)
+    except TimeoutError:
+        say(f"The cluster at {address} has no workers yet: start one with `dask worker {address}`.")
 
     flying: dict[Any, Task] = {}
     finished = as_completed(loop=client.loop)
     batch = uuid.uuid4().hex[:8]
 
     def hand_out() -> None:
-        threads = sum(client.nthreads().values())
+        try:
+            threads = sum(client.nthreads().values())
+        except OSError as error:
+            raise DapiscopeError(_GONE.format(address, _first_line(error))) from None
         for task in islice(tasks, max(AHEAD * max(threads, 2) - len(flying), 0)):
             name = f"dapiscope-{batch}-{task.number}"
             future = client.submit(segment_anywhere, task, key=name, pure=False, retries=TRIES)
@@ -305,17 +320,19 @@ def _on_cluster(client: Any, tasks: Iterator[Task]) -> Iterator[Result]:
     while flying:
         future = next(finished)
         task = flying.pop(future.key)
-        outcome = _of_future(future, task)
+        outcome = _of_future(future, task, address)
         future.release()
         hand_out()
         yield task, outcome
 
 
-def _of_future(future: Any, task: Task) -> Outcome:
+def _of_future(future: Any, task: Task, address: str) -> Outcome:
     from distributed import KilledWorker
 
     try:
         outcome: Outcome = future.result()
+    except CancelledError as error:  # nobody here cancels anything: the scheduler has forgotten it
+        return Outcome(_GONE.format(address, _first_line(error)), True)
     except KilledWorker:
         return Outcome(_LETHAL.format(task.path))
     except ImportError as error:

@@ -15,6 +15,7 @@ from pathlib import Path
 import cv2
 import imagecodecs
 import numpy as np
+import psutil
 import pytest
 import tifffile
 
@@ -400,6 +401,24 @@ def test_a_killed_dask_worker_loses_nothing(folder, tmp_path, segmenter, expecte
             steps.append(step)
     assert [step.path.name for step in steps if step.error] == ["field3.tif"]
     assert results(tmp_path / "out") == expected
+
+
+@pytest.mark.timeout(120)
+def test_a_cluster_without_workers_is_said_and_a_scheduler_that_dies_says_how_to_go_on(
+    folder, tmp_path, segmenter, monkeypatch
+):
+    monkeypatch.setattr(batch_work, "CONNECT_S", 1)
+    monkeypatch.setattr(batch_work, "WORKERS_S", 0.2)
+
+    def heard(sentence):
+        said.append(sentence)
+        (scheduler,) = (child for child in psutil.Process().children() if "distributed.cli" in str(child.cmdline()))
+        scheduler.kill()
+
+    said = []
+    with dask_cluster(tmp_path, workers=0) as (address, _), pytest.raises(DapiscopeError, match="run the same command"):
+        run(folder, tmp_path / "out", segmenter, runner=cluster(address, heard))
+    assert said == [f"The cluster at {address} has no workers yet: start one with `dask worker {address}`."]
 
 
 def test_no_scheduler_is_said_in_one_sentence(monkeypatch):
