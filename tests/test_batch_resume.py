@@ -245,7 +245,7 @@ def test_a_worker_that_a_broken_pool_forgot_is_ended(folder, tmp_path, segmenter
 
     monkeypatch.setattr(batch_work, "ProcessPoolExecutor", Forgetful)
     run(folder, tmp_path / "out", segmenter, runner=processes(2))
-    assert ended == [True]
+    assert ended and all(ended)  # twice where the first pool broke before it had all images
     assert results(tmp_path / "out") == expected
 
 
