@@ -93,7 +93,15 @@ def test_ctrl_c_and_the_same_command_again(images, tmp_path, expected):
     command = [sys.executable, "-m", "app", "segment", str(images), "--out", str(out), "--model", "fast"]
     command += ["--pixel-size-um", str(SIZE_UM), "--workers", "2"]
     root = Path(__file__).parent.parent
-    with subprocess.Popen(command, cwd=root, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as batch:
+    with subprocess.Popen(
+        command,
+        cwd=root,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        # A shell's background commands ignore Ctrl-C, and so would whatever they start.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    ) as batch:
         while len(list(out.glob("*_labels.tif"))) < IMAGES // 2:
             assert batch.poll() is None, batch.communicate()
             with contextlib.suppress(subprocess.TimeoutExpired):
