@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from app.inference.instances import Instances
+from app.inference.instances import Instances, find
 from app.inference.model_card import Model, ModelScore, load_model
 from app.inference.runs import runs_of
 from app.inference.score import FEATURES, candidates, least_likely, probability
@@ -169,3 +169,18 @@ def test_a_model_without_weights_scores_by_its_foreground():
     plain = dataclasses.replace(model, card=model.card.model_copy(update={"score": None}))
     found = Segmenter(plain, provider="cpu").segment(frame(nuclei()[0], 0.65))
     assert found.nuclei["score"].min() > 0.6
+
+
+def test_a_coarse_field_is_cut_at_one_threshold_and_nothing_is_joined():
+    card = load_model("fast").card
+    assert len(card.decode["core"]) > 1
+    y, x = np.mgrid[:60, :60]
+    disc = np.clip(1 - np.hypot(y - 30, x - 30) / 24, 0, 1)
+    dip = 0.2 * np.exp(-(((x - 30) / 2.0) ** 2))  # two peaks, parted by less than one threshold's step
+    output = np.stack([disc > 0, np.clip(disc - dip, 0, 1), np.zeros_like(disc)]).astype(np.float32)
+    pieces = find(output, _decoding(card.decode, 2.0))
+    assert np.ndim(_decoding(card.decode, 2.0)["core"]) == 0
+    tree, _ = candidates(output, pieces, None, 400)
+    assert len(tree) == tree.pieces == len(pieces.scores)
+    coarse = nuclei_in(output, card, 2.0)
+    assert len(coarse.scores) <= len(pieces.scores)

@@ -541,7 +541,7 @@ def _decoding(params: Mapping[str, Any], coarse: float) -> Mapping[str, Any]:
     scaled = dict(params)
     cores = np.atleast_1d(params.get("core", ()))
     if len(cores) > 1:
-        scaled["core"] = params.get("coarse_core", float(np.median(cores)))
+        scaled["core"] = float(np.median(cores))  # pieces are not joined there: cut once
     for name in ("min_area", "coreless_area", "min_core_area"):
         if name in params:
             scaled[name] = max(1, round(params[name] / coarse**2))
