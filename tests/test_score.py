@@ -171,16 +171,21 @@ def test_a_model_without_weights_scores_by_its_foreground():
     assert found.nuclei["score"].min() > 0.6
 
 
-def test_a_coarse_field_is_cut_at_one_threshold_and_nothing_is_joined():
+def test_a_coarse_field_is_cut_at_one_threshold_and_nothing_is_joined(monkeypatch):
     card = load_model("fast").card
-    assert len(card.decode["core"]) > 1
-    y, x = np.mgrid[:60, :60]
-    disc = np.clip(1 - np.hypot(y - 30, x - 30) / 24, 0, 1)
-    dip = 0.2 * np.exp(-(((x - 30) / 2.0) ** 2))  # two peaks, parted by less than one threshold's step
-    output = np.stack([disc > 0, np.clip(disc - dip, 0, 1), np.zeros_like(disc)]).astype(np.float32)
-    pieces = find(output, _decoding(card.decode, 2.0))
-    assert np.ndim(_decoding(card.decode, 2.0)["core"]) == 0
-    tree, _ = candidates(output, pieces, None, 400)
-    assert len(tree) == tree.pieces == len(pieces.scores)
-    coarse = nuclei_in(output, card, 2.0)
-    assert len(coarse.scores) <= len(pieces.scores)
+    cores = card.decode["core"]
+    y, x = np.mgrid[:80, :80]
+    # Two discs whose saddle, 0.5, lies between the upper two thresholds.
+    two = np.clip(np.maximum(*(1 - np.hypot(y - 40, x - middle) / 24 for middle in (28, 52))), 0, 1)
+    output = np.stack([two > 0, two, np.zeros_like(two)]).astype(np.float32)
+    assert find(output, {**card.decode, "core": cores}).labels.max() == 2
+    middle = find(output, {**card.decode, "core": float(np.median(cores))})
+    assert middle.labels.max() == 1
+
+    def asked(*_):
+        raise AssertionError("whether pieces are one nucleus")
+
+    monkeypatch.setattr("app.inference.score.contacts", asked)
+    with pytest.raises(AssertionError, match="one nucleus"):
+        nuclei_in(output, card)
+    assert nuclei_in(output, card, 1.01).labels.max() <= 1
