@@ -240,6 +240,54 @@ def test_fast_run_stops_resumes_and_ends_where_an_unbroken_one_does(tmp_path: Pa
 
 
 @needs_torch
+def test_teachers_answer_where_they_were_asked() -> None:
+    """Scales and mirror images are undone: a network that repeats its input answers with it."""
+    import torch
+
+    from models.training.teachers import Teachers
+
+    class Repeating(torch.nn.Module):
+        multiple_of = 16
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x.repeat(1, 3, 1, 1)
+
+    y, x = torch.meshgrid(torch.linspace(-2, 2, 64), torch.linspace(-1, 3, 64), indexing="ij")
+    crops = torch.sin(y + 0.5 * x * y)[None, None]
+    for seed in range(4):
+        answer = Teachers([Repeating()], torch.device("cpu"), False).answer(crops, np.random.default_rng(seed))
+        assert answer.shape == (1, 3, 64, 64)
+        torch.testing.assert_close(answer[0, 1], torch.sigmoid(crops[0, 0]), atol=0.02, rtol=0)
+
+
+@needs_torch
+def test_a_taught_run_starts_from_its_teacher_and_needs_one(tmp_path: Path) -> None:
+    import torch
+
+    from models.training.fast import FastConfig, _Trainer, train
+    from models.training.teachers import read_teacher
+
+    items = [disc_item(f"{i}", 14 + i, seed=i) for i in range(6)]
+    write_items(tmp_path / "data", items)
+    common = {"maps": (4, 8), "depths": (1, 1), "crop": 32, "batch": 2, "validate_every": 2, "save_every": 2}
+    config = FastConfig(**common, steps=2, validation_fraction=0.3, bfloat16=False)
+    train(config, tmp_path / "data", tmp_path / "teacher", "cpu")
+    taught = config.model_copy(update={"taught": 0.5, "seed": 2})
+    teacher = read_teacher(tmp_path / "teacher")
+    state = torch.load(tmp_path / "teacher" / "last.pt", weights_only=False)
+    trainer = _Trainer(taught, items, torch.device("cpu"), [teacher])
+    for name, value in trainer.network.state_dict().items():
+        torch.testing.assert_close(value, state["average"][name])
+    assert np.isfinite(trainer.step())
+    for name, value in teacher.state_dict().items():  # who teaches does not learn
+        torch.testing.assert_close(value, state["average"][name])
+    with pytest.raises(ValueError, match="--teacher"):
+        train(taught, tmp_path / "data", tmp_path / "taught", "cpu")
+    with pytest.raises(ValueError, match="train it first"):
+        train(taught, tmp_path / "data", tmp_path / "taught", "cpu", [tmp_path / "none"])
+
+
+@needs_torch
 def test_a_trainer_restored_half_way_ends_the_same(tmp_path: Path) -> None:
     import torch
 

@@ -52,14 +52,18 @@ def fast(
     steps: Annotated[int | None, typer.Option()] = None,
     seed: Annotated[int | None, typer.Option(help="weights, split and crops")] = None,
     config: Annotated[Path, typer.Option()] = HERE / "configs" / "fast.toml",
+    teacher: Annotated[
+        list[Path] | None, typer.Option(help="finished run whose answers are part of the targets (several times)")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="run folder; an interrupted run goes on")] = None,
     device: Device = "auto",
 ) -> None:
-    """Train a model on DATA/dsb2018: the live one, or with its configuration ``accurate``."""
+    """Train a model on DATA/dsb2018: the live one, or another configuration of it."""
     from models.training.fast import FastConfig, train
 
     settings = FastConfig(**_settings(config, seed=seed, steps=steps))
-    train(settings, data / "dsb2018", out or HERE / "runs" / f"{config.stem}-{settings.seed}", device)
+    run = out or HERE / "runs" / f"{config.stem}-{settings.seed}"
+    train(settings, data / "dsb2018", run, device, teacher or ())
 
 
 @cli.command()

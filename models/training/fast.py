@@ -25,9 +25,10 @@ from models.training.runs import (
     seed_everything,
 )
 from models.training.screen import console
+from models.training.teachers import Teachers, read_teacher
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 DECODE = {
@@ -63,6 +64,7 @@ class FastConfig(BaseModel):
     ema: float = 0.998
     negatives: float = 0.07
     synthetic: float = 0.08
+    taught: float = 0.0
     validation_fraction: float = 0.12
     validate_every: int = 2000
     save_every: int = 200
@@ -114,10 +116,15 @@ def build(config: FastConfig) -> FastUNet:
 class _Trainer:
     """The state of one run: network, its running average, optimiser, crops."""
 
-    def __init__(self, config: FastConfig, training: list[Item], device: torch.device) -> None:
+    def __init__(
+        self, config: FastConfig, training: list[Item], device: torch.device, teachers: Sequence[FastUNet] = ()
+    ) -> None:
         self.config, self.device = config, device
         seed_everything(config.seed)
         self.network = build(config).to(device)
+        self.teachers = Teachers(teachers, device, config.bfloat16) if teachers else None
+        if teachers:
+            self.network.load_state_dict(teachers[0].state_dict())
         self.average = copy.deepcopy(self.network)
         self.optimiser = torch.optim.AdamW(
             self.network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
@@ -149,6 +156,8 @@ class _Trainer:
         drawn = [self.crops.draw(rng) for _ in range(config.batch)]
         x, target, weight = (torch.from_numpy(np.stack([d[i] for d in drawn])).to(self.device) for i in range(3))
         x = x.contiguous(memory_format=torch.channels_last)
+        if self.teachers is not None:
+            target = torch.lerp(target, self.teachers.answer(x, rng), config.taught)
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(config, self.done)
         self.network.train()
@@ -175,7 +184,9 @@ class _Trainer:
                 average[name].copy_(value)
 
 
-def train(config: FastConfig, folder: Path, out: Path, device_name: str = "auto") -> dict[str, Any]:
+def train(
+    config: FastConfig, folder: Path, out: Path, device_name: str = "auto", teachers: Sequence[Path] = ()
+) -> dict[str, Any]:
     """Train to the end (or go on with the run in ``out``).
 
     Parameters
@@ -184,6 +195,9 @@ def train(config: FastConfig, folder: Path, out: Path, device_name: str = "auto"
         Labelled images: ``images/*.png`` and ``labels/*.png``.
     out : Path
         Run folder: ``last.pt``, ``best.pt`` (best running average on the internal validation), ``log.jsonl``.
+    teachers : sequence of Path
+        Finished runs on the same split whose answers are part of the targets (``taught``); the first one is where
+        the training starts.
 
     Returns
     -------
@@ -194,11 +208,14 @@ def train(config: FastConfig, folder: Path, out: Path, device_name: str = "auto"
     cv2.setNumThreads(1)
     training, validation, group = split_by_group(read_folder(folder), config.validation_fraction, config.seed)
     console.print(f"{len(training)} training and {len(validation)} validation images, {group.max() + 1} groups")
-    trainer = _Trainer(config, training, choose_device(device_name))
+    if bool(teachers) != (config.taught > 0):
+        msg = "a configuration with `taught` needs --teacher RUN, and only such a one takes it"
+        raise ValueError(msg)
+    trainer = _Trainer(config, training, choose_device(device_name), [read_teacher(run) for run in teachers])
     state = load_checkpoint(out / "last.pt")
     best = -1.0
     if state is not None:
-        if {**state["config"], "steps": 0} != {**config.model_dump(), "steps": 0}:
+        if {**FastConfig().model_dump(), **state["config"], "steps": 0} != {**config.model_dump(), "steps": 0}:
             msg = f"{out} holds a run of another configuration: choose another --out, or remove it"
             raise ValueError(msg)
         trainer.restore(state)
