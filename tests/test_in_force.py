@@ -1,6 +1,8 @@
 """The settings in force: sections from many threads, bad values, and the pixel size with files and binning."""
 
+import sys
 import threading
+from collections.abc import Iterator
 
 import pytest
 
@@ -27,25 +29,31 @@ def test_a_value_that_cannot_be_is_refused_in_a_sentence_and_changes_nothing() -
     assert force.settings is before
 
 
-def test_sections_changed_by_two_threads_are_both_kept() -> None:
+@pytest.fixture
+def hasty_threads() -> Iterator[None]:
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(usual)
+
+
+@pytest.mark.usefixtures("hasty_threads")
+def test_what_two_threads_change_is_all_kept() -> None:
     force = in_force()
-    start = threading.Barrier(2)
+    start = threading.Barrier(3)
 
-    def change(section: str, name: str, values: list[float]) -> None:
+    def change(section: str, name: str) -> None:
         start.wait()
-        for value in values:
-            force.update(section, **{name: value})
+        for n in range(1, 200):
+            force.update(section, **{name: n / 10})
 
-    values = [float(n) for n in range(1, 200)]
-    threads = [
-        threading.Thread(target=change, args=("camera", "exposure_ms", values)),
-        threading.Thread(target=change, args=("light", "settle_ms", values)),
-    ]
+    changes = [("camera", "exposure_ms"), ("camera", "gain_db"), ("light", "settle_ms")]
+    threads = [threading.Thread(target=change, args=change_) for change_ in changes]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert force.settings.camera.exposure_ms == force.settings.light.settle_ms == 199
+    assert [getattr(getattr(force.settings, section), name) for section, name in changes] == [19.9] * 3
 
 
 def test_a_files_pixel_size_goes_with_the_file() -> None:
