@@ -83,11 +83,14 @@ class Microscope:
         self.settings = settings
         self._clock = clock or SystemClock()
         self._bench = make_bench(settings, self._clock)
+        self._closed = False
         self._calibration = CalibrationDesk(_log, usual_folder(), self._clock)
         self._runner: PlanRunner | None = None
 
     def open(self) -> None:
-        """Open what is not open yet. After an error nothing is left open."""
+        """Open what is not open yet, or anew what was closed. After an error nothing is left open."""
+        if self._closed:
+            self._bench, self._closed = make_bench(self.settings, self._clock), False
         try:
             self._bench.connect(self.settings)
             self._meet(self.channels)
@@ -240,6 +243,7 @@ class Microscope:
             raise LightStuckError("The light could not be confirmed off: check the LED box now.")
 
     def _shut(self) -> bool:
+        self._closed = True
         self._bench.hold_dark()
         try:
             self._bench.release_camera()

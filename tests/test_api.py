@@ -11,7 +11,7 @@ import app.api
 from app.api import open_microscope, read_recording, segment
 from app.calibration_desk import CalibrationDesk, camera_key
 from app.clock import SystemClock
-from app.errors import BadImageError, UsageError
+from app.errors import BadImageError, CameraError, UsageError
 from app.settings import CameraSettings, Settings
 from app.shading import parse_title
 
@@ -92,6 +92,17 @@ def test_a_missing_part_leaves_nothing_open():
         open_microscope(camera="webcam")
     with pytest.raises(Exception, match="socket"):
         open_microscope(light="socket://127.0.0.1:9")
+
+
+def test_a_closed_microscope_opens_again(microscope):
+    microscope.close()
+    with pytest.raises(CameraError):
+        microscope.snap("405", exposure_ms=5, intensity=0.5)
+    microscope.open()
+    frame = microscope.snap("405", exposure_ms=5, intensity=0.5)
+    assert frame.light.confirmed and frame.light.channel == "405"
+    microscope.open()  # it is
+    assert microscope.snap("405", exposure_ms=5).light.confirmed
 
 
 def test_arrays_are_segmented():
