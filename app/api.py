@@ -207,10 +207,10 @@ class Microscope:
             model_sha256=counter.sha256 if counter is not None else "",
         )  # fmt: skip
         counts = _counts(counter, self.settings, counted) if counter is not None else None
-        snap = self._calibration.correcting(self._bench.snap, self.settings)
-        self._runner = PlanRunner(ready, self.settings, snap, self._clock, told)
+        snap = self._calibration.correcting(self._bench.snap)
+        self._runner = PlanRunner(ready, snap, self._clock, told)
         try:
-            return self._runner.run(folder, meta, name, counts)
+            return self._runner.run(folder, meta, self.settings, name, counts)
         finally:
             self._runner = None
 

@@ -104,9 +104,9 @@ class CalibrationDesk:
         shading = self._shading(channel, settings)
         return frame if shading is None or shading.shape != frame.shape else replace(frame, shading=shading)
 
-    def correcting(self, snap: Snap, settings: Settings) -> Snap:
-        """Return `snap` with its frames corrected, for a run under `settings`."""
-        return lambda wanted, cancelled: self.correct(snap(wanted, cancelled), settings)
+    def correcting(self, snap: Snap) -> Snap:
+        """Return `snap` with its frames corrected."""
+        return lambda settings, cancelled: self.correct(snap(settings, cancelled), settings)
 
     def find(self, title: str) -> Shading | None:
         """Return the shading that a recording names; None, and a notice once, where it is not on this computer."""

@@ -39,12 +39,12 @@ class PlanDesk:
         """True from `claim` until `release`: nothing else may use camera and light."""
         return self._runner is not None
 
-    def claim(self, plan: Plan, settings: Settings, snap: Snap) -> bool:
+    def claim(self, plan: Plan, snap: Snap) -> bool:
         """Take the desk for `plan`; False when another one has it. From now on it can be stopped and paused."""
         with self._lock:
             if self._runner is not None:
                 return False
-            self._runner = PlanRunner(plan, settings, snap, self._clock, self._tell)
+            self._runner = PlanRunner(plan, snap, self._clock, self._tell)
             return True
 
     @property
@@ -57,12 +57,12 @@ class PlanDesk:
         if (runner := self._runner) is not None:
             runner.abandon()
 
-    def run(self, folder: Path, meta: RunMetadata, counts: PlanCounts | None = None) -> PlanResult:
+    def run(self, folder: Path, meta: RunMetadata, settings: Settings, counts: PlanCounts | None = None) -> PlanResult:
         """Carry out the claimed plan on this thread, into a new file in `folder`; see `PlanRunner.run`."""
         runner = self._runner
         if runner is None:
             raise RefusedError("The plan was given up before it began; start it again.", "plan")
-        result = runner.run(folder, meta, counts=counts)
+        result = runner.run(folder, meta, settings, counts=counts)
         self._publish(
             PlanEnded(
                 result.path, result.taken, result.total, result.complete, result.reason, result.unconfirmed,

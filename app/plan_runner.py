@@ -123,8 +123,6 @@ class PlanRunner:
     Parameters
     ----------
     plan : Plan
-    settings : Settings
-        What the plan leaves open.
     snap : callable
         See `Snap`.
     clock : Clock
@@ -135,12 +133,11 @@ class PlanRunner:
     def __init__(
         self,
         plan: Plan,
-        settings: Settings,
         snap: Snap,
         clock: Clock,
         told: Callable[[PlanProgress], None] | None = None,
     ) -> None:
-        self._plan, self._settings, self._snap, self._clock = plan, settings, snap, clock
+        self._plan, self._snap, self._clock = plan, snap, clock
         self._told = told or (lambda progress: None)
         self._stop, self._paused = threading.Event(), threading.Event()
         self._why = ""
@@ -178,7 +175,12 @@ class PlanRunner:
         return self._paused.is_set()
 
     def run(
-        self, folder: Path, meta: RunMetadata, name: str = "plan.ome.tif", counts: PlanCounts | None = None
+        self,
+        folder: Path,
+        meta: RunMetadata,
+        settings: Settings,
+        name: str = "plan.ome.tif",
+        counts: PlanCounts | None = None,
     ) -> PlanResult:
         """Carry out the plan on this thread and return what became of it.
 
@@ -187,6 +189,8 @@ class PlanRunner:
         folder : Path
             Made if absent.
         meta : RunMetadata
+        settings : Settings
+            In force once the camera is open: what the plan leaves open, and the size of a pixel.
         name : str
             Of the file; an existing one is never touched: -2, -3… is appended.
         counts : PlanCounts, optional
@@ -204,7 +208,7 @@ class PlanRunner:
         self._counts = counts
         error: DapiscopeError | None = None
         try:
-            self._run(recorder)
+            self._run(recorder, settings)
         except DapiscopeError as problem:
             # A stop that came between two steps of a frame cancels that frame, which is no failure; nor is it the
             # reason where the disk failed meanwhile.
@@ -229,7 +233,7 @@ class PlanRunner:
 
     # ------------------------------------------------------------------ one frame after the other
 
-    def _run(self, recorder: Recorder) -> None:
+    def _run(self, recorder: Recorder, settings: Settings) -> None:
         self._zero_s = self._log.began_s = self._clock.monotonic()
         for number, planned in enumerate(self._plan.frames):
             if planned.restarts:
@@ -239,11 +243,11 @@ class PlanRunner:
             channel = self._plan.channels[planned.place[1]]
             self._log.shine(channel.channel.name, channel.intensity, self._clock.monotonic())
             try:
-                frame, kept_s = self._take(number, planned, recorder)
+                frame, kept_s = self._take(number, self._plan.settings_for(planned, settings), recorder)
             finally:
                 lit = self._log.go_dark(self._clock.monotonic())
             deviation_ms = (kept_s - self._zero_s - planned.due_s) * 1000
-            frame = replace(frame, index=number, pixel_size_um=pixel_size_of(frame, self._settings))
+            frame = replace(frame, index=number, pixel_size_um=pixel_size_of(frame, settings))
             if not recorder.put(frame, planned.place, lit):
                 raise recorder.status.error or RecordingError("The file was closed while the plan ran: start it again.")
             self._log.note(deviation_ms, frame)
@@ -251,7 +255,7 @@ class PlanRunner:
                 self._counts.offer(frame, planned.place[0])
             self._tell(recorder, frame, deviation_ms)
 
-    def _take(self, number: int, planned: PlannedFrame, recorder: Recorder) -> tuple[Frame, float]:
+    def _take(self, number: int, settings: Settings, recorder: Recorder) -> tuple[Frame, float]:
         """Take a frame, and once more where its light could not be confirmed: such a frame proves nothing.
 
         Returns the frame, and when the attempt that it is of began.
@@ -260,7 +264,6 @@ class PlanRunner:
         def pointless() -> bool:
             return self._stop.is_set() or recorder.status.error is not None
 
-        settings = self._plan.settings_for(planned, self._settings)
         first_s = self._clock.monotonic()
         frame = self._snap(settings, pointless)
         if frame.light.confirmed or pointless():

@@ -338,8 +338,7 @@ class Session:
 
         Until it ends, nothing else can be asked of the devices; `all_off`, `close` and every failure stop it.
         """
-        snap = self._calibration.correcting(self._bench.snap, self.settings)
-        if not self._plans.claim(plan, self.settings, snap):
+        if not self._plans.claim(plan, self._calibration.correcting(self._bench.snap)):
             return self._refused(BUSY)
         return self._command(lambda: self._run_plan(plan, folder), planned=True)
 
@@ -760,7 +759,7 @@ class Session:
             self._await_counter()
             counts = self._counting.beside_plan()
             counter = self._counting.counter if counts is not None else None
-            result = self._plans.run(folder, self._metadata(counter), counts)
+            result = self._plans.run(folder, self._metadata(counter), self.settings, counts)
         finally:
             self._plans.release()
             if self.state is State.PLAN:

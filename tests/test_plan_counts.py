@@ -48,7 +48,7 @@ def run(tmp_path, counter, stand=None, loops=4, channels=("405", "633"), said=No
     stand.clock = clock
     plan = plan_of(channels=list(channels), time_plan={"interval": 1, "loops": loops})
     counts = PlanCounts(counter, SETTINGS.channels, "fast", failed=(said if said is not None else []).append)
-    return PlanRunner(plan, SETTINGS, stand.snap, clock).run(tmp_path, META, counts=counts), counts
+    return PlanRunner(plan, stand.snap, clock).run(tmp_path, META, SETTINGS, counts=counts), counts
 
 
 def rows(path):
@@ -64,10 +64,8 @@ def test_frames_that_show_nuclei_are_counted_and_kept_beside_the_file(tmp_path):
     told = []
     counts = PlanCounts(counter, SETTINGS.channels, "fast", lambda found: told.append(found.frame.index))
     # One count is over before the next frame is taken.
-    runner = PlanRunner(
-        plan, SETTINGS, stand.snap, clock, lambda at: at.frame.light.channel == "405" and wait(told, at)
-    )
-    result = runner.run(tmp_path, META, counts=counts)
+    runner = PlanRunner(plan, stand.snap, clock, lambda at: at.frame.light.channel == "405" and wait(told, at))
+    result = runner.run(tmp_path, META, SETTINGS, counts=counts)
     assert (result.taken, result.counted, result.skipped) == (8, 4, 0)
     assert result.counts == tmp_path / "plan_counts.csv"
     found = rows(result.counts)
@@ -122,8 +120,8 @@ def test_what_a_full_disk_did_not_take_is_not_in_the_table(tmp_path, monkeypatch
     clock = ManualClock()
     plan = plan_of(channels=["405"], time_plan={"interval": 1, "loops": 9})
     counts = PlanCounts(Counter(), SETTINGS.channels, "fast", lambda found: told.append(found.frame.index))
-    runner = PlanRunner(plan, SETTINGS, Stand(clock).snap, clock, lambda at: wait(told, at))
-    result = runner.run(tmp_path, META, counts=counts)
+    runner = PlanRunner(plan, Stand(clock).snap, clock, lambda at: wait(told, at))
+    result = runner.run(tmp_path, META, SETTINGS, counts=counts)
     assert len(told) >= 4 and (result.taken, result.counted) == (3, 3)
     assert [row["frame"] for row in rows(result.counts)] == ["0", "1", "2"]
     notes = json.loads(entries(result.path)["nuclei"])

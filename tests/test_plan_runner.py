@@ -62,7 +62,7 @@ def test_a_hundred_intervals_do_not_drift(tmp_path):
     # Now and then a frame takes longer than the interval; those after it are on time again.
     stand = Stand(clock, lambda n: 0.31 if n % 20 == 7 else 0.03 + 0.001 * (n % 5))
     plan = plan_of(channels=["405"], time_plan={"interval": 0.2, "loops": 101})
-    result = PlanRunner(plan, SETTINGS, stand.snap, clock).run(tmp_path, META)
+    result = PlanRunner(plan, stand.snap, clock).run(tmp_path, META, SETTINGS)
     assert result.complete and result.taken == 101
     began = [moment for _, _, moment in stand.asked]
     drift_ms = (statistics.fmean(np.diff(began)) - 0.2) * 1000
@@ -83,7 +83,7 @@ def test_every_plane_has_its_own_time_exposure_and_light(tmp_path):
         time_plan={"interval": 2, "loops": 3},
     )
     told = []
-    result = PlanRunner(plan, SETTINGS, stand.snap, clock, told.append).run(tmp_path, META)
+    result = PlanRunner(plan, stand.snap, clock, told.append).run(tmp_path, META, SETTINGS)
     assert [(name, exposure) for name, exposure, _ in stand.asked] == [("488", 22), ("405", 11)] * 3
     ome = ome_types.from_tiff(result.path)
     ome_types.validate_xml(tifffile.tiffcomment(result.path).encode())
@@ -107,9 +107,9 @@ def test_a_stopped_plan_leaves_a_valid_file_that_says_so(tmp_path):
     clock = ManualClock()
     stand = Stand(clock)
     plan = plan_of(channels=["405", "488"], time_plan={"interval": 1, "loops": 50})
-    runner = PlanRunner(plan, SETTINGS, stand.snap, clock)
+    runner = PlanRunner(plan, stand.snap, clock)
     stand.at[4] = runner.stop
-    result = runner.run(tmp_path, META)
+    result = runner.run(tmp_path, META, SETTINGS)
     assert (result.taken, result.total, result.complete, result.error) == (5, 100, False, None)
     notes = entries(result.path)
     assert json.loads(notes["complete"]) is False and "stopped" in notes["ended by"]
@@ -121,7 +121,7 @@ def test_a_stopped_plan_leaves_a_valid_file_that_says_so(tmp_path):
 def test_a_failed_plan_keeps_what_it_had(tmp_path):
     clock = ManualClock()
     plan = plan_of(channels=["405"], time_plan={"interval": 1, "loops": 9})
-    result = PlanRunner(plan, SETTINGS, Stand(clock, fails_at=3).snap, clock).run(tmp_path, META)
+    result = PlanRunner(plan, Stand(clock, fails_at=3).snap, clock).run(tmp_path, META, SETTINGS)
     assert (result.taken, result.complete) == (3, False)
     assert isinstance(result.error, CameraError) and "unplugged" in result.reason
     assert "unplugged" in entries(result.path)["ended by"]
@@ -151,8 +151,8 @@ def test_a_disk_that_fails_ends_the_plan_without_another_exposure(tmp_path, monk
                     time.sleep(0.001)
 
     plan = plan_of(channels=["405"], time_plan={"interval": 600, "loops": 9})
-    runner = PlanRunner(plan, SETTINGS, stand.snap, clock, tell)
-    result = runner.run(tmp_path, META)
+    runner = PlanRunner(plan, stand.snap, clock, tell)
+    result = runner.run(tmp_path, META, SETTINGS)
     assert len(stand.asked) == 3  # the third met the full disk; none came after it
     assert isinstance(result.error, RecordingError) and "full" in result.reason
     assert (result.taken, result.complete) == (2, False)
@@ -169,7 +169,7 @@ def test_a_plan_whose_file_cannot_be_finished_says_how_it_can_be(tmp_path, monke
     monkeypatch.setattr(FrameStore, "append", full)
     monkeypatch.setattr(FrameStore, "_write", full)
     plan = plan_of(channels=["405"], time_plan={"interval": 600, "loops": 9})
-    result = PlanRunner(plan, SETTINGS, stand.snap, stand.clock).run(tmp_path, META)
+    result = PlanRunner(plan, stand.snap, stand.clock).run(tmp_path, META, SETTINGS)
     assert (result.finished, result.complete) == (False, False)
     assert f"dapiscope recover {tmp_path}" in result.reason and str(result.error) == result.reason
     monkeypatch.undo()
@@ -196,8 +196,8 @@ def test_a_disk_that_fails_within_a_frame_is_the_reason_and_not_the_frame(tmp_pa
     stand = Stand(clock)
     monkeypatch.setattr(FrameStore, "append", full)
     plan = plan_of(channels=["405"], time_plan={"interval": 0, "loops": 9})
-    runner = PlanRunner(plan, SETTINGS, snap, clock)
-    result = runner.run(tmp_path, META)
+    runner = PlanRunner(plan, snap, clock)
+    result = runner.run(tmp_path, META, SETTINGS)
     assert len(stand.asked) == 1 and "full" in result.reason
 
 
@@ -209,9 +209,9 @@ def test_a_fault_of_the_program_still_closes_the_file(tmp_path):
         raise ZeroDivisionError
 
     stand.at[2] = fault
-    runner = PlanRunner(plan_of(channels=["405"], time_plan={"interval": 1, "loops": 9}), SETTINGS, stand.snap, clock)
+    runner = PlanRunner(plan_of(channels=["405"], time_plan={"interval": 1, "loops": 9}), stand.snap, clock)
     with pytest.raises(ZeroDivisionError):
-        runner.run(tmp_path, META)
+        runner.run(tmp_path, META, SETTINGS)
     assert json.loads(entries(tmp_path / "plan.ome.tif")["complete"]) is False
 
 
@@ -226,11 +226,9 @@ def test_a_pause_holds_the_plan_s_clock(tmp_path):
             clock.sleep(7)
             runner.resume()
 
-    runner = PlanRunner(
-        plan_of(channels=["405"], time_plan={"interval": 1, "loops": 4}), SETTINGS, stand.snap, clock, tell
-    )
+    runner = PlanRunner(plan_of(channels=["405"], time_plan={"interval": 1, "loops": 4}), stand.snap, clock, tell)
     stand.at[1] = runner.pause
-    result = runner.run(tmp_path, META)
+    result = runner.run(tmp_path, META, SETTINGS)
     began = [moment - stand.asked[0][2] for _, _, moment in stand.asked]
     assert result.complete
     assert began == pytest.approx([0, 1, 9, 10])
@@ -251,7 +249,7 @@ def test_a_frame_whose_light_is_in_doubt_is_taken_once_more(tmp_path, fails, unc
         return replace(frame, light=doubt) if number in fails else frame
 
     plan = plan_of(channels=["405"], time_plan={"interval": 1, "loops": 4})
-    result = PlanRunner(plan, SETTINGS, snap, stand.clock).run(tmp_path, META)
+    result = PlanRunner(plan, snap, stand.clock).run(tmp_path, META, SETTINGS)
     assert (result.taken, result.complete, result.unconfirmed) == (4, True, unconfirmed)
     assert len(stand.asked) == 5
     notes = entries(result.path)
@@ -277,9 +275,9 @@ def test_a_plan_that_was_killed_comes_back_with_its_plan_and_its_dose(tmp_path):
             shutil.copy(file, copies)
 
     plan = plan_of(channels=["405", "488"], time_plan={"interval": 1, "loops": 3})
-    runner = PlanRunner(plan, SETTINGS, stand.snap, stand.clock, tell)
+    runner = PlanRunner(plan, stand.snap, stand.clock, tell)
     stand.at[5] = runner.stop
-    runner.run(tmp_path, META)
+    runner.run(tmp_path, META, SETTINGS)
     assert recover(copies / "plan.ome.tif").frames >= 5
     notes = entries(copies / "plan.ome.tif")
     assert json.loads(notes["plan"])["time_plan"]["loops"] == 3 and notes["frames planned"] == "6"
@@ -301,8 +299,8 @@ def test_the_dose_holds_the_light_of_a_frame_that_failed_or_never_ended(tmp_path
         return stand.snap(settings, cancelled)
 
     plan = plan_of(channels=["405"], time_plan={"interval": 1, "loops": 4})
-    runner = PlanRunner(plan, SETTINGS, snap, stand.clock)
-    result = runner.run(tmp_path, META)
+    runner = PlanRunner(plan, snap, stand.clock)
+    result = runner.run(tmp_path, META, SETTINGS)
     assert (result.taken, result.complete) == (2, False)
     dose = json.loads(entries(result.path)["dose"])
     assert dose == {"upper_bound": True, "channels": {"405": {"lit_s": 2.06, "dose_s": 1.03}}}
@@ -318,17 +316,17 @@ def test_a_stop_within_a_frame_is_no_failure(tmp_path):
         return stand.snap(settings, cancelled)
 
     plan = plan_of(channels=["405"], time_plan={"interval": 1, "loops": 4})
-    runner = PlanRunner(plan, SETTINGS, snap, stand.clock)
-    result = runner.run(tmp_path, META)
+    runner = PlanRunner(plan, snap, stand.clock)
+    result = runner.run(tmp_path, META, SETTINGS)
     assert (result.taken, result.complete, result.error, result.reason) == (2, False, None, "The plan was stopped.")
 
 
 def test_stopping_ends_a_pause(tmp_path):
-    runner = PlanRunner(plan_of(channels=["405"]), SETTINGS, Stand(SystemClock()).snap, SystemClock())
+    runner = PlanRunner(plan_of(channels=["405"]), Stand(SystemClock()).snap, SystemClock())
     runner.pause()
     timer = threading.Timer(0.1, runner.stop)
     timer.start()
-    result = runner.run(tmp_path, META)
+    result = runner.run(tmp_path, META, SETTINGS)
     timer.join()
     assert (result.taken, result.complete) == (0, False)
     assert not result.path.exists()
@@ -338,7 +336,7 @@ def test_a_folder_that_cannot_be_written_is_told_before_any_light(tmp_path):
     (tmp_path / "file").write_text("in the way")
     stand = Stand(ManualClock())
     with pytest.raises(RecordingError):
-        PlanRunner(plan_of(channels=["405"]), SETTINGS, stand.snap, stand.clock).run(tmp_path / "file", META)
+        PlanRunner(plan_of(channels=["405"]), stand.snap, stand.clock).run(tmp_path / "file", META, SETTINGS)
     assert stand.asked == []
 
 
@@ -374,7 +372,7 @@ def carry_out(settings, plan, folder):
     try:
         bench.connect(settings)
         meta = RunMetadata.from_settings(settings, camera=bench.camera.info.title, light=bench.light_info.title)
-        result = PlanRunner(plan, settings, bench.snap, SystemClock()).run(folder, meta)
+        result = PlanRunner(plan, bench.snap, SystemClock()).run(folder, meta, settings)
     finally:
         bench.release_camera()
         assert bench.close_light()

@@ -4,6 +4,7 @@ import json
 import threading
 import time
 
+import numpy as np
 import pytest
 import tifffile
 
@@ -229,6 +230,28 @@ def test_a_plan_without_room_is_refused_in_the_dark(stand, tmp_path, monkeypatch
     assert all(event.channel is None for event in stand.of(LightSeen))
     monkeypatch.undo()
     assert stand.session.run_plan(plan_of(1), tmp_path).result(20).complete
+
+
+def scale_of(path):
+    with open_replay(path) as replay:
+        return replay.info.pixel_size_um
+
+
+def test_a_plan_has_the_scale_of_its_own_camera(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))
+    before = Stand(SystemClock()).session
+    before.connect().result(20)
+    before.set_measured_pixel(0.125).result(20)
+    assert before.close()
+    session = Stand(SystemClock()).session
+    # The camera, and with it what was measured on it, becomes known in the course of the plan.
+    assert scale_of(session.run_plan(plan_of(1), tmp_path).result(30).path) == pytest.approx(0.125)
+    picture = np.full((64, 64), 8, np.uint8)
+    tifffile.imwrite(tmp_path / "other.tif", picture)
+    session.open_replay(tmp_path / "other.tif").result(20)
+    session.set_pixel_size(0.65)  # said of that file alone
+    assert scale_of(session.run_plan(plan_of(1), tmp_path).result(30).path) == pytest.approx(0.125)
+    assert session.close()
 
 
 CHANNELS = [{"config": "DAPI", "exposure": 1}]
