@@ -401,6 +401,8 @@ class Recording:
 def read_recording(path: Path | str, *, pixel_size_um: float | None = None) -> Recording:
     """Open whatever dapiscope can replay.
 
+    Frames that were taken with a flat field come with it (`Frame.shading`) and are counted by it, as in the window.
+
     Parameters
     ----------
     path : Path or str
@@ -412,4 +414,5 @@ def read_recording(path: Path | str, *, pixel_size_um: float | None = None) -> R
     BadImageError
         Nothing there can be read.
     """
-    return Recording(open_replay(Path(path), pixel_size_um=pixel_size_um))
+    find = CalibrationDesk(_log, usual_folder(), SystemClock()).find
+    return Recording(open_replay(Path(path), pixel_size_um=pixel_size_um, find_shading=find))

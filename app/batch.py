@@ -16,6 +16,7 @@ from typing import Literal
 from app.batch_table import BatchTables, image_key, open_tables
 from app.batch_work import Outcome, Runner, Task, here
 from app.errors import BadImageError, RecordingError
+from app.flat_field import usual_folder
 from app.images import expand_paths
 from app.inference.segmenter import Segmenter
 
@@ -121,11 +122,9 @@ def _run(
     runner: Runner,
 ) -> Iterator[Progress]:
     """Hand the images out and add what comes back to the tables in the order of `left`, whoever finished first."""
-    out = str(tables.out.resolve())
-    tasks = (
-        Task(number, str(path.absolute()), out, tables.part_prefix, segmenter.name, segmenter.sha256, pixel_size_um)
-        for number, (path, _) in enumerate(left)
-    )
+    out, calibration = str(tables.out.resolve()), str(usual_folder())
+    about = (out, tables.part_prefix, calibration, segmenter.name, segmenter.sha256, pixel_size_um)
+    tasks = (Task(number, str(path.absolute()), *about) for number, (path, _) in enumerate(left))
     waiting: dict[int, Outcome] = {}
     number = 0
     results = runner(tasks)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from multiprocessing.context import BaseContext, SpawnContext, SpawnProcess
 from multiprocessing.process import BaseProcess
@@ -20,6 +21,7 @@ from typing import Any
 
 from app.batch_table import Scale
 from app.errors import DapiscopeError, ModelError
+from app.flat_field import shadings_in
 from app.frame import Frame, Segmentation
 from app.images import as_frame, read_image
 from app.inference.measure import count_row, known_pixel_size_um
@@ -27,6 +29,7 @@ from app.inference.model_card import load_model
 from app.inference.segmenter import Segmenter
 from app.large import LARGE_PIXELS, LargeImage
 from app.recording import nuclei_rows
+from app.recording.replay import FindShading, Replay
 from app.recording.sources import is_own_tiff, open_sequence, plane_to_count
 from app.recording.tables import encode_labels, stream_labels
 
@@ -42,17 +45,23 @@ _GONE = (
     " again; it goes on from here."
 )
 
+_NO_FLAT_FIELD = "counted without its flat field, which is not on this computer"
 _LETHAL = "{} ended its worker, perhaps for lack of memory: crop it or use fewer workers."
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One image to segment; `out` is a folder that the worker can write to."""
+    """One image to segment.
+
+    `out` is a folder that the worker can write to, `calibration` one where it finds the flat fields that a recording
+    names.
+    """
 
     number: int
     path: str
     out: str
     part_prefix: str
+    calibration: str
     model: str
     sha256: str
     scale: Scale
@@ -86,7 +95,7 @@ def segment_image(task: Task, segmenter: Segmenter) -> Outcome:
     path = Path(task.path)
     part = Path(task.out) / f"{task.part_prefix}{task.number}-{uuid.uuid4().hex[:8]}.tif"
     try:
-        frame, note = _frame_and_note(path, task.number)
+        frame, note = _frame_and_note(path, task)
         if frame.pixels.size > LARGE_PIXELS:
             large = LargeImage(frame, segmenter, task.scale)
             size_um = task.scale if isinstance(task.scale, float) else frame.pixel_size_um
@@ -104,17 +113,22 @@ def segment_image(task: Task, segmenter: Segmenter) -> Outcome:
     return _outcome(part, result, segmenter, note)
 
 
-def _frame_and_note(path: Path, number: int) -> tuple[Frame, str]:
-    """Return the plane of a file to count, and what to tell of it."""
-    image = read_image(path)
-    if image.planes > 1 and is_own_tiff(path):
-        sequence = open_sequence(path)
-        try:
-            index, note = plane_to_count(sequence)
-            return sequence.read(index), note or image.note
-        finally:
-            sequence.close()
-    return as_frame(image, path, number), image.note
+def _frame_and_note(path: Path, task: Task) -> tuple[Frame, str]:
+    """Return the plane of a file to count, and what to tell of it; of own files as a replay would have it."""
+    if not is_own_tiff(path):
+        image = read_image(path)
+        return as_frame(image, path, task.number), image.note
+    sequence = open_sequence(path)
+    with Replay(sequence, find_shading=_shadings(task.calibration)) as replay:
+        index, note = plane_to_count(sequence)
+        frame = replay.frame(index)
+        unshaded = frame.shading is None and sequence.flat_field_of(index)
+    return frame, "; ".join(filter(None, (note, _NO_FLAT_FIELD if unshaded else "")))
+
+
+@lru_cache(maxsize=1)
+def _shadings(calibration: str) -> FindShading:
+    return shadings_in(Path(calibration))
 
 
 def _outcome(part: Path, result: Segmentation, segmenter: Segmenter, note: str) -> Outcome:

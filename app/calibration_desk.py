@@ -22,7 +22,7 @@ from app.frame import Frame
 from app.hardware.base import CameraInfo
 from app.recording.files import whole_file
 from app.settings import OpticsSettings, Settings
-from app.shading import Shading, parse_title
+from app.shading import Shading
 
 log = logging.getLogger(__name__)
 
@@ -111,24 +111,11 @@ class CalibrationDesk:
     def find(self, title: str) -> Shading | None:
         """Return the shading that a recording names; None, and a notice once, where it is not on this computer."""
         if title not in self._found:
-            self._found[title] = self._search(title)
+            self._found[title] = self._fields.find(title) if self._fields is not None else None
             if self._found[title] is None:
                 said = "This was recorded with a flat field that is not on this computer"
                 self._publish(Notice("warning", f"{said}, so it is shown and counted without: {title.split(' ')[0]}."))
         return self._found[title]
-
-    def _search(self, title: str) -> Shading | None:
-        if self._fields is None:
-            return None
-        try:
-            name, sha256, window = parse_title(title)
-            profile = self._fields.read(self._fields.named(name))
-        except (ValueError, BadImageError):
-            return None
-        whole = profile.whole()
-        if whole.sha256 != sha256:
-            return None
-        return whole if window is None else whole.part(window)
 
     def _shading(self, channel: str, settings: Settings) -> Shading | None:
         key = (channel, settings.camera.binning, settings.camera.roi)

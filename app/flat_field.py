@@ -11,9 +11,10 @@ import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -26,13 +27,15 @@ from platformdirs import user_data_path
 from app.errors import BadImageError, RecordingError, UsageError
 from app.frame import BITS
 from app.recording.files import whole_file
-from app.shading import DARK_STEPS, Shading
+from app.shading import DARK_STEPS, Shading, parse_title
 
 FLAT_RANGE = (0.25, 4.0)
 """A pixel that needs a gain beyond this is dead, hot or dirt, and is left as it is."""
 LEAST_LIGHT = 0.02
 """Of full scale: a flat field darker than this above the dark signal says nothing."""
 _VERSION = 2
+_KEPT = 6
+"""Profiles held by `shadings_in`."""
 
 Roi = tuple[int, int, int, int]
 """(x, y, width, height)"""
@@ -354,12 +357,28 @@ class FlatFields:
         parts = [_plain(part) for part in name.split("/") if part]
         return Kept(name, self.folder.joinpath(*parts[:-1], f"{parts[-1]}.npz") if parts else self.folder / "none")
 
+    def find(self, title: str) -> Shading | None:
+        """Return the shading that a recording names (`Shading.title`); None where it is not here, or is another."""
+        try:
+            name, sha256, window = parse_title(title)
+            whole = self.read(self.named(name)).whole()
+        except (ValueError, BadImageError):
+            return None
+        if whole.sha256 != sha256:
+            return None
+        return whole if window is None else whole.part(window)
+
     def _place(self, channel: str, conditions: Conditions) -> Path:
         key = f"{channel}_{conditions.magnification:g}x_bin{conditions.binning}"
         return self.folder / _plain(conditions.camera or "camera") / _plain(key)
 
     def _name(self, path: Path) -> str:
         return path.relative_to(self.folder).with_suffix("").as_posix()
+
+
+def shadings_in(folder: Path) -> Callable[[str], Shading | None]:
+    """Return `FlatFields.find` of a folder that reads each of the last few profiles once."""
+    return lru_cache(_KEPT)(FlatFields(folder).find)
 
 
 def _plain(text: str) -> str:

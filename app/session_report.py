@@ -13,12 +13,10 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from app.calibration_desk import CalibrationDesk
-from app.clock import SystemClock
 from app.correction_files import Correction, counts_in, load_correction
 from app.corrections import corrected, corrected_segmentation, said
 from app.errors import BadImageError, DapiscopeError, UsageError
-from app.flat_field import usual_folder
+from app.flat_field import shadings_in, usual_folder
 from app.frame import Frame, Segmentation
 from app.images import read_labels
 from app.inference.measure import BLURRED_EDGE, density_per_mm2, light_flag, measure, outline_steepness, quality_flags
@@ -28,7 +26,6 @@ from app.inference.segmenter import Segmenter
 from app.recording import RunMetadata, open_replay
 from app.recording.files import split_name
 from app.recording.ome import PlaneInfo, read_planes
-from app.recording.replay import FindShading
 from app.recording.report import CountPoint, SessionReport
 
 PICTURE_WIDTH = 900
@@ -87,7 +84,7 @@ def load_snapshot(
         Corrected nuclei were asked for and there are none, or their file is damaged.
     """
     given = pixel_size_um if isinstance(pixel_size_um, float) else None
-    with open_replay(path, pixel_size_um=given, find_shading=_find_shading()) as replay:
+    with open_replay(path, pixel_size_um=given, find_shading=shadings_in(usual_folder())) as replay:
         if not 0 <= index < replay.length:
             raise BadImageError(f"{path} has {replay.length} frames: choose one from 0 to {replay.length - 1}.")
         frame, meta = replay.frame(index), RunMetadata.from_entries(replay.info.meta)
@@ -109,10 +106,6 @@ def load_snapshot(
     return Snapshot(
         frame, found, _with_model(meta, model.name, model.sha256), False, unused if correction is not None else ""
     )
-
-
-def _find_shading() -> FindShading:
-    return CalibrationDesk(lambda event: None, usual_folder(), SystemClock()).find
 
 
 def _corrected_snapshot(frame: Frame, correction: Correction, meta: RunMetadata, nuclei: Nuclei) -> Snapshot:
@@ -258,7 +251,7 @@ def _images(folder: Path, left_out: list[str]) -> Iterator[_Image]:
         paths = sorted(folder.glob("*.ome.tif"))
     except OSError as error:
         raise BadImageError(f"{folder} cannot be read ({error.strerror}): check the path.") from None
-    find_shading = _find_shading()
+    find_shading = shadings_in(usual_folder())
     for path in paths:
         try:
             with open_replay(path, find_shading=find_shading) as replay:

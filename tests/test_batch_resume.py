@@ -295,7 +295,7 @@ def test_a_disk_that_refuses_ends_the_batch(folder, tmp_path, segmenter):
 
 
 def test_another_model_on_the_worker_is_noticed(folder, tmp_path):
-    task = Task(0, str(folder / "field0.png"), str(tmp_path), ".x-", "fast", "0" * 64, 0.65)
+    task = Task(0, str(folder / "field0.png"), str(tmp_path), ".x-", str(tmp_path), "fast", "0" * 64, 0.65)
     outcome = batch_work.segment_anywhere(task)
     assert outcome.fatal and "same dapiscope" in outcome.error
 

@@ -10,9 +10,13 @@ import tifffile
 from test_session import Watcher
 from typer.testing import CliRunner
 
+import app.api
+import app.batch
 import app.build
 import app.session_report
 from app.__main__ import cli
+from app.api import read_recording
+from app.batch import segment_files
 from app.calibration_desk import TRIES, CalibrationDesk
 from app.clock import SystemClock
 from app.display import Contrast, View, render
@@ -34,7 +38,7 @@ from app.gui.handle_exports import write_nuclei
 from app.headless import save_overlay
 from app.inference.overlay import to_8bit
 from app.inference.scale import seen
-from app.recording import RunMetadata, open_replay, save_snapshot
+from app.recording import Recorder, RunMetadata, open_replay, save_snapshot
 from app.session_report import load_snapshot
 from app.settings import CameraSettings, Settings
 from app.shading import parse_title
@@ -193,6 +197,47 @@ def test_an_exported_snapshot_is_measured_as_it_was_counted(tmp_path, monkeypatc
     np.testing.assert_array_equal(cv2.imread(str(tmp_path / "headless.png")), overlay)
     write_nuclei(tmp_path / "window", found, RunMetadata())
     np.testing.assert_array_equal(cv2.imread(str(tmp_path / "window" / "nuclei_overlay.png")), overlay)
+
+
+class Looking:
+    """A model that finds nothing, and keeps what it was given."""
+
+    name, sha256 = "looking", "ab" * 32
+
+    def __init__(self):
+        self.seen = []
+
+    def segment(self, given, *args, **more):
+        self.seen.append(given)
+        nothing = np.zeros(given.shape, np.int32), (1.0, 1.0), np.zeros(0, NUCLEUS_DTYPE)
+        return Segmentation(given, *nothing, None, 0.1, "metadata")
+
+
+@pytest.mark.parametrize("planes", [1, 2])
+def test_a_batch_and_the_python_interface_see_an_own_file_as_a_replay_does(tmp_path, monkeypatch, planes):
+    for module in (app.api, app.batch):
+        monkeypatch.setattr(module, "usual_folder", lambda: tmp_path)
+    fields = FlatFields(tmp_path)
+    fields.keep(profile(CONDITIONS), np.asarray(2000 * shade() + 60, np.float32))
+    shading = fields.read(fields.newest("405", CONDITIONS)).whole()
+    went = Light("405", 0.2, False, "the box went dark")
+    recorder = Recorder(tmp_path / "run.ome.tif", RunMetadata())
+    recorder.start()
+    for _ in range(planes):
+        recorder.put(replace(frame(field(), shading), light=went))
+    path = recorder.close().path
+    with open_replay(path, find_shading=fields.find) as replay, read_recording(path) as recording:
+        expected, read = replay.frame(0), recording[0]
+    model = Looking()
+    monkeypatch.setattr("app.images.MAX_FILE_BYTES", 1000)  # which is for what somebody else wrote
+    (step,) = segment_files([path], tmp_path / "out", model)
+    for seen_frame in (read, *model.seen):
+        assert seen_frame.shading.title == expected.shading.title and seen_frame.light == expected.light == went
+        np.testing.assert_array_equal(seen_frame.pixels, expected.pixels)
+    assert step.error == step.note == ""
+    monkeypatch.setattr(app.batch, "usual_folder", lambda: tmp_path / "elsewhere")
+    (step,) = segment_files([path], tmp_path / "out", Looking())
+    assert step.note == "counted without its flat field, which is not on this computer"
 
 
 # ---------------------------------------------------------------------- the desk, without devices
