@@ -37,7 +37,7 @@ from app.live_path import countable
 from app.plan import Plan, load_plan, make_plan
 from app.plan_counts import PlanCounts
 from app.plan_runner import PlanProgress, PlanResult, PlanRunner, check_plan_disk, estimate, pixel_size_of
-from app.recording import Replay, RunMetadata, open_replay
+from app.recording import Recorder, Replay, RunMetadata, open_replay
 from app.recording.sources import counted_channels
 from app.settings import Settings
 
@@ -173,6 +173,7 @@ class Microscope:
         name: str = "plan.ome.tif",
         model: str | None = "fast",
         counted: Callable[[Segmentation], object] = lambda found: None,
+        started: Callable[[Recorder], object] = lambda recorder: None,
     ) -> PlanResult:
         """Carry out a plan into one OME-TIFF in the folder `out`, and return what became of it.
 
@@ -191,6 +192,8 @@ class Microscope:
             that it has no time for are skipped and told. None does not count.
         counted : callable, optional
             Gets every count, on another thread.
+        started : callable, optional
+            Gets what writes the file before the first light, e.g. `ZarrFollower.start`.
 
         Raises
         ------
@@ -210,7 +213,7 @@ class Microscope:
         snap = self._calibration.correcting(self._bench.snap)
         self._runner = PlanRunner(ready, snap, self._clock, told)
         try:
-            return self._runner.run(folder, meta, self.settings, name, counts)
+            return self._runner.run(folder, meta, self.settings, name, counts, started)
         finally:
             self._runner = None
 

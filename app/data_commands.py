@@ -55,7 +55,7 @@ def add_commands(cli: typer.Typer, settings_of: SettingsOf, pixel_size: Callable
         pixel_size_um: PixelSize = None,
         model: Annotated[str, typer.Option("--model", help="Model that counts while the plan runs.")] = "fast",
         count: Annotated[bool, typer.Option("--count/--no-count", help="Count the nuclei while the plan runs.")] = True,
-        zarr: Annotated[bool, typer.Option("--zarr", help="Also as OME-Zarr, once the plan has ended.")] = False,
+        zarr: Annotated[bool, typer.Option("--zarr", help="Also as OME-Zarr, while the plan runs.")] = False,
         sample: Sample = "",
         operator: Operator = "",
         seed: Seed = 1,
@@ -81,11 +81,7 @@ def add_commands(cli: typer.Typer, settings_of: SettingsOf, pixel_size: Callable
             if not dry_run:
                 check_room(out_dir, cost.bytes, "the plan and its OME-Zarr image")
         if not dry_run:
-            account |= _carry_out(loaded, settings, out_dir, err, model if count else None)
-            try:
-                account["zarr"] = _zarr_beside(account["recording"]) if zarr else None
-            except DapiscopeError as error:  # the recording is there all the same
-                account["zarr"], account["error"] = None, account["error"] or str(error)
+            account |= _carry_out(loaded, settings, out_dir, err, model if count else None, zarr)
         if json_file is not None:
             from app.headless import write_json
 
@@ -191,17 +187,6 @@ def _told_before(loaded: Any, cost: Any) -> list[str]:
     return lines
 
 
-def _zarr_beside(recording: str | None) -> str | None:
-    """Make an OME-Zarr image of a recording, under its name; None without one."""
-    if recording is None:
-        return None
-    from app.recording.files import split_name
-    from app.recording.zarr_store import to_zarr
-
-    path = Path(recording)
-    return str(to_zarr(path, path.with_name(f"{split_name(path.name)[0]}.ome.zarr")))
-
-
 def _told_counts(count: dict[str, Any]) -> str:
     if not count["frames"] and not count["skipped"]:
         return "counted  nothing: no frame of a channel that shows nuclei"
@@ -226,8 +211,32 @@ def _estimate(cost: Any) -> dict[str, Any]:
     }
 
 
-def _carry_out(loaded: Any, settings: Settings, folder: Path, err: Console, model: str | None) -> dict[str, Any]:
-    """Run the plan on the parts that `settings` names, and return the account."""
+def _carry_out(
+    loaded: Any, settings: Settings, folder: Path, err: Console, model: str | None, zarr: bool
+) -> dict[str, Any]:
+    """Run the plan on the parts that `settings` names, make its OME-Zarr image beside it, and return the account."""
+    if not zarr:
+        return _run(loaded, settings, folder, err, model) | {"zarr": None}
+    from app.recording.zarr_follower import ZarrFollower
+
+    with ZarrFollower() as follower:
+        account = _run(loaded, settings, folder, err, model, follower.start)
+        try:
+            made = follower.finish(Path(account["recording"])) if account["recording"] else None
+        except DapiscopeError as error:  # the recording is there all the same
+            return account | {"zarr": None, "error": account["error"] or str(error)}
+    return account | {"zarr": str(made) if made is not None else None}
+
+
+def _run(
+    loaded: Any,
+    settings: Settings,
+    folder: Path,
+    err: Console,
+    model: str | None,
+    started: Callable[[Any], object] = lambda recorder: None,
+) -> dict[str, Any]:
+    """Run the plan, and return the account of it, with the light off and everything released."""
     from app.api import open_microscope
     from app.headless import stop_signals
 
@@ -246,8 +255,9 @@ def _carry_out(loaded: Any, settings: Settings, folder: Path, err: Console, mode
 
         def carry_out() -> Any:
             return microscope.run_plan(
-                loaded, folder, told=told, model=model, counted=lambda found: last.append(found.count)
-            )
+                loaded, folder, told=told, model=model, counted=lambda found: last.append(found.count),
+                started=started,
+            )  # fmt: skip
 
         try:
             result = _watched(microscope, carry_out, asked)

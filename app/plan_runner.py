@@ -181,6 +181,7 @@ class PlanRunner:
         settings: Settings,
         name: str = "plan.ome.tif",
         counts: PlanCounts | None = None,
+        started: Callable[[Recorder], object] = lambda recorder: None,
     ) -> PlanResult:
         """Carry out the plan on this thread and return what became of it.
 
@@ -195,6 +196,8 @@ class PlanRunner:
             Of the file; an existing one is never touched: -2, -3… is appended.
         counts : PlanCounts, optional
             Counts the frames beside the plan; without it none is counted.
+        started : callable, optional
+            Gets the recorder of the file, once it accepts frames.
 
         Raises
         ------
@@ -208,6 +211,7 @@ class PlanRunner:
         self._counts = counts
         error: DapiscopeError | None = None
         try:
+            started(recorder)
             self._run(recorder, settings)
         except DapiscopeError as problem:
             # A stop that came between two steps of a frame cancels that frame, which is no failure; nor is it the

@@ -127,7 +127,7 @@ def test_zarr_that_fails_is_told_before_the_light_or_beside_the_recording(run, p
     def refuse(*_args):
         raise UsageError("OME-Zarr needs the zarr library.")
 
-    monkeypatch.setattr("app.recording.zarr_store.to_zarr", refuse)
+    monkeypatch.setattr("app.recording.zarr_follower.to_zarr", refuse)
     code, out = run("plan", plan_file, "--out", tmp_path / "a", "--zarr", "--no-count")
     assert code == 1 and "needs the zarr library" in out and "4 of 4 frames" in out
     assert (tmp_path / "a" / "plan.ome.tif").exists() and not (tmp_path / "a" / "plan_counts.csv").exists()

@@ -6,13 +6,16 @@ import sys
 from dataclasses import replace
 
 import numpy as np
+import ome_types
 import pytest
+import tifffile
 
 from app.clock import SystemClock
 from app.desks import ReplayDesk
 from app.errors import BadImageError, RecordingError, UsageError
 from app.frame import Frame, Light
 from app.recording import Recorder, RunMetadata, open_replay
+from app.recording.journal import PlaneRecord
 from app.recording.told_scales import ToldScales
 from app.settings import Settings
 
@@ -29,11 +32,15 @@ def make_frame(index, channel="405", shape=(30, 40), kind=np.uint16):
     return Frame(pixels, index, index * 0.5, 1.7e9 + index * 0.5, 12.0, 1.0, form, 0.1, light, "camera", truth_count=3)
 
 
-def write(path, frames, places=None, channels=("405",)):
-    with ZarrWriter(path, META, channels) as writer:
-        for number, frame in enumerate(frames):
-            writer.append(frame, places[number] if places else None)
-        return writer.close({"losses": 0})
+def append(writer, frame, place=None):
+    writer.append(frame.pixels, PlaneRecord.of(frame, 0, place))
+
+
+def write(path, frames):
+    with ZarrWriter(path) as writer:
+        for frame in frames:
+            append(writer, frame)
+        return writer.close(META, {"losses": 0})
 
 
 def test_frames_come_back_with_everything(tmp_path):
@@ -75,6 +82,30 @@ def test_a_recorded_plan_is_converted_with_its_channels(tmp_path):
     with open_replay(path) as replay:
         assert [frame.light.channel for frame in replay.frames()] == ["405", "488"] * 3
     assert to_zarr(tmp_path / "r.ome.tif", tmp_path / "r.ome.zarr").name == "r-2.ome.zarr"
+
+
+def test_all_that_a_recording_knows_lies_beside_the_image_as_ome_xml(tmp_path):
+    meta = replace(META, sample="U2OS", operator="Ada")
+    recorder = Recorder(tmp_path / "r.ome.tif", meta)
+    recorder.start()
+    for number, place in enumerate([(0, 0), (0, 1), (1, 0)]):
+        recorder.put(make_frame(number, ("488", "405")[place[1]]), place)
+    source = recorder.close({"complete": False}).path
+    path = to_zarr(source, tmp_path / "r.ome.zarr")
+    xml = (path / "OME" / "METADATA.ome.xml").read_bytes()
+    ome_types.validate_xml(xml)
+    assert xml.count(b"<MetadataOnly/>") == 1 and b"TiffData" not in xml and b"BinData" not in xml
+    ours, theirs = ome_types.from_xml(xml), ome_types.from_tiff(source)
+    pixels = ours.images[0].pixels
+    shape = zarr.open_group(path, mode="r")["0"].shape
+    assert (pixels.size_t, pixels.size_c, pixels.size_z, pixels.size_y, pixels.size_x) == shape
+    assert pixels.planes == theirs.images[0].pixels.planes and pixels.channels == theirs.images[0].pixels.channels
+    assert ours.images[0].acquisition_date == theirs.images[0].acquisition_date
+    assert (ours.instruments, ours.experimenters) == (theirs.instruments, theirs.experimenters)
+    # Of an image of others nobody knows when its planes were taken, and the document would have to say so.
+    tifffile.imwrite(tmp_path / "foreign.tif", np.zeros((3, 20, 30), np.uint8), photometric="minisblack")
+    foreign = to_zarr(tmp_path / "foreign.tif", tmp_path / "f.ome.zarr")
+    assert not (foreign / "OME").exists()
 
 
 def test_channels_that_skip_times_are_replayed_as_they_were_taken(tmp_path):
@@ -172,11 +203,11 @@ def test_pixels_that_are_not_square_have_no_size(tmp_path):
 
 
 def test_sizes_that_change_are_refused_and_nothing_is_left(tmp_path):
-    with pytest.raises(RecordingError, match="OME-TIFF"), ZarrWriter(tmp_path / "r.ome.zarr", META) as writer:
-        writer.append(make_frame(0))
-        writer.append(make_frame(1, shape=(5, 6)))
+    with pytest.raises(RecordingError, match="OME-TIFF"), ZarrWriter(tmp_path / "r.ome.zarr") as writer:
+        append(writer, make_frame(0))
+        append(writer, make_frame(1, shape=(5, 6)))
     with pytest.raises(RecordingError, match="no frame"):
-        ZarrWriter(tmp_path / "r.ome.zarr", META).close()
+        ZarrWriter(tmp_path / "r.ome.zarr").close(META)
     assert not list(tmp_path.iterdir())
 
 
@@ -224,7 +255,7 @@ def test_without_the_library_it_says_what_to_install(tmp_path, monkeypatch):
     with pytest.raises(UsageError, match=r"dapiscope\[zarr\]"):
         open_replay(path)
     with pytest.raises(UsageError, match=r"dapiscope\[zarr\]"):
-        ZarrWriter(tmp_path / "x.ome.zarr", META)
+        ZarrWriter(tmp_path / "x.ome.zarr")
 
 
 def test_missing_chunks_are_not_shown_as_darkness(tmp_path):

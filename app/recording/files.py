@@ -1,6 +1,7 @@
 """The disk: names that never overwrite, files that are whole or absent, and how fast and how full it is."""
 
 import errno
+import glob
 import math
 import os
 import shutil
@@ -34,6 +35,11 @@ def split_name(name: str) -> tuple[str, str]:
             return name[: -len(suffix)], name[-len(suffix) :]
     path = Path(name)
     return path.stem, path.suffix
+
+
+def zarr_beside(recording: Path) -> Path:
+    """Return the wished name of the OME-Zarr image of `recording`."""
+    return recording.with_name(f"{split_name(recording.name)[0]}.ome.zarr")
 
 
 def numbered(name: str, number: int) -> str:
@@ -194,6 +200,21 @@ def sync_file(path: Path) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def part_folder(path: Path) -> Path:
+    """Return where this process keeps what is to become the folder `path` while it is not whole."""
+    return path.with_name(f".{path.name}.part-{os.getpid()}")
+
+
+def remove_stale_parts(path: Path) -> None:
+    """Remove what programs that were killed have left of the folder `path`."""
+    import psutil
+
+    for part in path.parent.glob(f".{glob.escape(path.name)}.part-*"):
+        pid = part.name.rpartition("-")[2]
+        if pid.isdecimal() and not psutil.pid_exists(int(pid)):
+            shutil.rmtree(part, ignore_errors=True)
 
 
 class ReservedRoom:

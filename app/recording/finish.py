@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import BadImageError, FileError, RecordingError
-from app.recording.files import disk_error, split_name, sync_folder
+from app.recording.files import disk_error, remove_stale_parts, split_name, sync_folder, zarr_beside
 from app.recording.journal import (
     JOURNAL_SUFFIX,
     PlaneRecord,
@@ -101,6 +101,7 @@ def recover(path: Path) -> RecordingSummary:
         records = _finish_killed(store, path, journal)
         journal.unlink()
         sync_folder(path.parent)
+        remove_stale_parts(zarr_beside(path))
     except OSError as error:
         raise disk_error(error, path) from error
     finally:

@@ -80,7 +80,9 @@ class _Group:
         return [record.place or (number, 0) for number, (_, record) in enumerate(self.planes)]
 
 
-def build_ome(records: Sequence[PlaneRecord], meta: RunMetadata, notes: Mapping[str, Any], title: str) -> str:
+def build_ome(
+    records: Sequence[PlaneRecord], meta: RunMetadata, notes: Mapping[str, Any], title: str, *, pages: bool = True
+) -> str:
     """Return the OME-XML of a file with one page a record.
 
     Parameters
@@ -92,6 +94,8 @@ def build_ome(records: Sequence[PlaneRecord], meta: RunMetadata, notes: Mapping[
         JSON-able; whatever else belongs with the data, e.g. ``{"losses": …, "dose": …}``.
     title : str
         Name of the Image.
+    pages : bool
+        False where the pixels are no pages of a TIFF file but lie beside the document (``MetadataOnly``).
     """
     from ome_types import OME, model, to_xml
 
@@ -121,7 +125,7 @@ def build_ome(records: Sequence[PlaneRecord], meta: RunMetadata, notes: Mapping[
     parts = xml.split("</Pixels>")
     if len(parts) != len(groups) + 1:
         raise ValueError("the document does not have one Pixels element an image")
-    filled = [part + _planes_xml(group, start) + "</Pixels>" for part, group in zip(parts, groups, strict=False)]
+    filled = [part + _planes_xml(group, start, pages) + "</Pixels>" for part, group in zip(parts, groups, strict=False)]
     return '<?xml version="1.0" encoding="UTF-8"?>' + "".join(filled) + parts[-1]
 
 
@@ -235,8 +239,8 @@ def _channel(number: int, c: int, group: _Group, meta: RunMetadata, binning: Any
     return channel
 
 
-def _planes_xml(group: _Group, start: float) -> str:
-    """Return the TiffData and Plane elements, in the schema's order."""
+def _planes_xml(group: _Group, start: float, in_pages: bool) -> str:
+    """Return the TiffData (or MetadataOnly) and Plane elements, in the schema's order."""
     blocks: list[str] = []
     planes: list[str] = []
     for (page, record), (t, c) in zip(group.planes, group.positions(), strict=True):
@@ -247,7 +251,7 @@ def _planes_xml(group: _Group, start: float) -> str:
     in_time = all(record.place is None for _, record in group.planes)
     if in_time and pages == list(range(pages[0], pages[0] + len(pages))):
         blocks = [f'<TiffData IFD="{pages[0]}" PlaneCount="{len(pages)}"/>']
-    return "".join(blocks) + "".join(planes)
+    return "".join(blocks if in_pages else ["<MetadataOnly/>"]) + "".join(planes)
 
 
 def _map(records: Sequence[PlaneRecord], meta: RunMetadata, notes: Mapping[str, Any]) -> Any:

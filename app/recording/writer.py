@@ -250,6 +250,11 @@ class Recorder:
                 error=self._error,
             )
 
+    def acknowledged(self, first: int) -> list[PlaneRecord]:
+        """Return the frames that survive a crash, from number `first` on: their pixels can be read back by now."""
+        with self._changed:
+            return self._records[first : self._acknowledged]
+
     @property
     def finishing(self) -> Finishing | None:
         """How far `close` has come while it still works; else None. From any thread."""

@@ -1,14 +1,13 @@
 """OME-Zarr 0.5, both ways, through the zarr library (extra ``zarr``).
 
 The live recorder writes OME-TIFF: one growing file takes the camera's full rate without costing a core, where Zarr
-makes a file a plane and a pyramid of each. OME-Zarr is therefore made from a recording afterwards, or frame by frame
-with `ZarrWriter` where there is time. Each plane is one compressed chunk; what Zarr has no place for is kept as
-JSON lines in ``dapiscope/frames.jsonl``.
+makes a file a plane and a pyramid of each. OME-Zarr is therefore made from a recording, plane by plane behind it
+(`app.recording.zarr_follower`) or afterwards. Each plane is one compressed chunk; what Zarr has no place for is kept as
+JSON lines in ``dapiscope/frames.jsonl`` and, for programs that read it, as OME-XML in ``OME/METADATA.ome.xml``.
 """
 
 import importlib
 import math
-import os
 import shutil
 import threading
 from collections.abc import Mapping, Sequence
@@ -24,13 +23,23 @@ from numpy.typing import NDArray
 from app.errors import BadImageError, RecordingError, UsageError
 from app.frame import BITS, Frame, Light, read_only
 from app.images import MAX_PIXELS, is_square
-from app.recording.files import disk_error, free_path, make_folder
+from app.recording.files import (
+    disk_error,
+    free_path,
+    make_folder,
+    part_folder,
+    remove_stale_parts,
+    split_name,
+    sync_file,
+    sync_folder,
+)
 from app.recording.journal import PlaneRecord, encode_head, read_journal
 from app.recording.metadata import RunMetadata
-from app.recording.ome import UM_PER_UNIT
+from app.recording.ome import UM_PER_UNIT, build_ome
 from app.recording.sources import ImageSequence, ReplayInfo, open_sequence
 
 _FRAMES = "dapiscope/frames.jsonl"
+_OME_XML = "OME/METADATA.ome.xml"
 _SMALLEST = 1024
 """The pyramid ends with the first level that is not larger than this."""
 _MAX_CHUNK_BYTES = 1 << 31
@@ -58,16 +67,13 @@ def most_zarr_bytes(raw: int) -> int:
 
 
 class ZarrWriter:
-    """Writes frames of one size to an OME-Zarr image with the axes t, c, z, y, x. Not thread-safe.
+    """Writes planes of one size to an OME-Zarr image with the axes t, c, z, y, x. Not thread-safe.
 
     Parameters
     ----------
     path : Path
         Wished name, e.g. ``folder/run.ome.zarr``; -2, -3… is appended where it exists. The folder gets its name when
         all is written, so it is whole or not there.
-    meta : RunMetadata
-    channels : sequence of str
-        Names of the channels, in their order.
 
     Raises
     ------
@@ -75,55 +81,65 @@ class ZarrWriter:
         The zarr library is not installed.
     """
 
-    def __init__(self, path: Path, meta: RunMetadata, channels: tuple[str, ...] = ("",)) -> None:
+    def __init__(self, path: Path) -> None:
         self._zarr = _zarr()
-        self._wish, self._meta, self._channels = path, meta, channels
-        self._part = path.with_name(f".{path.name}.part-{os.getpid()}")
+        self._wish = path
+        self._part = part_folder(path)
         self._levels: list[Any] = []
         self._records: list[PlaneRecord] = []
 
-    def append(self, frame: Frame, place: tuple[int, int] | None = None, flat_field: str = "") -> None:
-        """Write one plane at `place` (t, c); without it the next time of the first channel.
+    @property
+    def planes(self) -> int:
+        """How many were written."""
+        return len(self._records)
 
-        `flat_field` is what `ImageSequence.flat_field_of` says where the frame comes from a file.
+    def append(self, pixels: NDArray[Any], record: PlaneRecord) -> None:
+        """Write one plane, and return when it survives a power cut.
+
+        Parameters
+        ----------
+        pixels : ndarray of uint8 or uint16, shape (H, W)
+        record : PlaneRecord
+            What is known of it; its `place` is (t, c), without one the next time of the first channel.
 
         Raises
         ------
         RecordingError
-            The disk refused, or the frame is of another size or kind than the first.
+            The disk refused, or the plane is of another size or kind than the first.
         """
-        t, c = place or (len(self._records), 0)
+        t, c = record.place or (len(self._records), 0)
         try:
             if not self._levels:
-                self._create(frame)
+                self._create(pixels)
             first = self._levels[0]
-            if frame.shape != first.shape[-2:] or frame.pixels.dtype != first.dtype or c >= len(self._channels):
+            if pixels.shape != first.shape[-2:] or pixels.dtype != first.dtype:
                 raise RecordingError(
                     "OME-Zarr holds images of one size and kind, and these change: export to OME-TIFF instead."
                 )
-            pixels: NDArray[Any] = frame.pixels
-            for level in self._levels:
-                if t >= level.shape[0]:
-                    level.resize((t + 1, *level.shape[1:]))
+            for number, level in enumerate(self._levels):
+                times, channels, *plane = level.shape
+                if t >= times or c >= channels:
+                    level.resize((max(t + 1, times), max(c + 1, channels), *plane))
                 if pixels.shape != level.shape[-2:]:
                     size = (level.shape[-1], level.shape[-2])
                     pixels = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA))
                 level[t, c, 0] = pixels
+                sync_file(_chunk(self._part, number, t, c, 0))
         except OSError as error:
             raise disk_error(error, self._wish) from error
-        record = PlaneRecord.of(frame, len(self._records), (t, c))
-        self._records.append(replace(record, flat_field=record.flat_field or flat_field))
+        self._records.append(replace(record, offset=len(self._records), place=(t, c)))
 
-    def _create(self, frame: Frame) -> None:
+    def _create(self, pixels: NDArray[Any]) -> None:
         make_folder(self._part.parent)
+        remove_stale_parts(self._wish)
         root = self._zarr.create_group(self._part, zarr_format=3, overwrite=True)
-        height, width = frame.shape
+        height, width = pixels.shape
         while True:
             level = root.create_array(
                 str(len(self._levels)),
-                shape=(1, len(self._channels), 1, height, width),
+                shape=(1, 1, 1, height, width),
                 chunks=(1, 1, 1, height, width),
-                dtype=frame.pixels.dtype,
+                dtype=pixels.dtype,
                 dimension_names=("t", "c", "z", "y", "x"),
                 # A plane of zeros is stored too: then one that is missing is lost, and not dark.
                 config={"write_empty_chunks": True},
@@ -133,37 +149,55 @@ class ZarrWriter:
                 return
             height, width = (height + 1) // 2, (width + 1) // 2
 
-    def close(self, notes: Mapping[str, Any] | None = None) -> Path:
+    def close(self, meta: RunMetadata, notes: Mapping[str, Any] | None = None, *, xml: bool = True) -> Path:
         """Write the metadata, give the folder its name and return it.
+
+        Parameters
+        ----------
+        meta : RunMetadata
+        notes : mapping, optional
+            JSON-able; whatever else belongs with the data.
+        xml : bool
+            Whether what is known goes beside the image as OME-XML too.
 
         Raises
         ------
         RecordingError
-            The disk refused, or there was no frame; nothing is left behind.
+            The disk refused, or there was no plane; nothing is left behind.
         """
         if not self._records:
             self.discard()
             raise RecordingError(f"There is no frame to write to {self._wish}: record some first.")
         try:
             root = self._zarr.open_group(self._part, mode="r+")
-            root.attrs["ome"] = self._ome()
-            root.attrs["dapiscope"] = {"software": self._meta.software, "notes": dict(notes or {})}
-            frames = self._part / _FRAMES
-            frames.parent.mkdir()
-            lines = [encode_head(self._meta, self._records[0].unix_time_s), *(r.to_line() for r in self._records)]
-            frames.write_bytes(b"".join(lines))
+            root.attrs["ome"] = self._ome(meta)
+            root.attrs["dapiscope"] = {"software": meta.software, "notes": dict(notes or {})}
+            lines = [encode_head(meta, self._records[0].unix_time_s), *(r.to_line() for r in self._records)]
+            self._write(_FRAMES, b"".join(lines))
+            if xml:
+                title = split_name(self._wish.name)[0]
+                self._write(_OME_XML, build_ome(self._records, meta, notes or {}, title, pages=False).encode())
+            for file in self._part.glob("**/zarr.json"):
+                sync_file(file)
             path = free_path(self._wish.parent, self._wish.name)
             self._part.rename(path)
+            sync_folder(path.parent)
         except OSError as error:
             self.discard()
             raise disk_error(error, self._wish) from error
         return path
 
+    def _write(self, name: str, data: bytes) -> None:
+        file = self._part / name
+        file.parent.mkdir()
+        file.write_bytes(data)
+        sync_file(file)
+
     def discard(self) -> None:
         """Remove what was written so far; idempotent."""
         shutil.rmtree(self._part, ignore_errors=True)
 
-    def _ome(self) -> dict[str, Any]:
+    def _ome(self, meta: RunMetadata) -> dict[str, Any]:
         first = self._records[0]
         size_um, interval_s = first.pixel_size_um, _interval_s(self._records)
         axes: list[dict[str, str]] = [
@@ -182,7 +216,7 @@ class ZarrWriter:
             if any(shift):
                 steps.append({"type": "translation", "translation": shift})
             datasets.append({"path": str(number), "coordinateTransformations": steps})
-        colors = {channel.name: channel.color.lstrip("#").upper() for channel in self._meta.channels}
+        colors = {channel.name: channel.color.lstrip("#").upper() for channel in meta.channels}
         white = (1 << BITS[first.pixel_format]) - 1
         channels = [
             {
@@ -191,7 +225,7 @@ class ZarrWriter:
                 "active": True,
                 "window": {"min": 0, "max": white, "start": 0, "end": white},
             }
-            for name in self._channels
+            for name in _channel_names(self._records)
         ]
         image = {"name": self._wish.name, "axes": axes, "datasets": datasets, "type": "local mean"}
         return {"version": "0.5", "multiscales": [image], "omero": {"channels": channels}}
@@ -214,7 +248,21 @@ def _interval_s(records: list[PlaneRecord]) -> float | None:
     return middle if middle > 0 else None
 
 
-def to_zarr(source: Path, target: Path, meta: RunMetadata | None = None) -> Path:
+def _channel_names(records: Sequence[PlaneRecord]) -> list[str]:
+    """Return of each channel, in their order, the first name that was confirmed; empty where none was."""
+    places = [record.place or (0, 0) for record in records]
+    names = [""] * (max(c for _, c in places) + 1)
+    for record, (_, c) in zip(records, places, strict=True):
+        names[c] = names[c] or (record.light.channel or "" if record.light.confirmed else "")
+    return names
+
+
+def _chunk(store: Path, level: int, *where: int) -> Path:
+    """Return the file of one of dapiscope's own planes, each of which is one chunk."""
+    return store.joinpath(str(level), "c", *map(str, where), "0", "0")
+
+
+def to_zarr(source: Path, target: Path, begun: ZarrWriter | None = None) -> Path:
     """Make an OME-Zarr image of a recording, stack or folder.
 
     Parameters
@@ -223,8 +271,8 @@ def to_zarr(source: Path, target: Path, meta: RunMetadata | None = None) -> Path
         Whatever `open_replay` opens.
     target : Path
         Wished name, e.g. ``folder/run.ome.zarr``; never overwritten.
-    meta : RunMetadata, optional
-        Instead of what the source says of itself.
+    begun : ZarrWriter, optional
+        Holds the first planes of `source` already, under the same wished name.
 
     Returns
     -------
@@ -234,23 +282,24 @@ def to_zarr(source: Path, target: Path, meta: RunMetadata | None = None) -> Path
     Raises
     ------
     BadImageError, RecordingError, UsageError
+        Nothing is left behind.
     """
-    sequence = open_sequence(source)
-    try:
-        places = [sequence.place_of(index) for index in range(sequence.info.length)]
-        channels = max(c for _, c in places) + 1
-        names = [""] * channels
-        for index, (_, c) in enumerate(places):
-            names[c] = names[c] or sequence.channel_of(index)
-        with ZarrWriter(target, meta or RunMetadata.from_entries(sequence.info.meta), tuple(names)) as writer:
-            for index, place in enumerate(places):
-                writer.append(sequence.read(index), place, sequence.flat_field_of(index))
+    with begun or ZarrWriter(target) as writer:
+        sequence = open_sequence(source)
+        try:
+            for index in range(writer.planes, sequence.info.length):
+                frame = sequence.read(index)
+                record = PlaneRecord.of(frame, index, sequence.place_of(index))
+                flat_field = record.flat_field or sequence.flat_field_of(index)
+                writer.append(frame.pixels, replace(record, flat_field=flat_field))
             # What a file says of its run (losses, dose, whether it is complete) goes along.
-            known = RunMetadata().to_entries() | RunMetadata.from_entries(sequence.info.meta).to_entries()
+            meta = RunMetadata.from_entries(sequence.info.meta)
+            known = RunMetadata().to_entries() | meta.to_entries()
             notes = {key: value for key, value in sequence.info.meta.items() if key not in known}
-            return writer.close({"made from": source.name, **notes})
-    finally:
-        sequence.close()
+            # Of files of others nobody knows when their planes were taken, which OME-XML has to say.
+            return writer.close(meta, {"made from": source.name, **notes}, xml=bool(sequence.info.meta))
+        finally:
+            sequence.close()
 
 
 class ZarrSequence(ImageSequence):
@@ -342,10 +391,6 @@ class ZarrSequence(ImageSequence):
     def _where(self, index: int) -> tuple[int, ...]:
         return tuple(int(at) for at in np.unravel_index(index, self._planes)) if self._planes else ()
 
-    def _file_of(self, index: int) -> Path:
-        """Return the file of one of dapiscope's own planes, each of which is one chunk."""
-        return self._path.joinpath("0", "c", *map(str, self._where(index)), "0", "0")
-
     def _record(self, index: int) -> PlaneRecord | None:
         return self._records[index] if self._records else None
 
@@ -375,7 +420,7 @@ class ZarrSequence(ImageSequence):
         except Exception as error:  # damaged chunks fail in the codecs, in ways of every kind
             raise BadImageError(f"{self._path} is damaged at plane {index + 1}: copy it again.") from error
         record = self._record(index)
-        if record is not None and not self._file_of(at).is_file():
+        if record is not None and not _chunk(self._path, 0, *self._where(at)).is_file():
             raise BadImageError(f"{self._path} has lost plane {index + 1}: copy it again.")
         kind = "Mono8" if pixels.dtype == np.uint8 else "Mono16"
         if record is None:
