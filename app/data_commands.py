@@ -139,7 +139,8 @@ def add_commands(cli: typer.Typer, settings_of: SettingsOf, pixel_size: Callable
         if zarr:
             from app.recording.zarr_store import to_zarr
 
-            made.append(to_zarr(path, out_dir / f"{split_name(path.name)[0]}.ome.zarr"))
+            given = size if isinstance(size, float) else None
+            made.append(to_zarr(path, out_dir / f"{split_name(path.name)[0]}.ome.zarr", pixel_size_um=given))
         origin = "as saved with it" if shot.from_labels else "found now"
         details = "; ".join(filter(None, (chosen, shot.told)))
         say(f"{shot.found.count} nuclei, {origin}" + (f" ({details})" if details else ""))

@@ -67,7 +67,7 @@ class Frame:
     exposure_end_s : float
         End of the exposure of the last row, in seconds of the monotonic clock that the source was given.
     unix_time_s : float
-        The same moment as seconds since 1970 (UTC).
+        The same moment as seconds since 1970 (UTC); 0 where a file does not say.
     exposure_ms, gain_db : float or None
         As read back from the camera; None where a file does not say.
     pixel_format : str

@@ -1,6 +1,7 @@
 """OME-Zarr: valid by an independent validator, lossless, and refused in a sentence where damaged."""
 
 import json
+import os
 import shutil
 import sys
 from dataclasses import replace
@@ -102,10 +103,63 @@ def test_all_that_a_recording_knows_lies_beside_the_image_as_ome_xml(tmp_path):
     assert pixels.planes == theirs.images[0].pixels.planes and pixels.channels == theirs.images[0].pixels.channels
     assert ours.images[0].acquisition_date == theirs.images[0].acquisition_date
     assert (ours.instruments, ours.experimenters) == (theirs.instruments, theirs.experimenters)
-    # Of an image of others nobody knows when its planes were taken, and the document would have to say so.
-    tifffile.imwrite(tmp_path / "foreign.tif", np.zeros((3, 20, 30), np.uint8), photometric="minisblack")
-    foreign = to_zarr(tmp_path / "foreign.tif", tmp_path / "f.ome.zarr")
-    assert not (foreign / "OME").exists()
+
+
+def test_of_images_of_others_nothing_is_made_up(tmp_path):
+    for number in range(3):
+        path = tmp_path / "in" / f"{number}.tif"
+        path.parent.mkdir(exist_ok=True)
+        tifffile.imwrite(path, np.full((20, 30), (900, 60000, 900)[number], np.uint16))
+        os.utime(path, (1e9 + number * 1000,) * 2)
+    once = to_zarr(tmp_path / "in", tmp_path / "a.ome.zarr", pixel_size_um=0.65)
+    for path in (once, to_zarr(once, tmp_path / "b.ome.zarr")):
+        xml = (path / "OME" / "METADATA.ome.xml").read_bytes()
+        ome_types.validate_xml(xml)
+        (image,) = ome_types.from_xml(xml).images
+        assert image.acquisition_date is None and {plane.delta_t for plane in image.pixels.planes} == {None}
+        assert image.pixels.physical_size_x == 0.65 and image.pixels.significant_bits == 16
+        ome = json.loads((path / "zarr.json").read_text())["attributes"]["ome"]
+        axes, step = ome["multiscales"][0]["axes"], ome["multiscales"][0]["datasets"][0]["coordinateTransformations"][0]
+        assert axes[0] == {"name": "t", "type": "time"} and step["scale"] == [1.0, 1.0, 1.0, 0.65, 0.65]
+        with open_replay(path) as replay:
+            assert (replay.info.fps, replay.info.pixel_size_um) == (None, 0.65)
+            assert [frame.unix_time_s for frame in replay.frames()] == [0.0] * 3
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_a_step_of_the_time_axis_is_that_of_the_plan_where_channels_skip_times(tmp_path, channels):
+    places = [(t, c) for t in range(7) for c in range(channels) if c or t % 2 == 0]
+    with ZarrWriter(tmp_path / "r.ome.zarr") as writer:
+        for number, (t, c) in enumerate(places):
+            moment = 1.7e9 + 0.4 * t + 0.05 * c
+            append(writer, replace(make_frame(number), unix_time_s=moment), (t, c))
+        path = writer.close(META)
+    image = json.loads((path / "zarr.json").read_text())["attributes"]["ome"]["multiscales"][0]
+    assert image["datasets"][0]["coordinateTransformations"][0]["scale"][0] == pytest.approx(0.4, abs=1e-3)
+
+
+def z_stack(path):
+    tifffile.imwrite(path, np.zeros((5, 20, 30), np.uint16), metadata={"axes": "ZYX"}, ome=True)
+
+
+def positions(path):
+    with tifffile.TiffWriter(path, ome=True) as tif:
+        for _ in range(2):
+            tif.write(np.zeros((3, 20, 30), np.uint16), metadata={"axes": "TYX"}, photometric="minisblack")
+
+
+def rescaled(path):
+    with Recorder(path, META) as recorder:
+        for number in range(4):
+            recorder.put(replace(make_frame(number), pixel_size_um=0.1 if number < 2 else 0.2))
+
+
+@pytest.mark.parametrize("write_one", [z_stack, positions, rescaled])
+def test_a_file_of_more_than_one_image_holds_is_refused_and_no_plane_is_lost(tmp_path, write_one):
+    write_one(tmp_path / "r.ome.tif")
+    with pytest.raises(RecordingError, match="OME-Zarr"):
+        to_zarr(tmp_path / "r.ome.tif", tmp_path / "r.ome.zarr")
+    assert [p.name for p in tmp_path.iterdir()] == ["r.ome.tif"]
 
 
 def test_channels_that_skip_times_are_replayed_as_they_were_taken(tmp_path):
@@ -203,7 +257,7 @@ def test_pixels_that_are_not_square_have_no_size(tmp_path):
 
 
 def test_sizes_that_change_are_refused_and_nothing_is_left(tmp_path):
-    with pytest.raises(RecordingError, match="OME-TIFF"), ZarrWriter(tmp_path / "r.ome.zarr") as writer:
+    with pytest.raises(RecordingError, match="these change"), ZarrWriter(tmp_path / "r.ome.zarr") as writer:
         append(writer, make_frame(0))
         append(writer, make_frame(1, shape=(5, 6)))
     with pytest.raises(RecordingError, match="no frame"):

@@ -108,7 +108,8 @@ def build_ome(
         software=_printable(meta.software),
     )
     groups = _group(records)
-    start = min(record.unix_time_s for record in records)
+    moments = [record.unix_time_s for record in records]
+    start = min(moments) if all(moments) else None
     instrument = _instrument(meta)
     # The settings are those of the start: where frames of another size follow, nobody knows which had them.
     binning = _binning(meta) if len(groups) == 1 else None
@@ -169,7 +170,7 @@ def _binning(meta: RunMetadata) -> Any:
 
 
 def _image(
-    number: int, group: _Group, meta: RunMetadata, title: str, start: float, instrument: Any, binning: Any
+    number: int, group: _Group, meta: RunMetadata, title: str, start: float | None, instrument: Any, binning: Any
 ) -> Any:
     from ome_types import model
 
@@ -194,7 +195,7 @@ def _image(
         id=f"Image:{number}",
         name=_printable(title),
         description=f"Sample: {meta.sample}" if meta.sample else None,
-        acquisition_date=datetime.fromtimestamp(start, UTC),
+        acquisition_date=datetime.fromtimestamp(start, UTC) if start is not None else None,
         pixels=pixels,
         annotation_refs=[model.AnnotationRef(id="Annotation:0")],
         experimenter_ref=model.ExperimenterRef(id="Experimenter:0") if meta.operator else None,
@@ -239,14 +240,15 @@ def _channel(number: int, c: int, group: _Group, meta: RunMetadata, binning: Any
     return channel
 
 
-def _planes_xml(group: _Group, start: float, in_pages: bool) -> str:
+def _planes_xml(group: _Group, start: float | None, in_pages: bool) -> str:
     """Return the TiffData (or MetadataOnly) and Plane elements, in the schema's order."""
     blocks: list[str] = []
     planes: list[str] = []
     for (page, record), (t, c) in zip(group.planes, group.positions(), strict=True):
         blocks.append(f'<TiffData FirstT="{t}" FirstC="{c}" FirstZ="0" IFD="{page}" PlaneCount="1"/>')
         exposure = "" if record.exposure_ms is None else f' ExposureTime="{record.exposure_ms / 1e3:.9g}"'
-        planes.append(f'<Plane TheZ="0" TheT="{t}" TheC="{c}" DeltaT="{record.unix_time_s - start:.6f}"{exposure}/>')
+        delta = "" if start is None else f' DeltaT="{record.unix_time_s - start:.6f}"'
+        planes.append(f'<Plane TheZ="0" TheT="{t}" TheC="{c}"{delta}{exposure}/>')
     pages = [page for page, _ in group.planes]
     in_time = all(record.place is None for _, record in group.planes)
     if in_time and pages == list(range(pages[0], pages[0] + len(pages))):

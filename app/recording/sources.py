@@ -309,7 +309,7 @@ class TiffSequence(ImageSequence):
             pixels=pixels,
             index=index if info.index is None else info.index,
             exposure_end_s=info.exposure_end_s or 0.0,
-            unix_time_s=self._path.stat().st_mtime if info.unix_time_s is None else info.unix_time_s,
+            unix_time_s=info.unix_time_s or 0.0,
             exposure_ms=info.exposure_ms,
             gain_db=info.gain_db,
             pixel_format=declared if declared is not None and fits and declared != "Mono16" else found,
@@ -322,7 +322,7 @@ class TiffSequence(ImageSequence):
 
     def time_of(self, index: int) -> float | None:
         """Return the recorded moment."""
-        return self._infos[index].unix_time_s
+        return self._infos[index].unix_time_s or None
 
     def place_of(self, index: int) -> tuple[int, int]:
         """Return (t, c) as the file says."""

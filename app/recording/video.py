@@ -84,7 +84,7 @@ class VideoSequence(ImageSequence):
             pixels=read_only(np.ascontiguousarray(pixels, dtype=np.uint8)),
             index=index,
             exposure_end_s=index / self._fps if self._fps else 0.0,
-            unix_time_s=self._path.stat().st_mtime,
+            unix_time_s=0.0,
             exposure_ms=None,
             gain_db=None,
             pixel_format="Mono8",

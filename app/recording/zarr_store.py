@@ -12,6 +12,7 @@ import shutil
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -87,6 +88,7 @@ class ZarrWriter:
         self._part = part_folder(path)
         self._levels: list[Any] = []
         self._records: list[PlaneRecord] = []
+        self._places: set[tuple[int, int]] = set()
 
     @property
     def planes(self) -> int:
@@ -105,16 +107,22 @@ class ZarrWriter:
         Raises
         ------
         RecordingError
-            The disk refused, or the plane is of another size or kind than the first.
+            The disk refused, the plane is of another size, kind or scale than the first, or its place is taken.
         """
         t, c = record.place or (len(self._records), 0)
         try:
             if not self._levels:
                 self._create(pixels)
             first = self._levels[0]
-            if pixels.shape != first.shape[-2:] or pixels.dtype != first.dtype:
+            scale = (self._records or [record])[0].pixel_size_um
+            if (pixels.shape, pixels.dtype, record.pixel_size_um) != (first.shape[-2:], first.dtype, scale):
                 raise RecordingError(
-                    "OME-Zarr holds images of one size and kind, and these change: export to OME-TIFF instead."
+                    "OME-Zarr holds images of one size, kind and scale, and these change: keep the file as it is."
+                )
+            if (t, c) in self._places:
+                raise RecordingError(
+                    "An OME-Zarr image holds one plane a time and channel, and here are more (of a z stack, or of "
+                    "several images): keep the file as it is."
                 )
             for number, level in enumerate(self._levels):
                 times, channels, *plane = level.shape
@@ -127,6 +135,7 @@ class ZarrWriter:
                 sync_file(_chunk(self._part, number, t, c, 0))
         except OSError as error:
             raise disk_error(error, self._wish) from error
+        self._places.add((t, c))
         self._records.append(replace(record, offset=len(self._records), place=(t, c)))
 
     def _create(self, pixels: NDArray[Any]) -> None:
@@ -149,16 +158,8 @@ class ZarrWriter:
                 return
             height, width = (height + 1) // 2, (width + 1) // 2
 
-    def close(self, meta: RunMetadata, notes: Mapping[str, Any] | None = None, *, xml: bool = True) -> Path:
+    def close(self, meta: RunMetadata, notes: Mapping[str, Any] | None = None) -> Path:
         """Write the metadata, give the folder its name and return it.
-
-        Parameters
-        ----------
-        meta : RunMetadata
-        notes : mapping, optional
-            JSON-able; whatever else belongs with the data.
-        xml : bool
-            Whether what is known goes beside the image as OME-XML too.
 
         Raises
         ------
@@ -174,9 +175,10 @@ class ZarrWriter:
             root.attrs["dapiscope"] = {"software": meta.software, "notes": dict(notes or {})}
             lines = [encode_head(meta, self._records[0].unix_time_s), *(r.to_line() for r in self._records)]
             self._write(_FRAMES, b"".join(lines))
-            if xml:
-                title = split_name(self._wish.name)[0]
-                self._write(_OME_XML, build_ome(self._records, meta, notes or {}, title, pages=False).encode())
+            # Images of a folder may be of 12 and of 16 bits; together they are one image, of 16.
+            alike = [replace(record, pixel_format=self._format) for record in self._records]
+            title = split_name(self._wish.name)[0]
+            self._write(_OME_XML, build_ome(alike, meta, notes or {}, title, pages=False).encode())
             for file in self._part.glob("**/zarr.json"):
                 sync_file(file)
             path = free_path(self._wish.parent, self._wish.name)
@@ -186,6 +188,10 @@ class ZarrWriter:
             self.discard()
             raise disk_error(error, self._wish) from error
         return path
+
+    @property
+    def _format(self) -> str:
+        return max((record.pixel_format for record in self._records), key=BITS.__getitem__)
 
     def _write(self, name: str, data: bytes) -> None:
         file = self._part / name
@@ -217,7 +223,7 @@ class ZarrWriter:
                 steps.append({"type": "translation", "translation": shift})
             datasets.append({"path": str(number), "coordinateTransformations": steps})
         colors = {channel.name: channel.color.lstrip("#").upper() for channel in meta.channels}
-        white = (1 << BITS[first.pixel_format]) - 1
+        white = (1 << BITS[self._format]) - 1
         channels = [
             {
                 "label": name,
@@ -242,9 +248,13 @@ class ZarrWriter:
 
 
 def _interval_s(records: list[PlaneRecord]) -> float | None:
-    moments = sorted({record.place[0]: record.unix_time_s for record in records if record.place}.items())
-    steps = np.diff([moment for _, moment in moments])
-    middle = float(np.median(steps)) if len(steps) else 0.0
+    """Return the usual time from one index of the time axis to the next; a channel need not have a plane at each."""
+    taken: dict[int, list[tuple[int, float]]] = {}
+    for record in records:
+        if record.place and record.unix_time_s:
+            taken.setdefault(record.place[1], []).append((record.place[0], record.unix_time_s))
+    pairs = [pair for moments in taken.values() for pair in pairwise(sorted(moments))]
+    middle = float(np.median([(later - moment) / (after - t) for (t, moment), (after, later) in pairs])) if pairs else 0
     return middle if middle > 0 else None
 
 
@@ -262,7 +272,7 @@ def _chunk(store: Path, level: int, *where: int) -> Path:
     return store.joinpath(str(level), "c", *map(str, where), "0", "0")
 
 
-def to_zarr(source: Path, target: Path, begun: ZarrWriter | None = None) -> Path:
+def to_zarr(source: Path, target: Path, begun: ZarrWriter | None = None, *, pixel_size_um: float | None = None) -> Path:
     """Make an OME-Zarr image of a recording, stack or folder.
 
     Parameters
@@ -273,6 +283,8 @@ def to_zarr(source: Path, target: Path, begun: ZarrWriter | None = None) -> Path
         Wished name, e.g. ``folder/run.ome.zarr``; never overwritten.
     begun : ZarrWriter, optional
         Holds the first planes of `source` already, under the same wished name.
+    pixel_size_um : float, optional
+        Instead of what the source says.
 
     Returns
     -------
@@ -290,14 +302,17 @@ def to_zarr(source: Path, target: Path, begun: ZarrWriter | None = None) -> Path
             for index in range(writer.planes, sequence.info.length):
                 frame = sequence.read(index)
                 record = PlaneRecord.of(frame, index, sequence.place_of(index))
-                flat_field = record.flat_field or sequence.flat_field_of(index)
-                writer.append(frame.pixels, replace(record, flat_field=flat_field))
+                record = replace(
+                    record,
+                    flat_field=record.flat_field or sequence.flat_field_of(index),
+                    pixel_size_um=pixel_size_um or record.pixel_size_um,
+                )
+                writer.append(frame.pixels, record)
             # What a file says of its run (losses, dose, whether it is complete) goes along.
             meta = RunMetadata.from_entries(sequence.info.meta)
             known = RunMetadata().to_entries() | meta.to_entries()
             notes = {key: value for key, value in sequence.info.meta.items() if key not in known}
-            # Of files of others nobody knows when their planes were taken, which OME-XML has to say.
-            return writer.close(meta, {"made from": source.name, **notes}, xml=bool(sequence.info.meta))
+            return writer.close(meta, {"made from": source.name, **notes})
         finally:
             sequence.close()
 
@@ -428,7 +443,7 @@ class ZarrSequence(ImageSequence):
                 read_only(pixels),
                 index,
                 index / self.info.fps if self.info.fps else 0.0,
-                self._path.stat().st_mtime,
+                0.0,
                 None,
                 None,
                 kind,
@@ -455,7 +470,7 @@ class ZarrSequence(ImageSequence):
     def time_of(self, index: int) -> float | None:
         """Return the recorded moment."""
         record = self._record(index)
-        return None if record is None else record.unix_time_s
+        return None if record is None else record.unix_time_s or None
 
     def place_of(self, index: int) -> tuple[int, int]:
         """Return (t, c) of the plane."""
