@@ -354,8 +354,8 @@ class PlanRunner:
             notes["pauses"] = [{"after frame": taken, "seconds": round(length, 3)} for taken, length in log.pauses]
         if reason:
             notes["ended by"] = reason
-        if self._counts is not None:
-            notes["nuclei"] = dict(self._counts.notes())
+        # Said of a plan that counted nothing too, so that nobody takes another's table for its own.
+        notes["nuclei"] = dict(self._counts.notes()) if self._counts is not None else {"counted": 0}
         return notes
 
 

@@ -132,6 +132,7 @@ class Session:
         self._calibration = CalibrationDesk(self._publish, parts.calibration, self._clock)
         self._recording = RecordingDesk(self._publish, self.fail, self._recording_full)
         self._replay = ReplayDesk(self._publish, self._clock, find_shading=self._calibration.find)
+        self._before_recording: dict[str, int] = {}
         self._plans = PlanDesk(self._publish, self._planned_frame, self._clock)
         self._looking: Future[None] | None = None
         self._untouched = True
@@ -801,6 +802,7 @@ class Session:
         labeller = self._bench.labeller
         review = labeller.review if labeller is not None else None
         meta = self._metadata(self._counting.counter)
+        self._before_recording = self._tallies()
         self._recording.start(asked.folder, path, meta, asked.frames, review, asked.notes)
 
     def _need_imaging(self) -> LivePath:
@@ -815,18 +817,17 @@ class Session:
         if unfinished is not None and unfinished.text not in self._told:
             self._publish(unfinished)
 
+    def _tallies(self) -> dict[str, int]:
+        stats = self.stats()
+        return {"lost_camera": stats.lost_camera, "grabbed": stats.grabbed, "not_counted": stats.not_counted}
+
     def _recording_full(self) -> None:
         self._devices.submit(self._report, self._stop_recording)
 
     def _stop_recording(self) -> None:
-        stats = self.stats()
-        notes = {
-            "lost_camera": stats.lost_camera,
-            "grabbed": stats.grabbed,
-            "not_counted": stats.not_counted,
-            "dose": self.dose,
-        }
-        error = self._recording.stop(notes)
+        # Of the recording, and not of all the time since live imaging began.
+        notes = {name: value - self._before_recording.get(name, 0) for name, value in self._tallies().items()}
+        error = self._recording.stop({**notes, "dose": self.dose})
         if error is not None and self.state is State.FAILED:
             self._tell(error)  # the session has ended already; what became of its file is news all the same
         elif error is not None:

@@ -195,7 +195,11 @@ class _Image:
     moments: Sequence[float]
     indices: Sequence[int]
     confirmed: int
-    last: Frame
+
+    @property
+    def exported(self) -> bool:
+        """True for what was handed on from another file, and not taken."""
+        return "exported from" in self.entries
 
 
 def report_of(folder: Path) -> SessionReport:
@@ -208,6 +212,8 @@ def report_of(folder: Path) -> SessionReport:
     """
     left_out: list[str] = []
     images = list(_images(folder, left_out))
+    # What was exported of the session tells of no further frame; a folder of nothing else is told of all the same.
+    images = [image for image in images if not image.exported] or images
     if not images:
         raise BadImageError(
             f"{folder} holds no recording and no snapshot of dapiscope that can be read: "
@@ -251,21 +257,24 @@ def _images(folder: Path, left_out: list[str]) -> Iterator[_Image]:
         paths = sorted(folder.glob("*.ome.tif"))
     except OSError as error:
         raise BadImageError(f"{folder} cannot be read ({error.strerror}): check the path.") from None
-    find_shading = shadings_in(usual_folder())
     for path in paths:
         try:
-            with open_replay(path, find_shading=find_shading) as replay:
+            with open_replay(path) as replay:
                 if replay.info.kind != "recording":
                     continue
-                entries, last = dict(replay.info.meta), replay.frame(replay.length - 1)
+                entries = dict(replay.info.meta)
+                replay.frame(replay.length - 1)
             planes = _planes(path)
         except DapiscopeError as error:
             left_out.append(str(error))
             continue
-        moments = [plane.unix_time_s or 0.0 for plane in planes]
+        moments = [plane.unix_time_s for plane in planes if plane.unix_time_s]
+        if len(moments) < len(planes):
+            left_out.append(f"{path.name} does not say when it was taken.")
+            continue
         indices = [plane.index if plane.index is not None else number for number, plane in enumerate(planes)]
         confirmed = sum(plane.light.confirmed for plane in planes)
-        yield _Image(path, RunMetadata.from_entries(entries), entries, moments, indices, confirmed, last)
+        yield _Image(path, RunMetadata.from_entries(entries), entries, moments, indices, confirmed)
 
 
 def _planes(path: Path) -> list[PlaneInfo]:
@@ -306,7 +315,9 @@ def _named_table(image: _Image) -> str:
     name = told.get("table") if isinstance(told, dict) else None
     if isinstance(name, str) and name:
         return Path(name).name
-    return f"{split_name(image.path.name)[0]}_counts.csv" if "plan" in image.entries else ""
+    # A plan of before its file named the table; one that was run without counting says that nothing was counted.
+    unnamed = "plan" in image.entries and "nuclei" not in image.entries
+    return f"{split_name(image.path.name)[0]}_counts.csv" if unnamed else ""
 
 
 def _points(table: Path | None, image: _Image, began: float) -> list[CountPoint]:
@@ -355,10 +366,12 @@ def _dose(images: Sequence[_Image]) -> dict[str, str]:
     for image in images:
         told = _json(image.entries.get("dose", "{}"), {})
         channels = told.get("channels", told) if isinstance(told, dict) else {}
+        # A plan's file has the light of the plan; others what the field of view had got by the end of theirs.
+        whose = image.path.name if "plan" in image.entries else f"the field of view until {image.path.name}"
         for name, value in channels.items() if isinstance(channels, dict) else ():
             if isinstance(value, dict):
                 shown = [f"{number:g} s {_DOSE_WORDS.get(key, key)}" for key, number in value.items()]
-                lines[f"{name} ({image.path.name})"] = ", ".join(shown)
+                lines[f"{name} ({whose})"] = ", ".join(shown)
     return lines
 
 
@@ -386,14 +399,20 @@ def _notes(images: Sequence[_Image]) -> list[str]:
 
 
 def _pictures(folder: Path, images: Sequence[_Image]) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+    find_shading = shadings_in(usual_folder())
     for image in images[:MOST_PICTURES]:
+        try:
+            with open_replay(image.path, find_shading=find_shading) as replay:
+                last = replay.frame(replay.length - 1)
+        except DapiscopeError:
+            continue  # it was read a moment ago, and has gone since
         stem = split_name(image.path.name)[0]
         moment = datetime.fromtimestamp(image.moments[-1], UTC)
-        light = image.last.light.channel if image.last.light.confirmed else "light not confirmed"
-        small = _small(to_8bit(seen(image.last, 1.0)))
+        light = last.light.channel if last.light.confirmed else "light not confirmed"
+        small = _small(to_8bit(seen(last, 1.0)))
         caption = f"{image.path.name}, {light or 'dark'}, {moment:%H:%M:%S} UTC"
         try:
-            labels, by_hand = _drawn_labels(image, folder / f"{stem}_labels.tif")
+            labels, by_hand = _drawn_labels(last, image.path, folder / f"{stem}_labels.tif")
             drawn = None if labels is None else render_overlay(small, labels)
             caption += ", corrected by hand" if by_hand else ""
         except (BadImageError, UsageError):
@@ -401,9 +420,9 @@ def _pictures(folder: Path, images: Sequence[_Image]) -> Iterator[tuple[str, NDA
         yield caption, np.repeat(small[..., None], 3, axis=-1) if drawn is None else drawn
 
 
-def _drawn_labels(image: _Image, saved: Path) -> tuple[NDArray[np.int32] | None, bool]:
-    """Return the nuclei to be drawn into the picture of `image`, and whether a hand corrected them."""
-    correction = load_correction(image.path, image.last)
+def _drawn_labels(frame: Frame, path: Path, saved: Path) -> tuple[NDArray[np.int32] | None, bool]:
+    """Return the nuclei to be drawn into a picture, and whether a hand corrected them."""
+    correction = load_correction(path, frame)
     if correction is not None:
         return corrected(correction.base.labels, correction.edits, correction.base.zoom), True
     return (read_labels(saved) if saved.exists() else None), False

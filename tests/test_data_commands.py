@@ -1,6 +1,7 @@
 """The commands plan, export and report, as a user types them."""
 
 import csv
+import gc
 import json
 import subprocess
 import sys
@@ -315,7 +316,7 @@ def test_counts_and_frames_meet_in_the_report(tmp_path):
     ]  # fmt: skip
     assert report.frames == {"recorded": 6, "snapshots": 0, "counted": 2, "light not confirmed": 2}
     assert report.losses == {"by the camera": 3, "not counted": 0}
-    assert report.dose == {"405 (recording.ome.tif)": "2.5 s lit, 1.25 s at full power"}
+    assert report.dose == {"405 (the field of view until recording.ome.tif)": "2.5 s lit, 1.25 s at full power"}
     assert len(report.pictures) == 1 and report.ended_unix_s - report.started_unix_s == 5
 
 
@@ -337,6 +338,42 @@ def test_counts_that_may_be_of_either_run_are_left_out_and_named(tmp_path):
     (tmp_path / "counts.csv").write_text(COUNTS_HEADER + "12,50,,,,metadata,,,\n")
     report = report_of(tmp_path)
     assert report.counts == [] and any(note.startswith("counts.csv is not in the chart") for note in report.notes)
+
+
+def test_a_plan_that_counted_nothing_has_no_counts_of_another(tmp_path):
+    record(tmp_path, plan={}, nuclei={"counted": 0})
+    (tmp_path / "recording_counts.csv").write_text(COUNTS_HEADER + "12,50,,,,metadata,,,\n")
+    assert report_of(tmp_path).counts == []
+
+
+def test_what_was_exported_of_a_session_is_no_further_part_of_it(run, tmp_path):
+    assert run("snap", "--out", tmp_path, "--model", "fast")[0] == 0
+    before = report_of(tmp_path)
+    assert run("export", tmp_path / "snapshot.ome.tif", "--out", tmp_path)[0] == 0
+    path = tmp_path / "other.png"
+    path.write_bytes(imagecodecs.png_encode(np.full((80, 90), 30, np.uint8)))
+    assert run("export", path, "--out", tmp_path, "--pixel-size-um", "0.5", "--model", "fast")[0] == 0
+    assert (tmp_path / "snapshot-2.ome.tif").exists() and (tmp_path / "other.ome.tif").exists()
+    after = report_of(tmp_path)
+    assert (after.frames, after.counts, after.dose) == (before.frames, before.counts, before.dose)
+    assert (after.started_unix_s, after.ended_unix_s) == (before.started_unix_s, before.ended_unix_s)
+    assert any("other.ome.tif does not say when" in note for note in after.notes)
+
+
+def test_a_report_holds_no_more_frames_in_memory_than_it_shows(tmp_path, monkeypatch):
+    for number in range(4):
+        record(tmp_path, frames=1, began_s=1.7e9 + number)
+    monkeypatch.setattr("app.session_report.MOST_PICTURES", 2)
+    held = []
+
+    def count(images):
+        gc.collect()
+        held.append(sum(isinstance(each, Frame) and each.shape == (40, 50) for each in gc.get_objects()))
+        return {}
+
+    monkeypatch.setattr("app.session_report._losses", count)
+    report = report_of(tmp_path)
+    assert report.frames["snapshots"] == 4 and len(report.pictures) == 2 and held == [0]
 
 
 def test_a_folder_without_a_session_is_said(tmp_path):

@@ -26,9 +26,11 @@ from app.events import (
     State,
     StateChanged,
     Stats,
+    StatsReady,
 )
 from app.hardware.base import CameraStats
 from app.headless import RunLog
+from app.recording import open_replay
 from app.settings import CameraSettings, Settings
 from app.stream import Stream
 
@@ -192,6 +194,22 @@ def test_a_snapshot_while_live_pauses_it_and_goes_on(bench, tmp_path):
     bench.watch.wait_for(ResultReady, before + 2)
     assert bench.session.stats().grabbed > grabbed
     assert bench.watch.of(SnapTaken)
+
+
+def test_what_each_of_two_recordings_lost_is_its_own(bench, tmp_path):
+    bench.session.start_live().result(20)
+    for number in (1, 2):
+        bench.session.start_recording(tmp_path).result(30)
+        bench.watch.wait_for(StatsReady, len(bench.watch.of(StatsReady)) + 3)
+        bench.session.stop_recording().result(20)
+        assert len(list(tmp_path.glob("*.ome.tif"))) == number
+    bench.session.stop_live().result(20)
+    tallies = []
+    for path in tmp_path.glob("*.ome.tif"):
+        with open_replay(path) as replay:
+            tallies.append((int(replay.info.meta["grabbed"]), int(replay.info.meta["not_counted"]), replay.length))
+    assert sum(grabbed for grabbed, _, _ in tallies) <= bench.session.stats().grabbed
+    assert all(0 <= rejected <= grabbed and grabbed > 0 < length for grabbed, rejected, length in tallies)
 
 
 def test_a_recording_replays_to_the_same_counts(bench, tmp_path):
@@ -365,7 +383,6 @@ def test_a_full_disk_fails_loudly_and_keeps_what_was_written(bench, tmp_path, mo
     kept = bench.watch.of(RecordingChanged)[-1]
     assert kept.frames > 0
     bench.watch.wait(lambda: not any(bench.lit()))  # asked for first; the file does not wait for the answer
-    from app.recording import open_replay
 
     with open_replay(kept.path) as replay:
         assert replay.length == kept.frames

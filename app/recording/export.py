@@ -78,6 +78,8 @@ def export_all(
     if parquet:
         _pyarrow()
     notes = segmentation_notes(segmentation) | dict(extra or {})
+    if frame.source and Path(frame.source).is_file():
+        notes["exported from"] = Path(frame.source).name
 
     def within(suffix: str) -> Progress:
         at = list(writers).index(suffix)
