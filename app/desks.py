@@ -253,6 +253,7 @@ class ReplayDesk:
                 replay.speed or 0.0,
                 None if shown is None else shown.index,
                 self._simulated,
+                replay.info.meta,
             )
             self._publish(at)
 

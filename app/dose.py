@@ -4,10 +4,12 @@ Pure: readings and moments go in, seconds come out. A dose is light time × inte
 What is not known counts as lit: from the moment a light is asked for until the box said that it is off.
 """
 
+import json
 import math
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -210,3 +212,34 @@ def _cut(image: NDArray[np.float32], dx: int, dy: int) -> NDArray[np.float32]:
     """Return the part of `image` that a view shifted by (dx, dy) shares with it."""
     height, width = image.shape
     return image[max(0, dy) : height + min(0, dy), max(0, dx) : width + min(0, dx)]
+
+
+def dose_in_file(entries: Mapping[str, str], name: str) -> dict[str, str]:
+    """Return the dose that the file `name` tells among its `entries`, as `dose_lines` does; empty without one."""
+    try:
+        told = json.loads(entries.get("dose", "{}"))
+    except ValueError:
+        return {}
+    # A plan's file has the light of the plan; others what the field of view had got by the end of theirs.
+    return dose_lines(told, name if "plan" in entries else f"the field of view until {name}")
+
+
+def dose_lines(told: Any, whose: str) -> dict[str, str]:
+    """Return a line a channel of a dose as files tell it, see `DoseLedger.as_notes`; `whose` light it was is said.
+
+    What is no dose has no lines.
+    """
+    channels = told.get("channels", told) if isinstance(told, Mapping) else {}
+    lines = {}
+    for name, value in channels.items() if isinstance(channels, Mapping) else ():
+        if isinstance(value, Mapping):
+            shown = [f"{number:g} s {_WORDS.get(key, key)}" for key, number in value.items() if _is_number(number)]
+            lines[f"{name} ({whose})"] = ", ".join(shown)
+    return lines
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float)
+
+
+_WORDS = {"lit_s": "lit", "dose_s": "at full power"}

@@ -275,6 +275,12 @@ class ReplayMoved:
     """`Frame.index` of the frame just shown, where one was: recorded frames keep their numbers, gaps and all."""
     simulated: tuple[str, ...] = ()
     """Which parts were simulations when it was recorded: ``"camera"``, ``"light"``; empty for other programs' files."""
+    told: Mapping[str, str] = field(default_factory=dict)
+    """What the file says of itself; see `app.recording.RunMetadata.from_entries`."""
+
+    def shows(self, frame: Frame) -> bool:
+        """Tell whether `frame` was read from what is replayed."""
+        return self.path in (Path(frame.source), Path(frame.source).parent)
 
 
 @dataclass(frozen=True, slots=True)

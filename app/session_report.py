@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from app.correction_files import Correction, counts_in, load_correction
 from app.corrections import corrected, corrected_segmentation, said
+from app.dose import dose_in_file
 from app.errors import BadImageError, DapiscopeError, UsageError
 from app.flat_field import shadings_in, usual_folder
 from app.frame import Frame, Segmentation
@@ -30,6 +31,7 @@ from app.recording.report import CountPoint, SessionReport
 
 PICTURE_WIDTH = 900
 MOST_PICTURES = 6
+SAME_MOMENT_S = 1e-3
 _RESULTS = (".tif", ".csv", ".png", ".zip", ".geojson", ".parquet", ".html", ".json", ".yaml", ".zarr")
 
 
@@ -224,7 +226,8 @@ def report_of(folder: Path) -> SessionReport:
     runs = [image for image in images if len(image.moments) > 1]
     tables, unclaimed = _tables(folder, runs)
     counted = _counts_of_snapshots(images, began)
-    counted += [point for image in runs for point in _points(tables.get(image.path), image, began)]
+    for image in runs:
+        counted += _points(tables.get(image.path), image, began, unclaimed)
     main = max(images, key=lambda image: len(image.moments))
     modelled = next((image.meta for image in images if image.meta.model_name), main.meta)
     meta = RunMetadata.from_json(
@@ -320,18 +323,27 @@ def _named_table(image: _Image) -> str:
     return f"{split_name(image.path.name)[0]}_counts.csv" if unnamed else ""
 
 
-def _points(table: Path | None, image: _Image, began: float) -> list[CountPoint]:
-    """Return the counts of a run; their moments are those of the recorded frames of the same number."""
+def _points(table: Path | None, image: _Image, began: float, notes: list[str]) -> list[CountPoint]:
+    """Return the counts of a run; their moments are those of the recorded frames of the same number.
+
+    A row that says when its frame was taken is of another run where the recording says otherwise. `notes` gets a
+    sentence for a table with rows that cannot be read, or with none of this run.
+    """
     if table is None:
         return []
-    moments, points = dict(zip(image.indices, image.moments, strict=True)), []
-    for row in _rows(table):
+    moments, points, bad = dict(zip(image.indices, image.moments, strict=True)), [], 0
+    rows = _rows(table)
+    for row in rows:
         try:
-            moment = moments.get(int(row["frame"]))
-            if moment is not None:
+            moment, taken = moments.get(int(row["frame"])), row.get("unix_time_s")
+            if moment is not None and (not taken or abs(float(taken) - moment) < SAME_MOMENT_S):
                 points.append(CountPoint(moment - began, int(row["count"]), _band(row), not row["flags"]))
         except (KeyError, ValueError, TypeError):
-            continue
+            bad += 1
+    if bad:
+        notes.append(f"{table.name}: {bad} of its {len(rows)} rows are no counts of dapiscope, and were left out.")
+    elif rows and not points:
+        notes.append(f"{table.name} is not in the chart: it has no count of a frame of {image.path.name}.")
     return points
 
 
@@ -357,21 +369,11 @@ def _losses(images: Sequence[_Image]) -> dict[str, int]:
 _SKIPPED = "not counted, so that the plan stayed on time"
 
 
-_DOSE_WORDS = {"lit_s": "lit", "dose_s": "at full power"}
-
-
 def _dose(images: Sequence[_Image]) -> dict[str, str]:
     """Return the light each channel gave, as the files tell it: one line a channel and file."""
     lines: dict[str, str] = {}
     for image in images:
-        told = _json(image.entries.get("dose", "{}"), {})
-        channels = told.get("channels", told) if isinstance(told, dict) else {}
-        # A plan's file has the light of the plan; others what the field of view had got by the end of theirs.
-        whose = image.path.name if "plan" in image.entries else f"the field of view until {image.path.name}"
-        for name, value in channels.items() if isinstance(channels, dict) else ():
-            if isinstance(value, dict):
-                shown = [f"{number:g} s {_DOSE_WORDS.get(key, key)}" for key, number in value.items()]
-                lines[f"{name} ({whose})"] = ", ".join(shown)
+        lines |= dose_in_file(image.entries, image.path.name)
     return lines
 
 

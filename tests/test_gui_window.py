@@ -556,8 +556,12 @@ def test_counts_are_exported_without_overwriting(qtbot, window, session, tmp_pat
         window.actions_by_id["export_counts"].trigger()
     qtbot.waitUntil(lambda: (tmp_path / "counts-2.csv").exists())
     lines = (tmp_path / "counts.csv").read_text().splitlines()
-    assert lines[0] == "time_s,frame,count,interval_low,interval_high,fit,count_corrected_by_hand"
-    assert lines[1:] == ["0.000,0,2,,,1,", "0.050,1,2,,,1,", "0.100,2,2,,,1,"]
+    assert lines[0] == (
+        "time_s,unix_time_s,frame,image,count,density_per_mm2,pixel_size_um,scale_source,flags,interval_low,"
+        "interval_high,count_corrected_by_hand"
+    )
+    assert lines[1] == "0.000,1700000000.000000,0,,2,651.00,0.10000,metadata,,,,"
+    assert [line.split(",")[0] for line in lines[1:]] == ["0.000", "0.050", "0.100"]
     qtbot.waitUntil(lambda: len(window.messages.notices) == 2)
 
 

@@ -13,11 +13,13 @@ from typing import Any
 from PySide6.QtCore import QObject, Qt, Signal, Slot
 
 from app.errors import CancelledError
-from app.events import DiskMeasured, DoseSeen, Event, PictureReady, ResultReady, SnapTaken, StatsReady
+from app.events import DiskMeasured, DoseSeen, Event, PictureReady, ResultReady, SnapTaken, State, StatsReady
+from app.frame import Segmentation
 from app.gui.channel_shelf import ChannelShelf
 from app.gui.composer import Composed, Composer, Look
 from app.gui.session_port import SessionPort
 from app.gui.side import Compared, ComposedBeside, Side
+from app.inference.measure import count_row
 
 _LATEST_ONLY = (DiskMeasured, Composed, Compared, ComposedBeside, ResultReady, StatsReady, DoseSeen)
 _MEASURED = DiskMeasured(None)  # an end: it counts however soon the next measurement follows
@@ -25,13 +27,44 @@ _MEASURED = DiskMeasured(None)  # an end: it counts however soon the next measur
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """The count of one frame; every one arrives."""
+    """The count of one frame; every one arrives.
+
+    Attributes
+    ----------
+    index, count, interval
+        See `app.frame.Segmentation`.
+    moment_s : float
+        When the frame came, by the program's own clock: for a replay, when it was played.
+    unix_time_s : float
+        When it was taken; 0 where its file does not say.
+    name : str
+        Of its image file, where each frame has one.
+    row : tuple of str
+        See `app.inference.measure.COUNT_COLUMNS`.
+    fit : bool
+        Nothing speaks against using the count.
+    replayed : bool
+        It came from a file.
+    """
 
     index: int
     moment_s: float
     count: int
-    interval: tuple[int, int] | None = None
-    fit: bool = True
+    interval: tuple[int, int] | None
+    unix_time_s: float
+    name: str
+    row: tuple[str, ...]
+    fit: bool
+    replayed: bool
+
+    @classmethod
+    def of(cls, found: Segmentation, *, replayed: bool) -> "Counted":
+        """Return what was found, without the pixels."""
+        frame = found.frame
+        return cls(
+            frame.index, frame.exposure_end_s, found.count, found.interval, frame.unix_time_s, frame.name,
+            tuple(count_row(found)), not found.flags, replayed,
+        )  # fmt: skip
 
 
 class Bridge(QObject):
@@ -148,9 +181,8 @@ class Bridge(QObject):
                 if side is not None:
                     side.take(event.segmentation)
                 # Only the newest result is shown, but every count is a point of the charts.
-                found = event.segmentation
-                moment = found.frame.exposure_end_s
-                self._enqueue(Counted(found.frame.index, moment, found.count, found.interval, not found.flags))
+                replayed = self._session.state is State.REPLAYING
+                self._enqueue(Counted.of(event.segmentation, replayed=replayed))
         self._enqueue(event)
 
     def _enqueue(self, event: object) -> None:

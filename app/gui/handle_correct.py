@@ -142,17 +142,11 @@ class CorrectActions:
             self._refuse(tr("This picture was not counted: press S to snap and segment one, or switch counting on."))
             return False
         if self.current is None:
-            self._take(Correction(result, (), *self._model()))
+            self._take(Correction(result, (), *self.w.exports.model_of(frame)))
         return True
 
     def _refuse(self, why: str) -> None:
         self.w.notify(Notice("warning", why))
-
-    def _model(self) -> tuple[str, str]:
-        snapped, model = self.w.presenter.snapped, self.w.exports.model
-        if snapped is not None and snapped.frame is self.w.viewer.frame:
-            return snapped.model_name, snapped.model_sha256
-        return model.name, model.sha256
 
     def _take(self, correction: Correction) -> None:
         """Correct this picture from now on; edits of earlier days can be taken back too."""

@@ -3,7 +3,7 @@
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 
 from app.correction_files import Correction
 from app.corrections import said
+from app.dose import dose_in_file, dose_lines
 from app.errors import CancelledError
-from app.events import ModelReady, Notice, State
+from app.events import DoseSeen, ModelReady, Notice, ReplayMoved
 from app.frame import Frame, Segmentation
 from app.gui.bridge import Counted
 from app.gui.text import tr
+from app.inference.measure import COUNT_COLUMNS
 
 if TYPE_CHECKING:
     from app.gui.main_window import MainWindow
@@ -25,16 +27,24 @@ if TYPE_CHECKING:
 
 KEEP_POINTS = 20_000
 
+_Key = tuple[int, float, str]
+"""Index, moment and name of a frame."""
+
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What the report tells, gathered while it happened."""
+    """What the report tells, gathered while it happened; moments are None for a file that does not say its own."""
 
-    since_unix_s: float
-    until_unix_s: float
+    since_unix_s: float | None
+    until_unix_s: float | None
     points: tuple[Counted, ...]
+    frames: Mapping[str, int]
+    losses: Mapping[str, int]
+    dose: Mapping[str, str]
+    provider: str
     files: tuple[Path, ...]
     notes: tuple[str, ...]
+    corrected: Mapping[str, str]
 
 
 class ExportActions:
@@ -44,19 +54,32 @@ class ExportActions:
         self.w = window
         self._since = time.time()
         self._points: deque[Counted] = deque(maxlen=KEEP_POINTS)
+        self._replayed: dict[int, Counted] = {}
+        self._dose: DoseSeen | None = None
         self._files: list[Path] = []
         self._model = ModelReady("", "", "")
         self._titles = {"camera": "", "light": ""}
-        self._corrected: dict[tuple[int, float], int] = {}
+        self._corrected: dict[_Key, int] = {}
         self._said: dict[str, str] = {}
 
     # --- notes -----------------------------------------------------------------------------------------------------
 
     def note_count(self, counted: Counted) -> None:
-        """Remember a count for the report."""
-        if self._points and counted.moment_s < self._points[-1].moment_s:
-            self._points.clear()  # another recording
-        self._points.append(counted)
+        """Remember a count for the report; of a frame that is replayed again, the last one."""
+        if not counted.replayed:
+            self._points.append(counted)
+            return
+        self._replayed[counted.index] = counted
+        if len(self._replayed) > KEEP_POINTS:
+            del self._replayed[next(iter(self._replayed))]
+
+    def note_replay(self) -> None:
+        """Forget the counts of the last replay: another one begins."""
+        self._replayed.clear()
+
+    def note_dose(self, dose: DoseSeen) -> None:
+        """Remember the dose of the field in view."""
+        self._dose = dose
 
     def note_file(self, path: Path) -> None:
         """Remember a saved file for the report."""
@@ -75,10 +98,19 @@ class ExportActions:
         """The model that counts live and replayed pictures."""
         return self._model
 
+    def model_of(self, frame: Frame) -> tuple[str, str]:
+        """Return name and hash of the model that counted `frame`, which is on the screen."""
+        correction, snapped = self.w.correct.current, self.w.presenter.snapped
+        if correction is not None and correction.base.frame is frame:
+            return correction.model_name, correction.model_sha256
+        if snapped is not None and snapped.frame is frame:
+            return snapped.model_name, snapped.model_sha256
+        return self._model.name, self._model.sha256
+
     def note_corrected(self, correction: Correction, count: int, picture: Path) -> None:
         """Remember how many nuclei a picture has after correction by hand."""
         frame, name = correction.base.frame, picture.name
-        key, label = (frame.index, frame.exposure_end_s), f"{name} [{frame.index}]" if frame.index else name
+        key, label = (frame.index, frame.unix_time_s, frame.name), f"{name} [{frame.index}]" if frame.index else name
         self._corrected.pop(key, None)
         self._said.pop(label, None)
         if correction.edits:
@@ -89,7 +121,7 @@ class ExportActions:
 
     def export_counts(self) -> None:
         """Write the points of the count chart to a CSV file."""
-        points, folder = tuple(self._points), self.w.folder
+        points, folder = self._points_of(self.w.viewer.frame), self.w.folder
         if not points:
             self.w.notify(Notice("warning", tr("There are no counts yet; start live or open a recording first.")))
             return
@@ -104,7 +136,7 @@ class ExportActions:
         if result is None or result.count == 0:
             self.w.notify(Notice("warning", tr("No nuclei are on the screen; snap and segment a picture first.")))
             return
-        meta, words = self._meta(result.frame), self.w.correct.words(result)
+        meta, words = self._meta(result.frame, *self.model_of(result.frame)), self.w.correct.words(result)
         origins = self.w.correct.origins if words else ()
         notes = {"corrected by hand": words} if words else {}
         self._write(
@@ -119,29 +151,39 @@ class ExportActions:
         if composed is None:
             self.w.notify(Notice("warning", tr("Nothing has happened yet; start live or open a recording first.")))
             return
-        told = Told(
-            self._since,
-            time.time(),
-            tuple(self._points),
-            tuple(self._files),
-            tuple(notice.text for _, notice in self.w.messages.notices if notice.level != "info"),
-        )
-        meta, stats, picture = self._meta(composed.picture.frame), self.w.session.stats(), composed.pixels.copy()
-        frames = {"grabbed": stats.grabbed, "displayed": stats.displayed, "segmented": stats.segmented}
-        losses = {
-            "camera": stats.lost_camera,
-            "display (skipped)": stats.skipped_display,
-            "counting (skipped)": stats.skipped_segment,
-            "light not confirmed": stats.not_counted,
-        }
-        provider, corrected = self._model.provider, dict(self._said)
+        frame, picture = composed.picture.frame, composed.pixels.copy()
+        meta, told = self._meta(frame, self._model.name, self._model.sha256), self._told(frame)
         self._write(
             tr("Writing the session report…"),
-            lambda progress: write_session_report(
-                folder, meta, told, frames, losses, picture, provider, corrected, progress
-            ),
+            lambda progress: write_session_report(folder, meta, told, picture, progress),
             tr("Session report"),
         )
+
+    def _told(self, frame: Frame) -> Told:
+        """Return what the report tells with `frame` on the screen: of the file it is from, or of this session."""
+        stats, points, replay = self.w.session.stats(), self._points_of(frame), self._replay_of(frame)
+        notes = [notice.text for _, notice in self.w.messages.notices if notice.level != "info"]
+        frames = {"displayed": stats.displayed, "segmented": stats.segmented}
+        losses = {"display (skipped)": stats.skipped_display, "counting (skipped)": stats.skipped_segment}
+        since: float | None = self._since
+        until: float | None = time.time()
+        if replay is not None:
+            frames = {"in the file": replay.length} | frames
+            moments = [point.unix_time_s for point in points] or [frame.unix_time_s]
+            since, until = (min(moments), max(moments)) if all(moments) else (None, None)
+            if since is None:
+                notes.append(f"{replay.path.name} does not say when it was taken.")
+            dose = dose_in_file(replay.told, replay.path.name)
+        else:
+            frames = {"grabbed": stats.grabbed} | frames
+            losses = {"camera": stats.lost_camera} | losses
+            totals = self._dose.channels if self._dose is not None else {}
+            dose = dose_lines({name: asdict(total) for name, total in totals.items()}, "the field of view")
+        frames["not counted: light not confirmed, or not the channel of the nuclei"] = stats.not_counted
+        return Told(
+            since, until, points, frames, losses, dose, self._model.provider, tuple(self._files), tuple(notes),
+            dict(self._said),
+        )  # fmt: skip
 
     def _write(self, doing: str, work: "Callable[[Progress], Path]", what: str) -> None:
         """Write on the worker; it is told how far it is, and can be given up."""
@@ -156,46 +198,54 @@ class ExportActions:
 
         toast.cancelled.connect(self.w.bridge.long_work(work, toast.show_progress, done))
 
-    def _meta(self, frame: Frame) -> "RunMetadata":
+    def _replay_of(self, frame: Frame | None) -> ReplayMoved | None:
+        """Return the replay that `frame` is from; None for one of this session's own."""
+        replay = self.w.presenter.replay
+        return replay if replay is not None and frame is not None and replay.shows(frame) else None
+
+    def _points_of(self, frame: Frame | None) -> tuple[Counted, ...]:
+        """Return the counts that `frame` is one of: those of the file it is from, or of this session."""
+        if self._replay_of(frame) is None:
+            return tuple(self._points)
+        return tuple(self._replayed[index] for index in sorted(self._replayed))
+
+    def _meta(self, frame: Frame, model_name: str, model_sha256: str) -> "RunMetadata":
+        """Return what files say of `frame`; of one from a file, what that file says and nothing of today."""
         from app.recording import RunMetadata
 
-        camera, light = self._titles["camera"], self._titles["light"]
-        if self.w.session.state is State.REPLAYING:  # the devices of then, as far as the recording tells
-            replay = self.w.presenter.replay
-            was = replay.simulated if replay is not None else ()
-            camera = f"{frame.source} (simulated camera)" if "camera" in was else frame.source
-            light = "simulated light" if "light" in was else ""
+        replay = self._replay_of(frame)
+        if replay is not None:
+            meta = RunMetadata.from_entries(replay.told)
+            return replace(meta, model_name=model_name, model_sha256=model_sha256) if model_name else meta
         return RunMetadata.from_settings(
             self.w.session.settings,
-            camera=camera,
-            light=light,
-            model_name=self._model.name,
-            model_sha256=self._model.sha256,
+            camera=self._titles["camera"],
+            light=self._titles["light"],
+            model_name=model_name,
+            model_sha256=model_sha256,
         )
 
 
-def write_counts(
-    folder: Path, points: tuple[Counted, ...], corrected: Mapping[tuple[int, float], int] | None = None
-) -> Path:
-    """Write the counts to a new CSV file; seconds run from the first. Return its path.
+def write_counts(folder: Path, points: tuple[Counted, ...], corrected: Mapping[_Key, int] | None = None) -> Path:
+    """Write the counts to a new CSV file; seconds run from the first, where the moments are known. Return its path.
 
-    `corrected` has the counts by hand, by index and moment of the frame.
+    `corrected` has the counts by hand, by index, moment and name of the frame.
     """
     from app.recording.files import write_together
     from app.recording.tables import encode_csv
 
     rows = [
         [
-            f"{p.moment_s - points[0].moment_s:.3f}",
+            f"{p.unix_time_s - points[0].unix_time_s:.3f}" if p.unix_time_s and points[0].unix_time_s else "",
+            f"{p.unix_time_s:.6f}" if p.unix_time_s else "",
             p.index,
-            p.count,
-            *(p.interval if p.interval else ("", "")),
-            int(p.fit),
-            (corrected or {}).get((p.index, p.moment_s), ""),
+            p.name,
+            *p.row,
+            (corrected or {}).get((p.index, p.unix_time_s, p.name), ""),
         ]
         for p in points
     ]
-    header = ("time_s", "frame", "count", "interval_low", "interval_high", "fit", "count_corrected_by_hand")
+    header = ("time_s", "unix_time_s", "frame", "image", *COUNT_COLUMNS, "count_corrected_by_hand")
     return write_together(folder, "counts", {".csv": lambda path: encode_csv(path, header, rows)})[".csv"]
 
 
@@ -229,34 +279,29 @@ def write_nuclei(
 
 
 def write_session_report(
-    folder: Path,
-    meta: "RunMetadata",
-    told: Told,
-    frames: dict[str, int],
-    losses: dict[str, int],
-    picture: NDArray[np.uint32],
-    provider: str,
-    corrected: Mapping[str, str] | None = None,
-    progress: "Progress | None" = None,
+    folder: Path, meta: "RunMetadata", told: Told, picture: NDArray[np.uint32], progress: "Progress | None" = None
 ) -> Path:
     """Write the HTML report to a new file; `picture` is RGB32 as the window shows it. Return its path."""
     from app.recording.files import nobody_listens
     from app.recording.report import CountPoint, SessionReport, write_report
 
     rgb = np.ascontiguousarray(picture.view(np.uint8).reshape(*picture.shape, 4)[..., 2::-1])
-    first = told.points[0].moment_s if told.points else 0.0
-    counts = [CountPoint(p.moment_s - first, p.count, p.interval, p.fit) for p in told.points]
+    timed = all(point.unix_time_s for point in told.points)
+    first = told.points[0].unix_time_s if told.points else 0.0
+    counts = [CountPoint(p.unix_time_s - first if timed else p.index, p.count, p.interval, p.fit) for p in told.points]
     report = SessionReport(
         meta,
         told.since_unix_s,
         told.until_unix_s,
         counts,
-        frames,
-        losses,
+        told.frames,
+        told.losses,
+        told.dose,
         pictures=[("The picture on the screen", rgb)],
         files=told.files,
-        provider=provider,
+        provider=told.provider,
         notes=told.notes,
-        corrected=corrected or {},
+        corrected=told.corrected,
+        timed=timed,
     )
     return write_report(folder / "session-report.html", report, progress or nobody_listens)

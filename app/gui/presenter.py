@@ -97,6 +97,7 @@ class Presenter:
             case DoseSeen():
                 self.spent = event.spent
                 self.w.light.show_dose(event)
+                self.w.exports.note_dose(event)
             case LightReady():
                 self.simulated["light"] = event.info.simulated
                 self.w.exports.note_device("light", event.info.title)
@@ -163,7 +164,7 @@ class Presenter:
     def _counted(self, counted: Counted) -> None:
         self.w.charts.counted.add(counted.moment_s, counted.count)
         self.w.exports.note_count(counted)
-        if self.w.session.state is State.REPLAYING:
+        if counted.replayed:
             self.w.replay_bar.timeline.show_count(counted.index, counted.count)
 
     def _show_scale(self) -> None:
@@ -180,6 +181,7 @@ class Presenter:
         self._show_scale()  # a replay's own ends with it
         if event.state is State.REPLAYING:
             w.replay_bar.clear()
+            w.exports.note_replay()
             self.forget()
         elif event.state is State.PLAN or (event.state is State.LIVE and self.replay is not None):
             self.replay = None

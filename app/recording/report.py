@@ -36,7 +36,8 @@ class SessionReport:
     Attributes
     ----------
     meta : RunMetadata
-    started_unix_s, ended_unix_s : float
+    started_unix_s, ended_unix_s : float or None
+        None where nobody knows.
     counts : sequence of CountPoint
         In time order.
     frames, losses : mapping of str to int
@@ -53,11 +54,13 @@ class SessionReport:
         Sentences for the reader.
     corrected : mapping of str to str
         Picture → its count by the model and its count after correction by hand.
+    timed : bool
+        False where nobody knows when the frames were taken: `CountPoint.time_s` is then the number of the frame.
     """
 
     meta: RunMetadata
-    started_unix_s: float
-    ended_unix_s: float
+    started_unix_s: float | None
+    ended_unix_s: float | None
     counts: Sequence[CountPoint] = ()
     frames: Mapping[str, int] = field(default_factory=dict)
     losses: Mapping[str, int] = field(default_factory=dict)
@@ -67,6 +70,7 @@ class SessionReport:
     provider: str = ""
     notes: Sequence[str] = ()
     corrected: Mapping[str, str] = field(default_factory=dict)
+    timed: bool = True
 
 
 def write_report(path: Path, report: SessionReport, progress: Progress = nobody_listens) -> Path:
@@ -91,11 +95,14 @@ def _save(path: Path, text: str) -> None:
 def render_report(report: SessionReport) -> str:
     """Return the report as one HTML document."""
     meta = report.meta
-    began = datetime.fromtimestamp(report.started_unix_s, UTC)
-    title = f"{meta.sample or 'Session'}, {began:%d %B %Y, %H:%M} UTC"
+    title = meta.sample or "Session"
+    if report.started_unix_s is not None:
+        title += f", {datetime.fromtimestamp(report.started_unix_s, UTC):%d %B %Y, %H:%M} UTC"
     sections = [
         f"<header><p class='mark'>dapiscope session report</p><h1>{escape(title)}</h1>{_tiles(report)}</header>",
-        _section("Count over time", _chart(report.counts)),
+        _section(
+            "Count over time" if report.timed else "Counts", _chart(report.counts, "s" if report.timed else "frame")
+        ),
         _section("Corrected by hand", _table(report.corrected)),
         _section("Pictures", "".join(_figure(caption, picture) for caption, picture in report.pictures)),
         _section("Run", _table(_run(report))),
@@ -116,7 +123,9 @@ def render_report(report: SessionReport) -> str:
 
 def _tiles(report: SessionReport) -> str:
     fit = [point for point in report.counts if point.fit]
-    values: dict[str, str] = {"duration": _duration(report.ended_unix_s - report.started_unix_s)}
+    values: dict[str, str] = {}
+    if report.started_unix_s is not None and report.ended_unix_s is not None:
+        values["duration"] = _duration(report.ended_unix_s - report.started_unix_s)
     if fit:
         values["last count"] = f"{fit[-1].count}{_interval(fit[-1])}"
         values["median count"] = f"{median(point.count for point in fit):g}"
@@ -152,10 +161,14 @@ def _run(report: SessionReport) -> dict[str, Any]:
         "Model SHA-256": meta.model_sha256,
         "Runs on": report.provider,
         "Software": meta.software,
-        "Began": datetime.fromtimestamp(report.started_unix_s, UTC).isoformat(timespec="seconds"),
-        "Ended": datetime.fromtimestamp(report.ended_unix_s, UTC).isoformat(timespec="seconds"),
+        "Began": _moment(report.started_unix_s),
+        "Ended": _moment(report.ended_unix_s),
     }
     return {name: value for name, value in rows.items() if value}
+
+
+def _moment(unix_s: float | None) -> str:
+    return "" if unix_s is None else datetime.fromtimestamp(unix_s, UTC).isoformat(timespec="seconds")
 
 
 def _section(title: str, body: str) -> str:
@@ -185,7 +198,7 @@ def _figure(caption: str, picture: NDArray[np.uint8]) -> str:
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM, _MOST_POINTS = 860, 260, 48, 34, 600
 
 
-def _chart(points: Sequence[CountPoint]) -> str:
+def _chart(points: Sequence[CountPoint], unit: str) -> str:
     """Return the counts as an SVG: the interval as a band, counts as a line, unfit ones as hollow dots."""
     if not points:
         return ""
@@ -215,12 +228,16 @@ def _chart(points: Sequence[CountPoint]) -> str:
     parts.append(f"<polyline points='{line}' class='line'/>")
     parts += [f"<circle cx='{x(p)}' cy='{y(p.count)}' r='2.5' class='unfit'/>" for p in shown if not p.fit]
     ends = ((_LEFT, "start", first), (_WIDTH - 12, "end", first + span))
-    parts += [f"<text x='{at}' y='{_HEIGHT - 12}' text-anchor='{how}'>{t:.0f} s</text>" for at, how, t in ends]
+    parts += [f"<text x='{at}' y='{_HEIGHT - 12}' text-anchor='{how}'>{_at(t, unit)}</text>" for at, how, t in ends]
     legend = "Nuclei in view" + (", with the model's 90 % interval" if band else "")
     if any(not p.fit for p in shown):
         legend += "; hollow: not fit to use"
     svg = f"<svg viewBox='0 0 {_WIDTH} {_HEIGHT}' role='img' aria-label='{escape(legend)}'>{''.join(parts)}</svg>"
     return f"<figure class='chart'>{svg}<figcaption>{escape(legend)}.</figcaption></figure>"
+
+
+def _at(t: float, unit: str) -> str:
+    return f"{t:.0f} s" if unit == "s" else f"{unit} {t:.0f}"
 
 
 def _nice_step(rough: float) -> float:
