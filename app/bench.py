@@ -6,13 +6,16 @@ Everything here is called from the session's device worker, except `off` and the
 import math
 import threading
 from collections.abc import Callable
-from concurrent.futures import CancelledError, Future
+from concurrent import futures
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
+from typing import TypeVar
 
 from app.acquisition import acquire
+from app.cancellation import Cancellation
 from app.clock import Clock
-from app.errors import CameraError, CameraGoneError, DapiscopeError, LightError
+from app.errors import CameraError, CameraGoneError, CancelledError, DapiscopeError, LightError
 from app.events import CameraReady, Event, LightReady, LightSeen
 from app.frame import EndSink, Frame, FrameSink
 from app.hardware.base import Camera, CameraStats, LightInfo, LightReading, LightSource
@@ -23,6 +26,7 @@ from app.shutter import SILENCE_S
 
 ANSWER_S = 10.0
 """A switch that was not confirmed by then has failed."""
+T = TypeVar("T")
 OVERTAKEN = "The light was asked to go off meanwhile and stays dark; switch it on again."
 
 
@@ -38,6 +42,9 @@ class Bench:
         Gets `CameraReady`, `LightReady` and `LightSeen`.
     light_failed : callable
         Gets the error when the light stops answering outside a command.
+    calls : Cancellation, optional
+        Ends the wait for a driver when the command that is carried out is cancelled. A camera or light that is left
+        behind then is none of the bench's any more, and nothing shines by it.
     """
 
     def __init__(
@@ -47,7 +54,9 @@ class Bench:
         clock: Clock,
         publish: Callable[[Event], None],
         light_failed: Callable[[BaseException], None],
+        calls: Cancellation | None = None,
     ) -> None:
+        self._calls = calls or Cancellation(publish, clock)
         self._make_camera, self._make_light = make_camera, make_light
         self._clock, self._publish, self._light_failed = clock, publish, light_failed
         self.camera: Camera | None = None
@@ -72,24 +81,36 @@ class Bench:
         if self.camera is not None and not self._running:
             self._look_at(self.camera)
         if self.camera is None:
+            self._calls.at("camera", 0.3)
             self._made = self._made or self._make_camera()
-            self._made.open()
+            self._on(self._made, self._made.open)
             self.camera = self._made
             self.configure(settings.camera)
 
     def _look_at(self, camera: Camera) -> None:
         """Let go of a camera that was unplugged while nothing ran: it may be back, and must be opened again then."""
         try:
-            camera.configure(camera.settings)
+            self._on(camera, lambda: camera.configure(camera.settings))
         except CameraGoneError:
             self.release_camera()
+
+    def _on(self, camera: Camera, call: Callable[[], T]) -> T:
+        """Return what `call` to the driver of `camera` returns; one that is left behind takes the camera with it."""
+        try:
+            return self._calls.call(call, camera.close)
+        except CancelledError:
+            if self._calls.left:
+                self.all_off()  # nothing that the call may still ask for shines
+                self.camera, self._running = None, False
+            raise
 
     def _open_light(self, settings: Settings) -> None:
         timeline = LightTimeline(settings.channels, settle_s=settings.light.settle_ms / 1000)
         keeper = LightKeeper(
             self._make_light(), settings.channels, timeline, self._clock, self._light_seen, self._light_failed
         )
-        self.light_info = keeper.open(settings.light.watchdog_ms)
+        self._calls.at("light", 0.1)
+        self.light_info = self._calls.call(lambda: keeper.open(settings.light.watchdog_ms), keeper.close)
         self._keeper = keeper
         if self._held:
             keeper.lock()
@@ -151,7 +172,7 @@ class Bench:
                 return None
             asked = self._need_keeper().switch(channel, level)
         try:
-            return _answer(asked)
+            return _answer(asked, self._calls.outlast)
         except DapiscopeError:
             if asked.cancelled() and offs not in (None, self.offs):
                 return None
@@ -179,7 +200,7 @@ class Bench:
         present = camera.settings
         self._note_change(present, settings, math.inf)  # cameras take their time, and frames come meanwhile
         try:
-            actual = camera.configure(settings)
+            actual = self._on(camera, lambda: camera.configure(settings))
         finally:
             self._note_change(present, settings, self._clock.monotonic())
         self._publish(CameraReady(camera.info, camera.limits, actual, camera.readout_ms))
@@ -205,8 +226,18 @@ class Bench:
             self._clock.sleep(settle_ms / 1000)
         camera = self.need_camera()
         self._running = True  # before the start: a folder without a usable file ends at once
+
+        def came(frame: Frame) -> None:
+            if self.camera is camera:  # not left behind
+                sink(frame)
+
+        def end(error: BaseException | None) -> None:
+            if self.camera is camera:
+                ended(error)
+
+        self._calls.at("frames", 0.9)
         try:
-            camera.start(sink, ended)
+            self._on(camera, lambda: camera.start(came, end))
         except BaseException:
             self._running = False
             self.off()
@@ -256,7 +287,9 @@ class Bench:
         camera = self.need_camera()
         lit_s = (light.settle_ms + wanted.exposure_ms + camera.readout_ms) / 1000 + SILENCE_S
         lamp = _Lamp(self._need_keeper(), partial(self.switch, offs=offs), lit_s, self.off)
-        return acquire(camera, lamp, wanted, light.channel, light.intensity, light.settle_ms, self._clock, cancelled)
+        asked = (light.channel, light.intensity, light.settle_ms)
+        self._calls.at("picture", 0.1)
+        return self._on(camera, lambda: acquire(camera, lamp, wanted, *asked, self._clock, cancelled))
 
     @property
     def simulated(self) -> tuple[str, ...]:
@@ -297,10 +330,10 @@ class _Lamp:
         return _answer(self.keeper.read())
 
 
-def _answer(asked: "Future[LightReading]") -> LightReading:
+def _answer(asked: "Future[T]", outlast: "Callable[[Future[T], float], T]" = Future.result) -> T:
     try:
-        return asked.result(ANSWER_S)
-    except CancelledError:
+        return outlast(asked, ANSWER_S)
+    except futures.CancelledError:
         raise DapiscopeError(OVERTAKEN) from None
     except TimeoutError as error:
         raise LightError(

@@ -1,7 +1,7 @@
 """The corner of a session where nuclei are counted: which model counts, and how each kind of frame is counted.
 
-Models load on the session's worker ``app-model``; live frames and replays are counted on ``app-segment``, plans on
-``app-count``, snapshots on the device worker. All of them are counted here.
+Models load on the session's worker ``app-model``, which counts snapshots too; live frames and replays are counted on
+``app-segment``, plans on ``app-count``. All of them are counted here.
 """
 
 from collections.abc import Callable
@@ -84,10 +84,9 @@ class CountingDesk:
             self._loaded[name] = self._load(name)
         return self._loaded[name]
 
-    def use(self, name: str) -> Counter:
-        """Count with the model `name` from now on, and return it."""
-        self.counter = self.load(name)
-        return self.counter
+    def use(self, counter: Counter) -> None:
+        """Count with this model from now on."""
+        self.counter = counter
 
     # ------------------------------------------------------------------ streams of frames
 
@@ -131,12 +130,14 @@ class CountingDesk:
             return None
         return frame.light.reason or f"{frame.light.channel or 'darkness'} does not show nuclei"
 
-    def count_exactly(self, frame: Frame, counter: Counter) -> Segmentation:
-        """Find the nuclei in a single frame, whatever time it takes, and tell them."""
-        result = counter.segment(frame, self._settings().segmentation.pixel_size_um, exact=True)
-        self.last_result = result
-        self._tell(result)
-        return result
+    def find_exactly(self, frame: Frame, counter: Counter) -> Segmentation:
+        """Return the nuclei of a single frame, whatever time it takes."""
+        return counter.segment(frame, self._settings().segmentation.pixel_size_um, exact=True)
+
+    def tell_exactly(self, found: Segmentation) -> None:
+        """Tell what `find_exactly` found."""
+        self.last_result = found
+        self._tell(found)
 
     def _tell(self, found: Segmentation) -> None:
         self._publish(ResultReady(found, (self._clock.monotonic() - found.frame.exposure_end_s) * 1000))

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import Literal
 
 from app.display import Picture
 from app.dose import ChannelDose
@@ -181,6 +182,24 @@ class DiskMeasured:
     done: float | None
 
 
+Step = Literal["light", "camera", "model", "frames", "picture", "count", "files", "left"]
+"""Opening the light, the camera; loading a model; starting the camera; taking, counting and writing a picture; waiting
+for a call that was left behind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Underway:
+    """What takes long is at `step`, and `done` of it is over, 0…1; None when it has ended.
+
+    ``"devices"`` is a command to camera and light, ``"model"`` is a model that is loaded beside them. `Session.cancel`
+    ends both, but for the step ``"files"``: what was taken is kept.
+    """
+
+    work: Literal["devices", "model"]
+    step: Step | None = None
+    done: float = 0.0
+
+
 @dataclass(frozen=True, slots=True)
 class PlanMoved:
     """The plan that runs has `taken` of its `total` frames, or was paused or went on.
@@ -313,6 +332,7 @@ Event = (
     | RecordingChanged
     | RecordingFinishing
     | DiskMeasured
+    | Underway
     | PlanMoved
     | PlanEnded
     | CalibrationMoved

@@ -5,7 +5,8 @@ and the light goes off first of all. Any failure on any thread ends in FAILED: l
 recorded closed and valid, one sentence for the operator. Starting again from there opens the devices anew.
 
 Threads: device commands run on one worker (``app-devices``), the light on its keeper's thread (``app-light``), models
-load on ``app-model``; frames arrive on the camera's thread. No method here waits, except `close`.
+load on ``app-model``; frames arrive on the camera's thread. No method here waits, except `close`. What takes long can
+be cancelled (`Session.cancel`): a driver or a model that does not come back is left behind (`app.cancellation`).
 
 Here is who may ask for what, and in which order it is done. One frame: `_frame_arrived` has it labelled with the
 light that was confirmed, corrects it, and feeds it to the run (`app.stream`): recorder, screen, counting. One "off":
@@ -26,6 +27,7 @@ from typing import Any, TypeVar, cast
 
 from app.bench import ANSWER_S, Bench
 from app.calibration_desk import FRAMES, CalibrationDesk, camera_key
+from app.cancellation import Cancellation, Worker
 from app.clock import Clock, SystemClock
 from app.counting_desk import Counter, CountingDesk
 from app.desks import Asked, RecordingDesk, ReplayDesk, unfinished_notice
@@ -34,6 +36,7 @@ from app.dose_desk import DoseDesk
 from app.errors import (
     CameraError,
     CameraGoneError,
+    CancelledError,
     DapiscopeError,
     LightError,
     LightHeldError,
@@ -52,6 +55,7 @@ from app.events import (
     State,
     StateChanged,
     Stats,
+    Underway,
 )
 from app.frame import Frame, Segmentation
 from app.hardware.base import Camera, LightReading, LightSource
@@ -117,8 +121,11 @@ class Session:
         self._clock = clock or SystemClock()
         self._listeners: list[Callable[[Event], None]] = []
         self._devices = ThreadPoolExecutor(1, "app-devices")
-        self._models = ThreadPoolExecutor(1, "app-model")
-        self._bench = Bench(parts.camera, parts.light, self._clock, self._publish, self._light_failed)
+        self._models = Worker("app-model")
+        self._cancellation = Cancellation(self._publish, self._clock)
+        self._bench = Bench(
+            parts.camera, parts.light, self._clock, self._publish, self._light_failed, self._cancellation
+        )
         self._light = LiveLight(self._bench, lambda: self.settings, self._clock, self._publish)
         self._life = Lifecycle(self._publish, self._bench.release_light)
         self._counting = CountingDesk(
@@ -217,7 +224,8 @@ class Session:
 
     def connect(self) -> "Future[None]":
         """Open light, camera and model."""
-        return self._command(self._connect_anew, fatal=True, touches=False)
+        said = "Opening the devices was cancelled; live imaging and snapshots open them."
+        return self._command(self._connect_anew, fatal=True, touches=False, cancelled=said)
 
     def start_live(
         self, record_to: Path | None = None, record_frames: int | None = None, notes: Mapping[str, Any] | None = None
@@ -230,7 +238,8 @@ class Session:
         self.finished.clear()
         offs = self._bench.offs
         recording = self._recording.ask(record_to, record_frames, notes) if record_to is not None else None
-        return self._command(lambda: self._start_live(recording, offs), fatal=True)
+        said = "The start was cancelled; nothing shines and nothing was recorded."
+        return self._command(lambda: self._start_live(recording, offs), fatal=True, cancelled=said)
 
     def stop_live(self) -> "Future[None]":
         """Light off, camera off, recording closed."""
@@ -260,6 +269,20 @@ class Session:
         nothing.set_result(None)
         return nothing
 
+    def cancel(self) -> None:
+        """End what takes long: opening devices, a start, a snapshot, a model that is loaded; any thread.
+
+        The light goes off. A picture that was taken is kept. A driver or model that does not come back is left behind:
+        what it answers late is thrown away, and its device is closed.
+        """
+        if self.state is State.CLOSED:
+            return
+        self._recording.give_up()
+        self._cancellation.cancel()
+        if self.state in (State.STARTING, State.SNAPPING):
+            self._bench.off()
+        self._leave_models()
+
     def set_camera(self, settings: CameraSettings) -> "Future[None]":
         """Apply camera settings; what cannot change while running restarts live by itself.
 
@@ -283,7 +306,8 @@ class Session:
     def set_model(self, name: str) -> "Future[None]":
         """Load another model and count with it from then on."""
         self._in_force.update("segmentation", model=name)
-        return self._command(lambda: self._use_model(name), worker=self._models)
+        asked = self._cancellation.asked
+        return self._command(lambda: self._use_model(name, asked), worker=self._models)
 
     def set_pixel_size(self, pixel_size_um: PixelSize) -> None:
         """Say how large a pixel is, have it estimated ("auto"), or take the frame's own (None).
@@ -310,8 +334,8 @@ class Session:
 
     def snap(self, segment: bool, folder: Path) -> "Future[SnapTaken]":
         """Take one frame at the least dose, save it, and count its nuclei if `segment`."""
-        offs = self._bench.offs
-        return self._command(lambda: self._snap(segment, folder, offs))
+        offs, said = self._bench.offs, "The snapshot was cancelled; nothing was taken."
+        return self._command(lambda: self._snap(segment, folder, offs), cancelled=said)
 
     def calibrate(self, channel: str, frames: int = FRAMES) -> "Future[None]":
         """Take dark frames and frames of the even field in view, and keep what they say of `channel`.
@@ -446,7 +470,7 @@ class Session:
         if first:
             self._forget_replug()
             patience = Patience(self._finishing, self._publish, self._clock)
-            stopped = self._devices.submit(self._teardown)
+            stopped = self._devices.submit(self._end)
             self._devices.shutdown(wait=False)
             if patience.outlast(stopped):
                 self._devices.shutdown()
@@ -499,21 +523,28 @@ class Session:
 
     def _connect(self) -> None:
         if self._counting.counter is None:
-            self._loading = self._models.submit(self._report, self._use_selected_model, True)
+            self._loading = self._load_selected_model()
         self._bench.connect(self.settings)
         self._meet()
 
     def _await(self, loading: "Future[T]") -> T:
-        """Wait on the device worker for a model; not once the session has ended, which needs that worker."""
-        failures = self._life.failures
+        """Wait on the device worker for a model, or for what it finds.
+
+        Not once the session has ended, which needs that worker, nor once it was cancelled.
+        """
+        failures, asked = self._life.failures, self._cancellation.asked
+        self._cancellation.check()
         while not wait([loading], LOOK_S).done:
             if self.state is State.CLOSED or self._life.failures != failures:
                 raise LightHeldError("The session ended while a model was being loaded; ask again.")
+            if self._cancellation.asked != asked:
+                raise CancelledError("Loading the model was cancelled; choose another, or ask again.")
         return loading.result()
 
     def _await_counter(self) -> None:
         """Wait for the model that is being loaded, where none counts yet."""
         if self._counting.counter is None and self._loading is not None:
+            self._cancellation.at("model", 0.6)
             self._await(self._loading)
 
     def _meet(self, *channels: str) -> None:
@@ -589,6 +620,10 @@ class Session:
             self._tell(problem)
         if problems:
             raise problems[0]
+
+    def _end(self) -> None:
+        self._teardown()
+        self._cancellation.rest()
 
     def _teardown(self) -> None:
         """After a failure or at the end: stop everything, close the camera; the light's keeper goes on until dark."""
@@ -708,8 +743,13 @@ class Session:
                 self.fail(error)  # now: nothing may shine again before it was dark
             raise
         finally:
+            self._cancellation.over()
             # A failure meanwhile has moved the state on, and then nothing may be started again.
-            if self.state is State.SNAPPING:
+            if self.state is State.SNAPPING and was_live and self._bench.camera is None:
+                self._stop_parts()  # it was left behind
+                self._life.move(State.IDLE)
+                self.finished.set()
+            elif self.state is State.SNAPPING:
                 if was_live and not self._bench.running:
                     self._resume(self.settings.camera)
                 self._life.move(State.LIVE if was_live else State.IDLE)
@@ -732,11 +772,14 @@ class Session:
         self._calibration.tell(self.settings)
 
     def _take_snapshot(self, segment: bool, folder: Path, offs: int) -> SnapTaken:
-        frame = self._bench.snap(self.settings, lambda: offs != self._bench.offs or self.state is not State.SNAPPING)
+        ended = lambda: offs != self._bench.offs or self.state is not State.SNAPPING or self._cancellation.cancelled  # noqa: E731
+        frame = self._bench.snap(self.settings, ended)
+        if not frame.light.confirmed:
+            self._cancellation.check()  # it was cut short
         frame = self._calibration.correct(replace(frame, pixel_size_um=self._pixel_size(frame)), self.settings)
         self._stream.show(frame)
-        counter = self._counter_for_snap(frame) if segment else None
-        result = self._counting.count_exactly(frame, counter) if counter is not None else None
+        counter, result = self._count_snap(frame) if segment else (None, None)
+        self._cancellation.at("files", 0.9)
         overlay = overlay_of(result) if result else None
         extra = {"dose": self.dose}
         files = save_snapshot(folder, frame, result, self._metadata(counter), overlay=overlay, extra=extra)
@@ -776,6 +819,20 @@ class Session:
         self._stream.last_frame = frame
         self._stream.redraw()  # drawn on another thread: the plan is on time
 
+    def _count_snap(self, frame: Frame) -> tuple[Counter | None, Segmentation | None]:
+        """Return what counted `frame` and what it found; None, and a sentence, when it was not counted."""
+        try:
+            counter = self._counter_for_snap(frame)
+            if counter is None:
+                return None, None
+            self._cancellation.at("count", 0.5)
+            found = self._await(self._models.submit(self._counting.find_exactly, frame, counter))
+        except CancelledError:
+            self._publish(Notice("info", "Counting was cancelled; the picture is saved."))
+            return None, None
+        self._counting.tell_exactly(found)
+        return counter, found
+
     def _counter_for_snap(self, frame: Frame) -> Counter | None:
         """Return what counts `frame`; None, and a sentence, when it does not show nuclei."""
         why = self._counting.refuses(frame)
@@ -783,6 +840,7 @@ class Session:
             self._publish(Notice("warning", f"The nuclei were not counted: {why}. The picture is saved."))
             return None
         wanted = self.settings.snap.model
+        self._cancellation.at("model", 0.3)
         counter = self._await(self._models.submit(self._counting.load, wanted))
         if counter.name != wanted:
             text = f"The model {wanted!r} is not installed; {counter.name!r} counted."
@@ -842,10 +900,10 @@ class Session:
         self._leave_replay()
         given = self.settings.segmentation.pixel_size_um
         size = given if isinstance(given, float) else None
+        if self._counting.counter is None:
+            self._await(self._load_selected_model(fatal=False))
         self._replay.open(path, pixel_size_um=size, hold=hold, speed=speed, use_told=given is None)
         self._in_force.enter_file(given)
-        if self._counting.counter is None:
-            self._await(self._models.submit(self._use_selected_model))
         into = self._stream.begin(lossless=True)
         self._life.begin(State.REPLAYING)
         self._ticker = Ticker("app-stats", self._tick, TICK_S, self.fail)
@@ -913,14 +971,40 @@ class Session:
 
     # ------------------------------------------------------------------ helpers
 
-    def _use_selected_model(self) -> None:
-        self._use_model(self.settings.segmentation.model)
+    def _load_selected_model(self, *, fatal: bool = True) -> "Future[None]":
+        work = partial(self._use_model, self.settings.segmentation.model, self._cancellation.asked)
+        return self._models.submit(self._report, work, True) if fatal else self._models.submit(work)
 
-    def _use_model(self, name: str) -> None:
-        counter = self._counting.use(name)
-        if self._counting.on:
-            self._stream.count(True)
+    def _use_model(self, name: str, asked: int) -> None:
+        """Load a model, on ``app-model``, and count with it unless `cancel` was called more than `asked` times."""
+        self._publish(Underway("model", "model", 0.1))
+        try:
+            loaded = self._counting.load(name)
+        except Exception:
+            if asked == self._cancellation.asked:
+                raise
+            log.exception("a model whose loading was cancelled did not load")
+            return
+        finally:
+            if asked == self._cancellation.asked:
+                self._publish(Underway("model"))
+        if asked == self._cancellation.asked:
+            self._counting.use(loaded)
+            if self._counting.on:
+                self._stream.count(True)
+            self._tell_model(loaded)
+
+    def _tell_model(self, counter: Counter) -> None:
         self._publish(ModelReady(counter.name, counter.sha256, counter.provider_used))
+
+    def _leave_models(self) -> None:
+        """Wait for no model any more that is loaded or counts a snapshot; the one that counts goes on counting."""
+        self._models.leave()
+        self._publish(Underway("model"))
+        counter = self._counting.counter
+        if counter is not None and counter.name != self.settings.segmentation.model:
+            self._in_force.update("segmentation", model=counter.name)
+            self._tell_model(counter)
 
     def _metadata(self, counter: Counter | None) -> RunMetadata:
         camera, light = self._bench.camera, self._bench.light_info
@@ -979,10 +1063,11 @@ class Session:
         work: Callable[[], T],
         *,
         fatal: bool = False,
-        worker: ThreadPoolExecutor | None = None,
+        worker: Worker | None = None,
         planned: bool = False,
         darkens: bool = False,
         touches: bool = True,
+        cancelled: str = "",
     ) -> "Future[T]":
         if self.state is State.CLOSED:
             refused: Future[T] = Future()
@@ -994,6 +1079,8 @@ class Session:
             # It would wait for the plan's end, and then shine when nobody expects it any more.
             return self._refused(BUSY)
         self._untouched = self._untouched and not touches
+        if cancelled:
+            work = self._cancellation.during(work, cancelled)
         if darkens:
             work = self._light.darkens(work)
         return self._devices.submit(self._report, self._life.asked(work), fatal)
@@ -1008,8 +1095,9 @@ class Session:
         """Run `work`; tell the operator what went wrong, and end the session if that is called for."""
         try:
             return work()
-        except RefusedError as error:
-            self._publish(Notice("info" if error.reason == "cancelled" else "error", sentence(error)))
+        except (RefusedError, CancelledError) as error:
+            refused = isinstance(error, RefusedError) and error.reason != "cancelled"
+            self._publish(Notice("error" if refused else "info", sentence(error)))
             if self.state is State.STARTING:
                 self._teardown()
                 self._life.move(State.IDLE)

@@ -93,6 +93,10 @@ class SessionPort(Protocol):
         """Tell of recordings in `folder` that a crash left unfinished."""
         ...
 
+    def cancel(self) -> Any:
+        """End what takes long: opening devices, a start, a snapshot, a model that is loaded."""
+        ...
+
     def set_camera(self, settings: CameraSettings) -> Future[Any]:
         """Ask the camera for these settings."""
         ...

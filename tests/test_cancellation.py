@@ -1,0 +1,210 @@
+"""What takes long can be cancelled: the wait ends, it is dark, and what does not come back is left behind."""
+
+import threading
+
+import pytest
+from fault_rig import Rig, StubCounter
+from test_closing import SkippingClock, hang, texts
+
+from app.errors import CancelledError
+from app.events import CameraReady, LightReady, ModelReady, SnapTaken, State, StateChanged, Underway
+
+
+class NamedCounter(StubCounter):
+    def __init__(self, name):
+        super().__init__()
+        self.name = name
+
+
+@pytest.fixture
+def made(tmp_path):
+    rig = Rig(tmp_path, clock=SkippingClock())
+    rig.clock = rig.session._clock
+    rig.release = threading.Event()
+    yield rig
+    rig.release.set()
+    assert rig.close()
+    assert not rig.lit()
+
+
+def steps(rig):
+    return [told.step for told in rig.of(Underway) if told.work == "devices"]
+
+
+def cancel(rig, asked):
+    """Cancel, and let the time pass that a call has to end by itself; return what became of what was asked."""
+    rig.session.cancel()
+    rig.clock.ahead_s += 2
+    return asked.exception(20)
+
+
+def test_a_start_tells_what_it_is_at(made):
+    loading = hang(made, made, "_counter")
+    started = made.session.start_live()
+    made.wait(lambda: loading.is_set() and "model" in steps(made))
+    made.release.set()
+    started.result(20)
+    assert steps(made) == ["light", "camera", "model", "frames", None]
+
+
+@pytest.mark.parametrize("what", ["open", "configure", "start"])
+def test_a_camera_that_does_not_come_back_is_left_behind_and_closed_when_it_does(made, what):
+    hangs = hang(made, made.camera, what)
+    closed = []
+    close = made.camera.close
+    made.camera.close = lambda: (closed.append(threading.current_thread().name), close())
+    started = made.session.start_live()
+    made.wait(hangs.is_set)
+    assert isinstance(cancel(made, started), CancelledError)
+    made.wait(lambda: made.session.state is State.IDLE and not made.lit())
+    assert texts(made)[-1] == "The start was cancelled; nothing shines and nothing was recorded."
+    assert made.session._bench.camera is None
+    closed.clear()
+    made.release.set()
+    made.wait(lambda: not made.session._cancellation.left)
+    assert closed[-1] == "app-call" and not made.camera._opened
+    assert not made.lit()
+    frames = made.session.stats().grabbed
+    made.session.start_live().result(20)  # and then it is opened anew
+    assert made.session.state is State.LIVE
+    made.wait(lambda: made.session.stats().grabbed > frames)
+
+
+def test_the_next_start_waits_for_what_was_left_behind_and_can_be_cancelled_too(made):
+    hangs = hang(made, made.camera, "open")
+    started = made.session.start_live()
+    made.wait(hangs.is_set)
+    cancel(made, started)
+    again = made.session.start_live()
+    made.wait(lambda: "left" in steps(made))
+    assert isinstance(cancel(made, again), CancelledError)
+    made.wait(lambda: made.session.state is State.IDLE)
+    made.release.set()
+    made.session.start_live().result(20)
+
+
+def test_a_call_that_ends_by_itself_keeps_its_device(made):
+    hangs = hang(made, made.camera, "open")
+    connected = made.session.connect()
+    made.wait(hangs.is_set)
+    made.session.cancel()
+    made.release.set()
+    assert isinstance(connected.exception(20), CancelledError)
+    assert made.session.state is State.IDLE and made.session._bench.camera is not None
+    assert texts(made)[-1] == "Opening the devices was cancelled; live imaging and snapshots open them."
+
+
+def test_a_light_that_does_not_come_back_is_left_behind_dark(made):
+    light = made.session._bench._make_light()
+    made.session._bench._make_light = lambda: light
+    hangs = hang(made, light, "open")
+    connected = made.session.connect()
+    made.wait(hangs.is_set)
+    assert isinstance(cancel(made, connected), CancelledError)
+    assert not made.of(LightReady)
+    made.release.set()
+    made.session.start_live().result(20)
+    assert len(made.of(LightReady)) == 1
+    made.wait(made.lit)
+
+
+def test_what_waits_behind_what_is_cancelled_is_cancelled_with_it(made):
+    hangs = hang(made, made.camera, "open")
+    connected, started = made.session.connect(), made.session.start_live()
+    made.wait(hangs.is_set)
+    assert isinstance(cancel(made, connected), CancelledError)
+    assert isinstance(started.exception(20), CancelledError)
+    assert made.session.state is State.IDLE and State.STARTING not in [told.state for told in made.of(StateChanged)]
+    made.session.stop_live().result(20)  # what cannot be cancelled is done
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_a_snapshot_whose_camera_does_not_come_back_is_cancelled_in_the_dark(made, tmp_path, live):
+    (made.session.start_live() if live else made.session.connect()).result(20)
+    hangs = hang(made, made.camera, "trigger")
+    snapped = made.session.snap(True, tmp_path)
+    made.wait(hangs.is_set)
+    made.session.cancel()
+    made.wait(lambda: not made.lit())
+    made.clock.ahead_s += 2
+    assert isinstance(snapped.exception(20), CancelledError)
+    made.wait(lambda: made.session.state is State.IDLE)
+    assert texts(made)[-1] == "The snapshot was cancelled; nothing was taken."
+    made.release.set()
+    made.session.start_live().result(20)
+    assert not made.of(SnapTaken) and not list(tmp_path.glob("*.tif"))
+
+
+def test_a_snapshot_that_is_cancelled_in_time_goes_back_to_live(made, tmp_path):
+    made.session.start_live().result(20)
+    hangs = hang(made, made.camera, "trigger")
+    snapped = made.session.snap(False, tmp_path)
+    made.wait(hangs.is_set)
+    made.session.cancel()
+    made.release.set()
+    assert isinstance(snapped.exception(20), CancelledError)
+    assert made.session.state is State.LIVE
+    made.wait(made.lit)
+    assert not list(tmp_path.glob("*.tif"))
+
+
+def test_a_picture_whose_count_is_cancelled_is_saved(made, tmp_path):
+    made.session.start_live().result(20)
+    made.session.stop_live().result(20)
+    made.counter = NamedCounter("accurate")
+    hangs = hang(made, made.counter, "segment")
+    snapped = made.session.snap(True, tmp_path)
+    made.wait(hangs.is_set)
+    assert steps(made)[-3:] == ["picture", "model", "count"]
+    made.session.cancel()
+    taken = snapped.result(20)
+    assert taken.segmentation is None and taken.files["image"].exists() and taken.model_name == ""
+    assert "Counting was cancelled; the picture is saved." in texts(made)
+    results = made.session.last_result
+    made.release.set()
+    made.session.snap(False, tmp_path).result(20)
+    assert made.session.last_result is results  # what was found late is nobody's
+    assert steps(made)[-2:] == ["files", None]
+
+
+def test_a_model_that_does_not_load_is_left_behind_and_another_counts(made):
+    hangs = hang(made, made, "_counter")
+    started = made.session.start_live()
+    made.wait(hangs.is_set)
+    made.wait(lambda: "model" in steps(made))
+    assert isinstance(cancel(made, started), CancelledError)
+    made.wait(lambda: made.session.state is State.IDLE)
+    made._counter = lambda: NamedCounter("other")
+    made.session.set_model("other").result(20)
+    made.session.start_live().result(20)
+    made.release.set()
+    made.wait(lambda: made.session.counter.name == "other" and made.session.last_result is not None)
+    assert [ready.name for ready in made.of(ModelReady)] == ["other"]
+
+
+def test_a_choice_of_another_model_that_is_cancelled_is_taken_back(made):
+    made.session.start_live().result(20)
+    hangs = hang(made, made, "_counter")
+    made.session.set_model("slow")
+    made.wait(hangs.is_set)
+    made.session.cancel()
+    assert made.session.settings.segmentation.model == "stub"
+    assert [ready.name for ready in made.of(ModelReady)] == ["stub", "stub"]
+    made.release.set()
+    made.session.set_model("stub").result(20)
+    assert made.session.counter.name == "stub" and made.session.state is State.LIVE
+
+
+def test_closing_does_not_wait_for_ever_for_what_was_left_behind(made):
+    hangs = hang(made, made.camera, "open")
+    started = made.session.start_live()
+    made.wait(hangs.is_set)
+    cancel(made, started)
+    closer = threading.Thread(target=made.session.close)
+    closer.start()
+    made.wait(lambda: made.session.state is State.CLOSED)
+    while closer.is_alive():
+        made.clock.ahead_s += 31
+        closer.join(0.1)
+    assert any("does not come back" in text for text in texts(made))
+    assert not made.of(CameraReady)
