@@ -45,16 +45,30 @@ class Found:
     checks: tuple[Check, ...]
 
 
-def look_for_devices() -> Found:
-    """Look for cameras and light sources, and for what hides them; switches nothing on. Takes seconds."""
+@dataclass(frozen=True, slots=True)
+class Looking:
+    """How far a search has come: `done` of it, 0…1; now `at` a port, or at ``"cameras"`` or ``"checks"``."""
+
+    at: str
+    done: float
+
+
+def look_for_devices(tell: Callable[[Looking], None] = lambda _looking: None) -> Found:
+    """Look for cameras and light sources, and for what hides them; switches nothing on. Takes seconds.
+
+    `tell` hears how far it is; what it raises ends the search, and no port is open then.
+    """
     from app.hardware.basler import list_cameras
     from app.hardware.light_discovery import identify_lights
 
+    tell(Looking("cameras", 0.0))
     try:
         cameras = tuple((camera.id, camera.title) for camera in list_cameras())
     except DapiscopeError:
         cameras = ()  # the check of the camera says why
-    lights = tuple((light.url, light.title) for light in identify_lights())
+    asked = identify_lights(asks=lambda port, done: tell(Looking(port, 0.2 + 0.7 * done)))
+    lights = tuple((light.url, light.title) for light in asked)
+    tell(Looking("checks", 0.9))
     return Found(cameras, lights, tuple(_run((("camera", _camera), ("usb", _usb), ("ports", _ports)))))
 
 

@@ -105,7 +105,7 @@ _CHECKS = [
 def open_later(qtbot, monkeypatch, window, name):
     """Open one of `LATER`; return what has to be looked at, and how it is closed."""
     monkeypatch.setattr(doctor, "examine", lambda _folder: iter(_CHECKS))
-    monkeypatch.setattr(doctor, "look_for_devices", lambda: Found((("pylon", "Basler"),), (), tuple(_CHECKS)))
+    monkeypatch.setattr(doctor, "look_for_devices", lambda _tell: Found((("pylon", "Basler"),), (), tuple(_CHECKS)))
     session = window.session
     if name in PAGES or name == "calibration that runs":
         page_of = {

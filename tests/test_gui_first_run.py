@@ -29,7 +29,7 @@ RULE = Check("camera", "bad", "Only root may open it.", "sudo cp a b")
 def found(monkeypatch):
     """What is plugged in: put something else into it."""
     there = [Found((CAMERA,), (LIGHT,), (RULE,))]
-    monkeypatch.setattr(doctor, "look_for_devices", lambda: there[0])
+    monkeypatch.setattr(doctor, "look_for_devices", lambda _tell: there[0])
     return there
 
 
@@ -79,7 +79,7 @@ def test_a_simulator_is_never_proposed(qtbot, window, session, found, asked):
 
 def test_enter_takes_what_was_found_and_never_a_simulator(qtbot, window, session, found, monkeypatch):
     looked = []
-    monkeypatch.setattr(doctor, "look_for_devices", lambda: looked.append(1) or found[0])
+    monkeypatch.setattr(doctor, "look_for_devices", lambda _tell: looked.append(1) or found[0])
     found[0] = Found((), (), (RULE,))
     window.start.ask_for_devices()
     page = window.start.page
@@ -109,7 +109,7 @@ def test_the_command_that_mends_is_copied(qtbot, window, asked):
 
 
 def test_a_search_that_fails_says_why_and_can_be_repeated(qtbot, window, found, asked, monkeypatch):
-    def broken():
+    def broken(_tell):
         raise RuntimeError("the search broke")
 
     monkeypatch.setattr(doctor, "look_for_devices", broken)

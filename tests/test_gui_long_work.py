@@ -8,11 +8,12 @@ import pytest
 from gui_fake_session import make_frame, make_result
 from gui_window import session, shown, window
 from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QLabel
 
 from app import doctor
-from app.doctor import Check
+from app.doctor import Check, Found, Looking
 from app.errors import CancelledError
-from app.events import DiskMeasured
+from app.events import DiskMeasured, State, StateChanged, Underway
 
 
 @pytest.fixture
@@ -120,9 +121,101 @@ def test_the_doctor_shows_each_check_as_it_comes_and_can_be_stopped(qtbot, windo
     qtbot.waitUntil(lambda: page.texts[0] == "There is one.")
     assert len(page.texts) == 2 and not page.again.isEnabled()
     qtbot.mouseClick(page.cancel, Qt.MouseButton.LeftButton)
-    go_on.set()
-    qtbot.waitUntil(page.again.isEnabled)
+    qtbot.waitUntil(page.again.isEnabled)  # though the second check has not come back
     assert page.texts == ["There is one.", "Cancelled."] and not page.cancel.isEnabled()
-    assert done == ["camera"]
+    go_on.set()
+    qtbot.waitUntil(lambda: done == ["camera"] and not looking())
+    assert page.texts == ["There is one.", "Cancelled."], "what came late is thrown away"
     page.again.click()
     qtbot.waitUntil(lambda: len(page.texts) == 3 and page.again.isEnabled())
+
+
+def looking():
+    return [thread for thread in threading.enumerate() if thread.name == "app-look"]
+
+
+@pytest.mark.parametrize("how", ["button", "escape"])
+def test_a_search_for_devices_shows_how_far_it_is_and_is_left_behind_when_cancelled(
+    qtbot, window, session, monkeypatch, how
+):
+    go_on, came_late = threading.Event(), Found((("pylon:1", "Basler"),), (), ())
+
+    def look(tell):
+        tell(Looking("/dev/ttyACM3", 0.5))
+        go_on.wait(10)  # a port that hangs
+        return came_late
+
+    monkeypatch.setattr(doctor, "look_for_devices", look)
+    window.start.ask_for_devices()
+    page = window.start.page
+    qtbot.waitUntil(lambda: page.progress.value() == 50)
+    assert page.progress.isVisible() and any("/dev/ttyACM3" in text for text in shown_texts(page))
+    window.actions_by_id["export_counts"].trigger()
+    if how == "button":
+        qtbot.mouseClick(page.cancel, Qt.MouseButton.LeftButton)
+    else:
+        qtbot.keyClick(window, Qt.Key.Key_Escape)
+    qtbot.waitUntil(page.again.isEnabled)
+    assert any("Cancelled" in text for text in shown_texts(page)) and not page.progress.isVisible()
+    qtbot.mouseClick(page.simulators, Qt.MouseButton.LeftButton)
+    assert session.asked("connect")
+    go_on.set()
+    qtbot.waitUntil(lambda: not looking())
+    qtbot.wait(10)
+    assert page.camera.findData("pylon:1") < 0
+
+
+def test_choosing_devices_ends_the_search(qtbot, window, session, monkeypatch):
+    go_on = threading.Event()
+    monkeypatch.setattr(doctor, "look_for_devices", lambda tell: (go_on.wait(10), tell(Looking("checks", 0.9))))
+    window.start.ask_for_devices()
+    window.start.use("sim", "sim")
+    qtbot.waitUntil(window.start.page.again.isEnabled)
+    go_on.set()
+    qtbot.waitUntil(lambda: not looking())
+
+
+def shown_texts(page):
+    return [text.text() for text in page.findChildren(QLabel)]
+
+
+def test_what_takes_long_at_the_microscope_says_what_it_is_at_and_can_be_cancelled(qtbot, window, session):
+    session.publish(Underway("devices", "light", 0.1))
+    qtbot.waitUntil(lambda: len(window.toasts.works) == 1)
+    (toast,) = window.toasts.works
+    assert toast.text.text() == "Opening the light source…" and toast.bar.value() == 10
+    session.publish(Underway("devices", "camera", 0.3))
+    qtbot.waitUntil(lambda: toast.text.text() == "Opening the camera…" and toast.bar.value() == 30)
+    qtbot.mouseClick(toast.cancel, Qt.MouseButton.LeftButton)
+    assert session.asked("cancel") == [()] and not session.asked("all_off")
+    session.publish(Underway("devices"))
+    qtbot.waitUntil(lambda: not window.toasts.works)
+
+
+def test_what_is_over_at_once_is_not_worth_a_word(qtbot, window, session):
+    session.publish(Underway("devices", "picture", 0.1), Underway("devices"))
+    qtbot.waitUntil(lambda: not window.presenter._long.isActive() and not window.presenter.starting)
+    assert not window.toasts.works
+
+
+def test_a_picture_that_is_being_saved_cannot_be_cancelled(qtbot, window, session):
+    session.publish(Underway("devices", "files", 0.9))
+    qtbot.waitUntil(lambda: len(window.toasts.works) == 1)
+    assert not window.toasts.works[0].cancel.isEnabled()
+    session.publish(Underway("devices"))
+
+
+def test_escape_cancels_a_start_and_not_a_model_that_loads_beside_live(qtbot, window, session):
+    session.publish(Underway("model", "model", 0.1), StateChanged(State.LIVE))
+    qtbot.waitUntil(lambda: len(window.toasts.works) == 1)
+    qtbot.keyClick(window, Qt.Key.Key_Escape)
+    assert session.asked("all_off") and not session.asked("cancel")
+    session.publish(StateChanged(State.STARTING), Underway("devices", "camera", 0.3))
+    qtbot.waitUntil(lambda: window.presenter.starting)
+    assert [work.text.text() for work in window.toasts.works] == ["Opening the camera…"]
+    qtbot.keyClick(window, Qt.Key.Key_Escape)
+    assert len(session.asked("all_off")) == 2 and session.asked("cancel") == [()]
+    session.publish(Underway("devices"))
+    qtbot.waitUntil(lambda: [work.text.text() for work in window.toasts.works] == ["Loading the model…"])
+    session.publish(Underway("model"))
+    qtbot.waitUntil(lambda: not window.toasts.works)

@@ -205,7 +205,7 @@ MEANWHILE = (
 @pytest.mark.parametrize("held", HELD)
 def test_the_window_goes_on_while_a_call_does_not_come_back(qtbot, tmp_path, monkeypatch, held):
     owner, name, come_upon_it = HELD[held]
-    monkeypatch.setattr(app.doctor, "look_for_devices", lambda: Found((), (), ()))
+    monkeypatch.setattr(app.doctor, "look_for_devices", lambda _tell: Found((), (), ()))
     gate = Gate(monkeypatch, owner, name)
     session, window = make_window(tmp_path)
     tidy = Tidy(window, lambda: True)  # as `run_window` has it

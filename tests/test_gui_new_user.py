@@ -169,7 +169,7 @@ SCREENS = [(1366, 768, 1.0), (1366, 768, 2.0), (3840, 2160, 1.0), (3840, 2160, 2
 )
 def test_a_new_user_gets_from_start_to_report(qtbot, tmp_path, monkeypatch, width, height, letters):
     nothing = Check("camera", "note", "No Basler camera is connected; check the USB 3 cable.")
-    monkeypatch.setattr(doctor, "look_for_devices", lambda: Found((), (), (nothing,)))
+    monkeypatch.setattr(doctor, "look_for_devices", lambda _tell: Found((), (), (nothing,)))
     store = QSettings(str(tmp_path / "window.ini"), QSettings.Format.IniFormat)
     for key, value in {"folder": str(tmp_path), "letters": str(letters)}.items():
         store.setValue(key, value)

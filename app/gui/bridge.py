@@ -155,6 +155,34 @@ class Bridge(QObject):
         self.off_thread(lambda: work(tell), done)
         return given_up.set
 
+    def lone_work(
+        self, work: Callable[[Callable[[Any], None]], Any], moved: Callable[[Any], None], done: Callable[[Any], None]
+    ) -> Callable[[], None]:
+        """Do what may hang as `long_work` does, on a thread of its own; returns how to leave it behind.
+
+        Then `done` has CancelledError at once, and what comes late is thrown away.
+        """
+        over = threading.Lock()  # taken once, by whoever is first
+
+        def end(result: Any) -> None:
+            if over.acquire(blocking=False):
+                self._enqueue(_Call(done, result))
+
+        def tell(progress: Any) -> None:
+            if over.locked() or self._closed:
+                raise CancelledError("Cancelled; nothing was kept.")
+            self._enqueue(_Call(lambda told: None if over.locked() else moved(told), progress))
+
+        def run() -> None:
+            try:
+                result = work(tell)
+            except BaseException as error:  # noqa: BLE001 - handed over, as a future does
+                result = error
+            end(result)
+
+        threading.Thread(target=run, name="app-look", daemon=True).start()
+        return lambda: end(CancelledError("Cancelled."))
+
     def close(self) -> None:
         """Listen no more; idempotent. Ends the threads of the bridge."""
         if self._closed:

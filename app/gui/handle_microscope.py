@@ -44,8 +44,12 @@ class MicroscopeActions:
             self.w.session.start_recording(self.w.folder)
 
     def all_off(self) -> None:
-        """Make everything dark, whatever else is open."""
+        """Make everything dark, whatever else is open, and cancel what is on its way to shine."""
         self.w.session.all_off()
+        if self.w.presenter.starting:
+            self.w.session.cancel()
+        self.w.start.cancel_look()
+        self.w.tools.cancel_checks()
         self.w.actions_by_id["help"].setChecked(False)
         self.w.key_map.hide()
         self.w.start.end_tour()

@@ -29,6 +29,7 @@ class StartActions:
         self.on_choice: Callable[[str, str], object] | None = None
         self.page: StartPage | None = None
         self.tour: Tour | None = None
+        self._give_up_look: Callable[[], None] = lambda: None
 
     # --- devices ---------------------------------------------------------------------------------------------------
 
@@ -44,28 +45,35 @@ class StartActions:
             self.page = StartPage(self.w)
             self.page.chosen.connect(self.use)
             self.page.look_asked.connect(self.look)
+            self.page.cancel.clicked.connect(lambda _checked=False: self.cancel_look())
         self.page.appear()
         self.look()
 
     def look(self) -> None:
-        """Look for devices on the worker."""
+        """Look for devices, on a thread of its own: a driver or a port may hang."""
         if self.page is None:
             return
+        self._give_up_look()
         settings = self.w.session.settings
         self.page.begin(settings.camera_id, settings.light_id)
 
-        def work() -> object:
+        def work(tell: Callable[[object], None]) -> object:
             from app.doctor import look_for_devices
 
-            return look_for_devices()
+            return look_for_devices(tell)
 
-        self.w.bridge.off_thread(work, self.page.show_found)
+        self._give_up_look = self.w.bridge.lone_work(work, self.page.show_looking, self.page.show_found)
+
+    def cancel_look(self) -> None:
+        """Look no further."""
+        self._give_up_look()
 
     def use(self, camera: str, light: str) -> None:
         """Work with these; the real ones are remembered for the next start, simulators never are."""
         if SIMULATED not in (camera, light):
             self.w.store.put({"camera": camera, "light": light})
         settings = self.w.session.settings
+        self.cancel_look()  # it may be at a port that is opened now
         if self.page is not None:
             self.page.hide()
             self.w.viewer.setFocus()

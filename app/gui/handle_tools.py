@@ -57,10 +57,11 @@ class ToolActions:
         self.examine()
 
     def examine(self) -> None:
-        """Run every check on the worker."""
+        """Run every check, on a thread of its own: a driver may hang."""
         page = self.doctor_page
         if page is None:
             return
+        self._give_up_checks()
         page.begin()
         folder = self.w.folder
 
@@ -73,13 +74,11 @@ class ToolActions:
                 tell(list(done))
             return done
 
-        self._give_up_checks = self.w.bridge.long_work(work, page.show_so_far, page.show_checks)
+        self._give_up_checks = self.w.bridge.lone_work(work, page.show_so_far, page.show_checks)
 
     def cancel_checks(self) -> None:
         """Run no further checks."""
         self._give_up_checks()
-        if self.doctor_page is not None:
-            self.doctor_page.cancel.setEnabled(False)
 
     # --- presets ---------------------------------------------------------------------------------------------------
 

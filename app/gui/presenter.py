@@ -4,6 +4,7 @@ import time
 from typing import TYPE_CHECKING
 
 import numpy as np
+from PySide6.QtCore import QTimer
 
 from app.events import (
     CalibrationEnded,
@@ -27,6 +28,7 @@ from app.events import (
     State,
     StateChanged,
     StatsReady,
+    Underway,
 )
 from app.frame import Frame, Segmentation
 from app.gui.bridge import Counted
@@ -45,6 +47,8 @@ if TYPE_CHECKING:
 STALE_AFTER_S = 1.5
 """A count older than this is not of the present picture."""
 _CHART_PERIOD_S = 0.4
+_LONG_MS = 400
+"""What is over sooner is not worth a word."""
 
 
 class Presenter:
@@ -64,6 +68,12 @@ class Presenter:
         """Channels whose light on this field is beyond the budget."""
         self._focused = ""
         self._measuring: WorkToast | None = None
+        self._underway: dict[str, Underway] = {}
+        self._working: WorkToast | None = None
+        self._long = QTimer(window)
+        self._long.setSingleShot(True)
+        self._long.setInterval(_LONG_MS)
+        self._long.timeout.connect(self._show_work)
         self._painted = 0
         self._rate_since = time.monotonic()
         self._result: Segmentation | None = None
@@ -121,6 +131,8 @@ class Presenter:
                 self.w.closing.show_finishing(event)
             case DiskMeasured():
                 self._measured(event.done)
+            case Underway():
+                self._take_work(event)
             case PlanMoved():
                 self.w.plans.take_progress(event)
                 self.refresh_badges()
@@ -218,6 +230,38 @@ class Presenter:
             )
             self._measuring.cancelled.connect(lambda: self.w.session.give_up_recording())
         self._measuring.show_progress(done)
+
+    @property
+    def starting(self) -> bool:
+        """True while camera and light are opened, started, or take a snapshot: Esc cancels that."""
+        return "devices" in self._underway
+
+    def _take_work(self, event: Underway) -> None:
+        """Show what takes long once it does, and let it be cancelled."""
+        self._underway.pop(event.work, None)
+        if event.step is not None:
+            self._underway[event.work] = event  # the newest is the last, and the one that is shown
+        if not self._underway:
+            self._long.stop()
+            if self._working is not None:
+                self.w.toasts.end_work(self._working)
+            self._working = None
+        elif self._working is not None:
+            self._show_work()
+        elif not self._long.isActive():
+            self._long.start()
+
+    def _show_work(self) -> None:
+        if self.w.closing.under_way or not self._underway:
+            return
+        *_, newest = self._underway.values()
+        if self._working is None or self._working.over:
+            self._working = self.w.toasts.show_work("")
+            self._working.cancelled.connect(lambda: self.w.session.cancel())
+        self._working.show_step(_step_text(newest), newest.done)
+        hint = tr("End this; what was taken is kept.  [Esc]") if self.starting else tr("Go on with the model in use.")
+        self._working.cancel.setToolTip(hint)
+        self._working.cancel.setEnabled(newest.step != "files" and self._working.cancel.isEnabled())
 
     def _snap(self, event: SnapTaken) -> None:
         self.snapped = event
@@ -375,3 +419,16 @@ class Presenter:
         sure = "" if frame.light.confirmed else f" ({tr('not confirmed')})"
         color = colors.get(frame.light.channel, THEME.palette.text)
         return Badge(f"{tr('recorded')}: {frame.light.channel} · {percent(frame.light.intensity)}{sure}", color)
+
+
+def _step_text(work: Underway) -> str:
+    return {
+        "light": tr("Opening the light source…"),
+        "camera": tr("Opening the camera…"),
+        "model": tr("Loading the model…"),
+        "frames": tr("Starting the camera…"),
+        "picture": tr("Taking the picture…"),
+        "count": tr("Finding the nuclei…"),
+        "files": tr("Saving the picture…"),
+        "left": tr("Waiting for a device that has not come back; if it stays away, unplug it and plug it in again."),
+    }[work.step or "left"]

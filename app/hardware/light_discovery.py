@@ -136,12 +136,18 @@ def _ask_all(url: str, clock: Clock, kinds: tuple[str, ...], baudrate: int, boot
     return None
 
 
-def identify_lights(clock: Clock | None = None) -> tuple[FoundLight, ...]:
-    """Return the light sources at this machine's serial ports; lights nothing, and skips ports in use."""
+def identify_lights(
+    clock: Clock | None = None, asks: Callable[[str, float], None] = lambda _port, _done: None
+) -> tuple[FoundLight, ...]:
+    """Return the light sources at this machine's serial ports; lights nothing, and skips ports in use.
+
+    `asks` is told each port before it is opened, and how many of them are done, 0…1; what it raises ends the search.
+    """
     found = []
-    for port in list_ports():
-        if port.hardware_id in ("", "n/a"):
-            continue  # a socket on the main board with nothing known behind it
+    # The others are sockets on the main board with nothing known behind them.
+    ports = [port for port in list_ports() if port.hardware_id not in ("", "n/a")]
+    for number, port in enumerate(ports):
+        asks(port.device, number / len(ports))
         try:
             light = identify_light(port.device, clock=clock, boot_s=1.0)
         except LightError as error:

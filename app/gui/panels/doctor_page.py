@@ -28,7 +28,7 @@ class DoctorPage(Page):
         self.again = QPushButton(tr("Check again"))
         self.again.setToolTip(tr("Run all checks once more."))
         self.cancel = QPushButton(tr("Cancel"))
-        self.cancel.setToolTip(tr("Run no further checks."))
+        self.cancel.setToolTip(tr("Run no further checks.  [Esc]"))
         self.cancel.setEnabled(False)
         row = QHBoxLayout()
         row.addStretch(1)

@@ -8,7 +8,6 @@ from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
     QListWidget,
-    QProgressBar,
     QPushButton,
     QToolButton,
     QVBoxLayout,
@@ -17,7 +16,7 @@ from PySide6.QtWidgets import (
 
 from app.events import Notice
 from app.gui.icons import icon, show_icon
-from app.gui.panels.parts import label
+from app.gui.panels.parts import label, progress_bar, set_text
 from app.gui.text import tr
 from app.gui.theme import THEME
 
@@ -82,12 +81,8 @@ class WorkToast(QFrame):
         row.setContentsMargins(THEME.px(10), THEME.px(7), THEME.px(6), THEME.px(7))
         row.setSpacing(THEME.px(9))
         self.text = label(text, wrap=True)
-        self.bar = QProgressBar()
-        self.bar.setRange(0, 100)
-        self.bar.setTextVisible(False)
-        self.bar.setFixedSize(THEME.px(120), THEME.px(10))
-        self.bar.setAccessibleName(text)
-        self.bar.setToolTip(tr("How much of it is done."))
+        self.bar = progress_bar(tr("How much of it is done."))
+        self.bar.setFixedWidth(THEME.px(120))
         self.cancel = QPushButton(tr("Cancel"))
         self.cancel.setToolTip(tr("Give this up; nothing of it is kept."))
         self.cancel.clicked.connect(lambda _checked=False: self._give_up())
@@ -99,6 +94,12 @@ class WorkToast(QFrame):
         """Show how much is done, 0…1."""
         if not self.over:  # the window may close before the work hears of it
             self.bar.setValue(round(100 * done))
+
+    def show_step(self, text: str, done: float) -> None:
+        """Show what is done now, and how much of the whole is."""
+        if not self.over:
+            set_text(self.text, text)
+            self.show_progress(done)
 
     def _give_up(self) -> None:
         self.cancel.setEnabled(False)

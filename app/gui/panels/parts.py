@@ -11,6 +11,7 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QLineEdit,
+    QProgressBar,
     QSizePolicy,
     QSlider,
     QToolButton,
@@ -251,6 +252,17 @@ def slider(keeper: QWidget, name: str, tooltip: str) -> QSlider:
     made.setToolTip(tooltip)
     calm(made, keeper)
     return made
+
+
+def progress_bar(tooltip: str) -> QProgressBar:
+    """Return a thin bar of 0 to 100."""
+    bar = QProgressBar()
+    bar.setRange(0, 100)
+    bar.setTextVisible(False)
+    bar.setFixedHeight(THEME.px(10))
+    bar.setAccessibleName(tr("Progress"))
+    bar.setToolTip(tooltip)
+    return bar
 
 
 def form(widget: QWidget) -> QFormLayout:

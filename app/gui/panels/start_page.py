@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import QApplication, QComboBox, QFormLayout, QHBoxLayout, QPushButton, QScrollArea, QWidget
 
-from app.doctor import Check, Found
+from app.doctor import Check, Found, Looking
+from app.errors import CancelledError
 from app.gui.panels.checks import CheckList
 from app.gui.panels.page import Page
-from app.gui.panels.parts import choice, form, label
+from app.gui.panels.parts import choice, form, label, progress_bar
 from app.gui.text import tr
 from app.gui.theme import THEME
 
@@ -50,6 +51,10 @@ class StartPage(Page):
         self._area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self._area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.lines.addWidget(self._area, 1)
+        self.progress = progress_bar(tr("How much of the search is done."))
+        self.lines.addWidget(self.progress)
+        self.cancel = QPushButton(tr("Cancel"))
+        self.cancel.setToolTip(tr("Look no further.  [Esc]"))
         self.again = QPushButton(tr("Look again"))
         self.again.setToolTip(tr("Look for cameras and light sources once more."))
         self.simulators = QPushButton(tr("Try it on simulators"))
@@ -59,6 +64,7 @@ class StartPage(Page):
         row = QHBoxLayout()
         row.setSpacing(THEME.px(8))
         row.addWidget(self.again)
+        row.addWidget(self.cancel)
         row.addStretch(1)
         row.addWidget(self.simulators)
         row.addWidget(self.use)
@@ -69,6 +75,7 @@ class StartPage(Page):
         for box in (self.camera, self.light):
             box.currentIndexChanged.connect(lambda _index: self._allow())
         self._wanted = (SIMULATED, SIMULATED)
+        self._looks(False)
         self._fill(())
 
     def begin(self, camera: str, light: str) -> None:
@@ -76,13 +83,28 @@ class StartPage(Page):
         self._wanted = (camera, light)
         if self.isVisible():
             self.camera.setFocus()  # before "Look again" hands it to "simulators": Enter never chooses those by itself
-        self.again.setEnabled(False)
+        self._looks(True)
         self._fill(())
         self._list([Check("", "note", tr("Looking for cameras and light sources… this takes a few seconds."))])
 
+    def show_looking(self, looking: Looking) -> None:
+        """Show how far the search is."""
+        self.progress.setValue(round(100 * looking.done))
+        at = {"cameras": tr("Looking for cameras…"), "checks": tr("Looking for what hides devices…")}
+        self._list([Check("", "note", at.get(looking.at, f"{tr('Looking for a light source at')} {looking.at}…"))])
+
+    def _looks(self, on: bool) -> None:
+        self.again.setEnabled(not on)
+        self.cancel.setEnabled(on)
+        self.progress.setVisible(on)
+        self.progress.setValue(0)
+
     def show_found(self, found: Any) -> None:
         """Show what there is, or why nothing could be looked for."""
-        self.again.setEnabled(True)
+        self._looks(False)
+        if isinstance(found, CancelledError):
+            self._list([Check("", "note", tr("Cancelled. Choose simulators, or look again."))])
+            return
         if not isinstance(found, Found):
             self._list([Check("", "bad", str(found))])
             return

@@ -1080,8 +1080,8 @@
         </message>
         <message>
             <location filename="../../../app/gui/panels/doctor_page.py" />
-            <source>Run no further checks.</source>
-            <translation>Nichts weiter prüfen.</translation>
+            <source>Run no further checks.  [Esc]</source>
+            <translation>Keine weiteren Prüfungen.  [Esc]</translation>
         </message>
         <message>
             <location filename="../../../app/gui/panels/doctor_page.py" />
@@ -1865,6 +1865,16 @@
         </message>
         <message>
             <location filename="../../../app/gui/panels/start_page.py" />
+            <source>How much of the search is done.</source>
+            <translation>Wie weit die Suche ist.</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/panels/start_page.py" />
+            <source>Look no further.  [Esc]</source>
+            <translation>Nicht weitersuchen.  [Esc]</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/panels/start_page.py" />
             <source>Look again</source>
             <translation>Neu suchen</translation>
         </message>
@@ -1895,6 +1905,16 @@
         </message>
         <message>
             <location filename="../../../app/gui/panels/start_page.py" />
+            <source>Looking for cameras…</source>
+            <translation>Kameras werden gesucht …</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/panels/start_page.py" />
+            <source>Looking for what hides devices…</source>
+            <translation>Geprüft wird, was Geräte verbirgt …</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/panels/start_page.py" />
             <source>Choose what dapiscope works with. Nothing is switched on until you start.</source>
             <translation>Wählen Sie, womit dapiscope arbeitet. Vor dem Start wird nichts eingeschaltet.</translation>
         </message>
@@ -1917,6 +1937,16 @@
             <location filename="../../../app/gui/panels/start_page.py" />
             <source>Looking for cameras and light sources… this takes a few seconds.</source>
             <translation>Kameras und Lichtquellen werden gesucht … das dauert ein paar Sekunden.</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/panels/start_page.py" />
+            <source>Cancelled. Choose simulators, or look again.</source>
+            <translation>Abgebrochen. Simulatoren wählen oder noch einmal suchen.</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/panels/start_page.py" />
+            <source>Looking for a light source at</source>
+            <translation>Lichtquelle wird gesucht an</translation>
         </message>
         <message>
             <location filename="../../../app/gui/panels/status_strip.py" />
@@ -2030,6 +2060,16 @@
         </message>
         <message>
             <location filename="../../../app/gui/presenter.py" />
+            <source>End this; what was taken is kept.  [Esc]</source>
+            <translation>Beenden; was aufgenommen ist, bleibt.  [Esc]</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/presenter.py" />
+            <source>Go on with the model in use.</source>
+            <translation>Beim bisherigen Modell bleiben.</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/presenter.py" />
             <source>Counting is off; press C.</source>
             <translation>Die Zählung ist aus; C drücken.</translation>
         </message>
@@ -2062,6 +2102,46 @@
             <location filename="../../../app/gui/presenter.py" />
             <source>DARK</source>
             <translation>DUNKEL</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/presenter.py" />
+            <source>Opening the light source…</source>
+            <translation>Lichtquelle wird geöffnet …</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/presenter.py" />
+            <source>Opening the camera…</source>
+            <translation>Kamera wird geöffnet …</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/presenter.py" />
+            <source>Loading the model…</source>
+            <translation>Modell wird geladen …</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/presenter.py" />
+            <source>Starting the camera…</source>
+            <translation>Kamera wird gestartet …</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/presenter.py" />
+            <source>Taking the picture…</source>
+            <translation>Bild wird aufgenommen …</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/presenter.py" />
+            <source>Finding the nuclei…</source>
+            <translation>Kerne werden gesucht …</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/presenter.py" />
+            <source>Saving the picture…</source>
+            <translation>Bild wird gespeichert …</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/presenter.py" />
+            <source>Waiting for a device that has not come back; if it stays away, unplug it and plug it in again.</source>
+            <translation>Ein Gerät ist noch nicht zurück; bleibt es aus, das Gerät aus- und wieder einstecken.</translation>
         </message>
         <message>
             <location filename="../../../app/gui/presenter.py" />
