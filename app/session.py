@@ -246,13 +246,15 @@ class Session:
         self._recording.give_up()
         return self._command(self._stop_live, fatal=True, darkens=True)
 
-    def set_channel(self, name: str | None, intensity: float | None = None) -> "Future[None]":
-        """Select a channel, and its level, 0…1, where one is given; while live it shines at once.
-
-        None: live goes on in the dark.
-        """
+    def set_channel(self, name: str | None) -> "Future[None]":
+        """Select a channel; while live it shines at once. None: live goes on in the dark."""
         offs = self._bench.offs
-        return self._command(lambda: self._set_channel(name, intensity, offs), darkens=name is None)
+        return self._command(lambda: self._set_channel(name, offs), darkens=name is None)
+
+    def choose_channel(self, name: str, intensity: float) -> "Future[None]":
+        """Select a channel together with its level, 0…1: what shines changes to it, and what is dark stays dark."""
+        offs = self._bench.offs
+        return self._command(lambda: self._choose_channel(name, intensity, offs))
 
     def set_intensity(self, level: float) -> "Future[None]":
         """Set the level, 0…1, of the selected channel; while live it applies at once."""
@@ -659,19 +661,26 @@ class Session:
         if replug is not None:
             replug.stop()
 
-    def _set_channel(self, name: str | None, intensity: float | None, offs: int) -> None:
-        if name is not None and name not in {channel.name for channel in self.settings.channels}:
-            known = ", ".join(channel.name for channel in self.settings.channels)
-            raise UsageError(f"There is no channel {name!r}; choose one of {known}.")
-        if intensity is not None:
-            self._in_force.update("light", intensity=intensity)
+    def _set_channel(self, name: str | None, offs: int) -> None:
         if name is not None:
-            self._in_force.update("light", channel=name)
+            self._select(channel=name)
         self._light.ask(offs if name is not None else None)
-        if self.settings.flat_field and self._bench.camera is not None:
-            self._meet()
         if self.state is State.LIVE:
             self._light.switch(name if self._light.wanted else None, offs)
+
+    def _choose_channel(self, name: str, intensity: float, offs: int) -> None:
+        self._select(channel=name, intensity=intensity)
+        if self.state is State.LIVE and self._light.wanted:
+            self._light.switch(name, offs)
+
+    def _select(self, **light: Any) -> None:
+        """Have this channel, and level where one is given, for the one that shines or will."""
+        known = [channel.name for channel in self.settings.channels]
+        if light["channel"] not in known:
+            raise UsageError(f"There is no channel {light['channel']!r}; choose one of {', '.join(known)}.")
+        self._in_force.update("light", **light)
+        if self.settings.flat_field and self._bench.camera is not None:
+            self._meet()
 
     def _set_intensity(self, level: float, offs: int) -> None:
         self._in_force.update("light", intensity=level)

@@ -152,3 +152,16 @@ def test_every_text_has_contrast_enough(palette):
     assert contrast_ratio(palette.on_accent, palette.accent) >= 4.5
     for channel in DEFAULT_CHANNELS:
         assert contrast_ratio("#000000", channel.color) >= 4.5
+
+
+def test_the_map_of_keys_is_read_from_afar_where_there_is_room(qtbot, make_window):
+    def heights(window):
+        window.actions_by_id["help"].trigger()
+        settle(qtbot, window)
+        return {label.fontMetrics().height() for label in window.key_map.findChildren(QLabel)}
+
+    small, large = make_window(1366, 768), make_window(3840, 2160)
+    usual = small.fontMetrics().height()
+    assert max(heights(small)) <= 1.2 * usual
+    assert min(heights(large)) >= 1.7 * usual
+    assert large.rect().contains(large.key_map._scroll.geometry())

@@ -43,7 +43,7 @@ def start(qtbot, store):
 def leave_changed(start, *camera):
     """Leave a window with other settings than the usual ones."""
     window, session = start(*camera)
-    assert not session.asked("set_channel"), "there is nothing to go on from"
+    assert not session.asked("choose_channel"), "there is nothing to go on from"
     session.selected_channel = "532"
     window.light.show_level(0.4)
     window.camera.settings = CameraSettings(exposure_ms=33.0, gain_db=3.0)
@@ -54,7 +54,7 @@ def leave_changed(start, *camera):
 def test_the_microscope_is_set_as_it_was_left(start):
     leave_changed(start)
     window, session = start()
-    assert session.asked("set_channel") == [("532", 0.4)] and window.light.level.value() == 40.0
+    assert session.asked("choose_channel") == [("532", 0.4)] and window.light.level.value() == 40.0
     asked = session.asked("set_camera")[0][0]
     assert (asked.exposure_ms, asked.gain_db) == (33.0, 3.0)
     assert session.asked("set_model") == [("accurate",)]
@@ -64,13 +64,13 @@ def test_the_microscope_is_set_as_it_was_left(start):
     session.untouched = True
     session.go_live()
     window.tools.go_on(models=["fast", "accurate"])
-    assert len(session.asked("set_channel")) == 1, "somebody who is faster goes on as the light was seen"
+    assert len(session.asked("choose_channel")) == 1, "somebody who is faster goes on as the light was seen"
 
 
 def test_what_is_configured_or_typed_counts_more(start):
     leave_changed(start)
     _, session = start(settings_from({"light": {"intensity": 0.1}, "camera": {"exposure_ms": 5.0}}))
-    assert session.asked("set_channel") == [("532", 0.1)]
+    assert session.asked("choose_channel") == [("532", 0.1)]
     asked = session.asked("set_camera")[0][0]
     assert (asked.exposure_ms, asked.gain_db) == (5.0, 3.0)
 
@@ -79,19 +79,19 @@ def test_a_channel_and_a_model_that_are_gone_are_not_chosen(start, monkeypatch):
     monkeypatch.setattr("app.gui.main_window.model_names", lambda: ["fast", "other"])
     leave_changed(start)
     _, session = start(Settings(channels=DEFAULT_CHANNELS[:2]))
-    assert session.asked("set_channel") == [("405", 0.4)] and not session.asked("set_model")
+    assert session.asked("choose_channel") == [("405", 0.4)] and not session.asked("set_model")
 
 
 def test_another_camera_has_settings_of_its_own(start):
     leave_changed(start)
     _, session = start(Settings(camera_id="pylon"), "pylon:4711")
-    assert not session.asked("set_camera") and not session.asked("set_channel")
+    assert not session.asked("set_camera") and not session.asked("choose_channel")
 
 
 def test_two_cameras_of_one_make_have_settings_of_their_own(start):
     leave_changed(start, Settings(camera_id="pylon"), "pylon:4711")
     _, session = start(Settings(camera_id="pylon"), "pylon:4712")
-    assert not session.asked("set_camera") and not session.asked("set_channel")
+    assert not session.asked("set_camera") and not session.asked("choose_channel")
     _, session = start(Settings(camera_id="pylon"), "pylon:4711")
     assert session.asked("set_camera")[0][0].exposure_ms == 33.0
 

@@ -367,6 +367,56 @@ def test_auto_contrast_is_kept_for_its_channel_only(qtbot, window, session):
     assert session.contrast.low is None
 
 
+def key(window, name, modifiers=Qt.KeyboardModifier.NoModifier):
+    QTest.keyClick(window, getattr(Qt.Key, f"Key_{name}"), modifiers)
+
+
+def test_changes_of_contrast_are_undone_one_by_one_and_done_again(qtbot, window, session):
+    ctrl, shift = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
+    session.ready()
+    shown(qtbot, window, session)
+    window.presenter.tick()
+    book = window.view.contrasts.levels
+    key(window, "A")
+    fitted = book["405"]
+    plot = window.histogram._plot()
+    y = int(plot.center().y())
+    start = QPoint(int(window.histogram._x_of(window.histogram.levels[1])), y)
+    QTest.mousePress(window.histogram, Qt.MouseButton.LeftButton, pos=start)
+    for x in range(start.x(), int(plot.center().x()), -10):
+        QTest.mouseMove(window.histogram, QPoint(x, y))
+    QTest.mouseRelease(window.histogram, Qt.MouseButton.LeftButton)
+    dragged = book["405"]
+    assert dragged != fitted
+    key(window, "Y")
+    key(window, "A", shift)
+    assert "405" not in book and not window.histogram.log
+    key(window, "Z", ctrl)
+    assert book["405"] == dragged and not window.actions_by_id["follow_contrast"].isChecked()
+    key(window, "Z", ctrl)
+    assert window.histogram.log and window.actions_by_id["log_histogram"].isChecked()
+    key(window, "Z", ctrl)
+    assert book["405"] == fitted, "a drag is one change"
+    assert session.contrast.high == pytest.approx(fitted[1] * 256)
+    key(window, "Z", ctrl)
+    assert "405" not in book and window.actions_by_id["follow_contrast"].isChecked()
+    key(window, "Z", ctrl)  # there is no more
+    key(window, "Z", ctrl | shift)
+    assert book["405"] == fitted
+
+
+def test_an_undone_contrast_of_another_channel_is_told(qtbot, window, session):
+    session.ready()
+    shown(qtbot, window, session)
+    window.actions_by_id["full_contrast"].trigger()
+    session.selected_channel = "488"
+    asked = len(session.asked("set_contrast"))
+    window.actions_by_id["undo"].trigger()
+    assert "405" not in window.view.contrasts.levels
+    assert len(session.asked("set_contrast")) == asked, "the picture of 488 stays as it is"
+    assert window.messages.notices[-1][1].text == "The contrast was changed of 405."
+
+
 def test_a_fixed_contrast_follows_a_change_of_bit_depth(qtbot, window, session):
     shown(qtbot, window, session)
     window.view.contrasts.fix("405", 0.25, 0.5)
@@ -589,7 +639,8 @@ def test_a_preset_sets_everything_and_can_be_undone(qtbot, window, session):
     page.list.setCurrentRow(1)
     qtbot.mouseClick(page.use, Qt.MouseButton.LeftButton)
     assert session.asked("set_camera")[-1][0].exposure_ms == 40.0
-    assert session.asked("set_channel")[-1][1] == 0.08 and not session.asked("set_intensity")
+    assert session.asked("choose_channel") == [("405", 0.08)]
+    assert not session.asked("set_intensity") and not session.asked("set_channel")
     qtbot.mouseClick(page.undo, Qt.MouseButton.LeftButton)
     assert session.asked("set_camera")[-1][0].exposure_ms == 15.0
     page.name.setText("mine")
@@ -605,6 +656,20 @@ def test_a_preset_sets_everything_and_can_be_undone(qtbot, window, session):
     qtbot.mouseClick(bring_back, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: page.list.count() == 3)
     assert window.tools.presets == kept
+
+
+def test_a_preset_in_the_dark_says_that_it_stays_dark(qtbot, window, session):
+    session.ready()
+    session.go_live()
+    dim = window.tools.present("dim")
+    session.shine("405")
+    qtbot.waitUntil(lambda: window.presenter.light.channel == "405")
+    window.tools.use_preset(dim)
+    assert window.messages.notices[-1][1].text == "Preset in use: dim"
+    session.shine(None)
+    qtbot.waitUntil(lambda: window.presenter.light.channel is None)
+    window.tools.use_preset(dim)
+    assert window.messages.notices[-1][1].text.endswith("It stays dark until you choose its light: 405.")
 
 
 def test_the_window_goes_on_while_the_session_is_slow(qtbot, window, session):

@@ -142,9 +142,26 @@ def test_a_channel_and_its_level_shine_together(bench):
     live = bench.session.start_live()
     assert not bench.session.untouched
     live.result(20)
-    bench.session.set_channel("488", 0.5).result(20)
+    bench.session.choose_channel("488", 0.5).result(20)
     lit = [(seen.channel, round(seen.level, 2)) for seen in bench.watch.of(LightSeen) if seen.channel is not None]
     assert list(dict.fromkeys(lit)) == [("405", 0.25), ("488", 0.5)]
+
+
+@pytest.mark.parametrize("dark", ["all off", "channel off"])
+def test_a_channel_that_is_only_chosen_lights_no_darkness(bench, dark):
+    bench.session.start_live().result(20)
+    (bench.session.all_off() if dark == "all off" else bench.session.set_channel(None)).result(20)
+    bench.session.choose_channel("488", 0.5).result(20)
+    bench.session.set_camera(SMALL.model_copy(update={"pixel_format": "Mono12"})).result(20)  # which restarts live
+    assert not any(bench.lit()) and bench.session.selected_channel == "488"
+    bench.session.set_channel("488").result(20)  # its key
+    assert bench.lit()[1] == pytest.approx(0.5, abs=0.01)
+
+
+def test_a_channel_that_is_not_there_changes_no_level(bench):
+    with pytest.raises(UsageError):
+        bench.session.choose_channel("999", 0.5).result(10)
+    assert bench.session.settings.light.intensity == 0.25
 
 
 def test_the_counters_can_be_read_while_a_replay_takes_over_from_the_camera():

@@ -110,15 +110,10 @@ class CorrectActions:
         """Make one of two."""
         self.choose("merge")
 
-    def undo(self) -> None:
-        """Take the last correction back."""
-        if self.current is not None:
-            self.stack.undo()
-
-    def redo(self) -> None:
-        """Do again what was taken back."""
-        if self.current is not None:
-            self.stack.redo()
+    @property
+    def on(self) -> bool:
+        """True while nuclei are corrected."""
+        return self.w.viewer.tool is self.tool
 
     def _check_modes(self, mode: Kind | None) -> None:
         for each in MODES:

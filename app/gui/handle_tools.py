@@ -112,13 +112,19 @@ class ToolActions:
         )
 
     def use_preset(self, preset: Preset) -> None:
-        """Set everything of a preset. The light is only chosen, or, in live, changed; what was before can be undone."""
+        """Set everything of a preset; what was before can be undone.
+
+        The light is only chosen, or changed where one shines: a preset never ends a darkness.
+        """
         before = self.present("undo")
         self._apply(preset)
         self._before = before
         if self.presets_page is not None:
             self.presets_page.undo.setEnabled(True)
-        self.w.notify(Notice("info", f"{tr('Preset in use')}: {preset.name}"))
+        said = f"{tr('Preset in use')}: {preset.name}"
+        if self.w.session.state is State.LIVE and self.w.presenter.light.channel is None:
+            said += f". {tr('It stays dark until you choose its light')}: {preset.channel}."
+        self.w.notify(Notice("info", said))
 
     def undo(self) -> None:
         """Go back to what was set before the last preset."""
@@ -141,7 +147,7 @@ class ToolActions:
         s = self.w.session
         changes = {"exposure_ms": preset.exposure_ms, "gain_db": preset.gain_db, "pixel_format": preset.pixel_format}
         s.set_camera(CameraSettings.model_validate({**self.w.camera.settings.model_dump(), **changes}))
-        s.set_channel(preset.channel, preset.intensity)  # at once: neither alone may shine
+        s.choose_channel(preset.channel, preset.intensity)  # at once: neither alone may shine
         self.w.light.show_level(preset.intensity)
         if preset.model != self.w.segmentation.model.currentText():
             s.set_model(preset.model)

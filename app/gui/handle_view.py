@@ -1,6 +1,10 @@
 """The operator's actions on what is seen: contrast, zoom, overlays, panels, letters. None of them touches a device."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
+
+from PySide6.QtGui import QUndoCommand, QUndoStack
 
 from app.display import Contrast
 from app.events import Notice, State
@@ -14,6 +18,7 @@ from app.gui.theme import DARK, RED, THEME
 if TYPE_CHECKING:
     from app.gui.main_window import MainWindow
 
+_MOST_UNDONE = 100
 
 class ViewActions:
     """Each method is one action of the table."""
@@ -22,6 +27,9 @@ class ViewActions:
         self.w = window
         self.contrasts = ContrastBook.from_text(window.store.text("contrast"))
         self._applied = ("", 0)
+        self.history = QUndoStack(window)
+        """Changes of contrast, the newest last."""
+        self.history.setUndoLimit(_MOST_UNDONE)
         self.tinted = window.store.flag("tint", False)
         self.marking = window.store.flag("limits", True)
 
@@ -53,28 +61,52 @@ class ViewActions:
         """Fit black and white to the present picture and keep them for this channel."""
         composed = self.w.viewer.composed
         if composed is not None:
-            self.contrasts.fix(self.contrast_key(), *auto_fractions(composed.picture.histogram))
-            self.apply_contrast()
+            self._change(auto_fractions(composed.picture.histogram))
 
     def follow_contrast(self, on: bool) -> None:
         """Fit black and white to every picture, or stay as it is now."""
         if not on:
             self.auto_contrast()
             return
-        self.contrasts.follow(self.contrast_key())
-        self.apply_contrast()
+        self._change(None)
 
     def full_contrast(self) -> None:
         """Show the sensor's whole range."""
-        self.contrasts.fix(self.contrast_key(), 0.0, 1.0)
-        self.apply_contrast()
+        self._change((0.0, 1.0))
 
     def drag_contrast(self, contrast: Contrast) -> None:
         """Keep what was set with the histogram's handles."""
         white = self.w.histogram.white + 1
         low, high = contrast.low or 0.0, white if contrast.high is None else contrast.high
-        self.contrasts.fix(self.contrast_key(), low / white, high / white)
+        self._change((low / white, high / white), self.w.histogram.drag)
+
+    def undo(self) -> None:
+        """Take the last correction back while nuclei are corrected, else the last change of contrast."""
+        stack = self.w.correct.stack
+        (stack if self.w.correct.on or not self.history.canUndo() else self.history).undo()
+
+    def redo(self) -> None:
+        """Do again what was taken back."""
+        stack = self.w.correct.stack
+        (stack if self.w.correct.on or not self.history.canRedo() else self.history).redo()
+
+    def _change(self, levels: tuple[float, float] | None, drag: int = 0) -> None:
+        """Give the contrast that is in force these levels, so that it can be undone; None follows the picture."""
+        key = self.contrast_key()
+        before = self.contrasts.levels.get(key)
+        if levels != before:
+            self.history.push(_Change(partial(self._set, key, before), partial(self._set, key, levels), drag))
         self.apply_contrast()
+
+    def _set(self, key: str, levels: tuple[float, float] | None) -> None:
+        if levels is None:
+            self.contrasts.follow(key)
+        else:
+            self.contrasts.fix(key, *levels)
+        if key == self.contrast_key():
+            self.apply_contrast()
+        else:
+            self.w.notify(Notice("info", f"{tr('The contrast was changed of')} {key}."))
 
     # --- the look --------------------------------------------------------------------------------------------------
 
@@ -118,6 +150,11 @@ class ViewActions:
 
     def toggle_log(self, on: bool) -> None:
         """Show few pixels beside many, or true heights."""
+        self.history.push(_Change(partial(self.show_log, not on), partial(self.show_log, on)))
+
+    def show_log(self, on: bool) -> None:
+        """Draw the histogram by the logarithm, or not."""
+        self.w.actions_by_id["log_histogram"].setChecked(on)
         self.w.histogram.set_log(on)
 
     def toggle_crosshair(self, on: bool) -> None:
@@ -188,3 +225,29 @@ class ViewActions:
 
 def _rgb(color: str) -> Rgb:
     return int(color[1:3], 16), int(color[3:5], 16), int(color[5:7], 16)
+
+
+class _Change(QUndoCommand):
+    """One change of contrast; all of one drag of a handle (`drag` is its number, or 0) are one."""
+
+    def __init__(self, undo: Callable[[], None], redo: Callable[[], None], drag: int = 0) -> None:
+        super().__init__()
+        self.back, self.forth, self.drag = undo, redo, drag
+
+    def undo(self) -> None:
+        """Take it back."""
+        self.back()
+
+    def redo(self) -> None:
+        """Do it."""
+        self.forth()
+
+    def id(self) -> int:
+        """Return what may be merged with what."""
+        return self.drag or -1
+
+    def mergeWith(self, other: QUndoCommand) -> bool:  # noqa: N802 - Qt's name
+        """Go on to where `other`, of the same drag, went."""
+        assert isinstance(other, _Change)
+        self.forth = other.forth
+        return True

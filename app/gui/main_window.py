@@ -185,7 +185,7 @@ class MainWindow(QMainWindow):
         around.addWidget(self.compare.bar)
         around.addWidget(self.correct.bar)
         around.addWidget(self.replay_bar)
-        self.correct.bar.fill([a for name, a in self.actions_by_id.items() if name in CORRECT_BUTTONS])
+        self.correct.bar.fill([self.actions_by_id[name] for name in CORRECT_BUTTONS])
         self.replay_bar.compare.setDefaultAction(self.actions_by_id["compare"])
         self.rows = QSplitter(Qt.Orientation.Vertical)
         self.rows.addWidget(picture)
@@ -345,7 +345,7 @@ class MainWindow(QMainWindow):
         for name, on in checks.items():
             self.actions_by_id[name].setChecked(on)
         self.view.toggle_crosshair(checks["crosshair"])
-        self.view.toggle_log(checks["log_histogram"])
+        self.view.show_log(checks["log_histogram"])
         self.panel_area.setVisible(checks["panels"])
         self.below.setVisible(checks["charts"])
         self.charts.setCurrentIndex(int(store.number("chart", 0)))

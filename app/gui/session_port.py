@@ -73,8 +73,12 @@ class SessionPort(Protocol):
         """Stop the frames; the light goes off."""
         ...
 
-    def set_channel(self, name: str | None, intensity: float | None = None) -> Future[Any]:
-        """Select a channel, at a level if one is given; in live its light goes on now, None goes dark."""
+    def set_channel(self, name: str | None) -> Future[Any]:
+        """Select a channel; in live its light goes on now, None goes dark."""
+        ...
+
+    def choose_channel(self, name: str, intensity: float) -> Future[Any]:
+        """Select a channel at a level: what shines changes to it, what is dark stays dark."""
         ...
 
     def set_intensity(self, level: float) -> Future[Any]:

@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QScrollA
 from app.gui.actions import ACTIONS, MENUS, ActionSpec, shortcut_text
 from app.gui.panels.parts import label
 from app.gui.text import tr
-from app.gui.theme import THEME
+from app.gui.theme import BASE_POINT_SIZE, THEME
 
 
 class _Over(QFrame):
@@ -110,39 +110,49 @@ class KeyMap(_Over):
         self._scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
 
     @staticmethod
-    def _page(columns: int) -> QWidget:
+    def _page(columns: int, times: float) -> QWidget:
+        def px(length: float) -> int:
+            return THEME.px(length * times)
+
         page = QWidget()
         page.setObjectName("page")
         across = QHBoxLayout(page)
-        across.setContentsMargins(THEME.px(26), THEME.px(18), THEME.px(26), THEME.px(18))
-        across.setSpacing(THEME.px(34))
+        across.setContentsMargins(px(26), px(18), px(26), px(18))
+        across.setSpacing(px(34))
         downs = [QVBoxLayout() for _ in range(columns)]
         for down in downs:
-            down.setSpacing(THEME.px(3))
+            down.setSpacing(px(3))
             across.addLayout(down)
         blocks = [(menu, [spec for spec in ACTIONS if spec.menu == menu and spec.shortcut]) for menu in MENUS]
         lengths = [0] * columns
         for menu, specs in sorted(blocks, key=lambda block: -len(block[1])):
             shortest = lengths.index(min(lengths))
             lengths[shortest] += len(specs) + 2
-            downs[shortest].addWidget(label(tr(menu).upper(), "muted"))
+            head = _text(tr(menu).upper(), BASE_POINT_SIZE * times)
+            head.setProperty("role", "muted")
+            downs[shortest].addWidget(head)
             for spec in specs:
-                downs[shortest].addLayout(_key_line(spec))
-            downs[shortest].addSpacing(THEME.px(12))
+                downs[shortest].addLayout(_key_line(spec, times))
+            downs[shortest].addSpacing(px(12))
         for down in downs:
             down.addStretch(1)
         return page
 
     def appear(self) -> None:
-        """Show, in as many columns as there is room for."""
-        room = self._over.width() - THEME.px(70)
+        """Show, in as many columns as there is room for, in letters up to twice the usual where there is more."""
+        width, height = self._over.width() - THEME.px(70), self._over.height() - THEME.px(40)
         for columns in (3, 2, 1):
-            page = self._page(columns)
+            page = self._page(columns, 1.0)
             page.ensurePolished()
-            if page.sizeHint().width() <= room or columns == 1:
-                self._scroll.setWidget(page)
+            wanted = page.sizeHint()
+            if wanted.width() <= width or columns == 1:
                 break
             page.deleteLater()
+        times = min(width / wanted.width(), height / wanted.height(), 2.0)
+        if times > 1.1:
+            page.deleteLater()
+            page = self._page(columns, times * 0.97)  # letters do not grow quite evenly
+        self._scroll.setWidget(page)
         super().appear()
 
     def settle(self) -> None:
@@ -157,14 +167,20 @@ class KeyMap(_Over):
         self._scroll.setGeometry((self.width() - width) // 2, (self.height() - height) // 2, width, height)
 
 
-def _key_line(spec: ActionSpec) -> QHBoxLayout:
-    key = QLabel(shortcut_text(spec))
-    key.setFont(THEME.font(9.5, bold=True))
-    key.setMinimumWidth(THEME.px(106))
-    text = label(tr(spec.text))
+def _key_line(spec: ActionSpec, times: float) -> QHBoxLayout:
+    key = _text(shortcut_text(spec), 9.5 * times, bold=True)
+    key.setMinimumWidth(THEME.px(106 * times))
+    text = _text(tr(spec.text), BASE_POINT_SIZE * times)
     text.setToolTip(tr(spec.tooltip))
     row = QHBoxLayout()
-    row.setSpacing(THEME.px(8))
+    row.setSpacing(THEME.px(8 * times))
     row.addWidget(key)
     row.addWidget(text, 1)
     return row
+
+
+def _text(text: str, points: float, *, bold: bool = False) -> QLabel:
+    made = QLabel(text)  # not `label`: dressed at once, it would have the usual size
+    made.setTextFormat(Qt.TextFormat.PlainText)
+    made.setFont(THEME.font(points, bold=bold))
+    return made

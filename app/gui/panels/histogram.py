@@ -66,6 +66,12 @@ class Histogram(QWidget):
         self._counts: NDArray[np.int64] = np.zeros(256, np.int64)
         self._saturated = self._dark = 0.0
         self._held: int | None = None
+        self._drags = 0
+
+    @property
+    def drag(self) -> int:
+        """The number of the drag that moves a handle now; 0 when none does."""
+        return self._drags if self._held is not None else 0
 
     def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
         """Return a usual size."""
@@ -166,6 +172,7 @@ class Histogram(QWidget):
         nearest = int(away[1] < away[0])
         if away[nearest] <= THEME.px(_REACH_PX):
             self._held = nearest
+            self._drags += 1
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:  # noqa: N802 - Qt's name
         """Move the handle that is held."""

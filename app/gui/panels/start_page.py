@@ -102,6 +102,8 @@ class StartPage(Page):
     def show_found(self, found: Any) -> None:
         """Show what there is, or why nothing could be looked for."""
         self._looks(False)
+        if not isinstance(found, Found):
+            self._fill(())
         if isinstance(found, CancelledError):
             self._list([Check("", "note", tr("Cancelled. Choose simulators, or look again."))])
             return
@@ -135,7 +137,8 @@ class StartPage(Page):
             box.addItem(simulated, SIMULATED)
             place = box.findData(wanted) if wanted != SIMULATED else -1
             box.setCurrentIndex(max(place, 0) if found else -1)
-            box.setPlaceholderText(tr("none found: choose a simulator, or look again"))
+            looks = self.cancel.isEnabled()
+            box.setPlaceholderText(tr("looking…") if looks else tr("none found: choose a simulator, or look again"))
         self._allow()
 
     def _allow(self) -> None:

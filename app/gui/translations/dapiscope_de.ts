@@ -505,8 +505,18 @@
         </message>
         <message>
             <location filename="../../../app/gui/handle_tools.py" />
+            <source>Preset in use</source>
+            <translation>Voreinstellung verwendet</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/handle_tools.py" />
             <source>Presets (*.json)</source>
             <translation>Voreinstellungen (*.json)</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/handle_tools.py" />
+            <source>It stays dark until you choose its light</source>
+            <translation>Es bleibt dunkel, bis Sie sein Licht wählen</translation>
         </message>
         <message>
             <location filename="../../../app/gui/handle_tools.py" />
@@ -525,11 +535,6 @@
         </message>
         <message>
             <location filename="../../../app/gui/handle_tools.py" />
-            <source>Preset in use</source>
-            <translation>Voreinstellung verwendet</translation>
-        </message>
-        <message>
-            <location filename="../../../app/gui/handle_tools.py" />
             <source>Presets imported</source>
             <translation>Voreinstellungen importiert</translation>
         </message>
@@ -542,6 +547,11 @@
             <location filename="../../../app/gui/handle_view.py" />
             <source>Close dapiscope and start it again for the other language.</source>
             <translation>dapiscope beenden und neu starten, dann gilt die andere Sprache.</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/handle_view.py" />
+            <source>The contrast was changed of</source>
+            <translation>Geändert wurde der Kontrast von</translation>
         </message>
         <message>
             <location filename="../../../app/gui/main_window.py" />
@@ -1930,13 +1940,18 @@
         </message>
         <message>
             <location filename="../../../app/gui/panels/start_page.py" />
-            <source>none found: choose a simulator, or look again</source>
-            <translation>nichts gefunden: Simulator wählen oder neu suchen</translation>
+            <source>Looking for cameras and light sources… this takes a few seconds.</source>
+            <translation>Kameras und Lichtquellen werden gesucht … das dauert ein paar Sekunden.</translation>
         </message>
         <message>
             <location filename="../../../app/gui/panels/start_page.py" />
-            <source>Looking for cameras and light sources… this takes a few seconds.</source>
-            <translation>Kameras und Lichtquellen werden gesucht … das dauert ein paar Sekunden.</translation>
+            <source>looking…</source>
+            <translation>wird gesucht …</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/panels/start_page.py" />
+            <source>none found: choose a simulator, or look again</source>
+            <translation>nichts gefunden: Simulator wählen oder neu suchen</translation>
         </message>
         <message>
             <location filename="../../../app/gui/panels/start_page.py" />
@@ -2620,6 +2635,21 @@
         </message>
         <message>
             <location filename="../../../app/gui/actions.py" />
+            <source>Take back the last change of contrast, or the last correction while you correct.</source>
+            <translation>Die letzte Änderung des Kontrasts zurücknehmen, beim Korrigieren die letzte Korrektur.</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/actions.py" />
+            <source>Redo</source>
+            <translation>Wiederholen</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/actions.py" />
+            <source>Do again what was taken back.</source>
+            <translation>Wiederholen, was zurückgenommen wurde.</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/actions.py" />
             <source>Fit</source>
             <translation>Einpassen</translation>
         </message>
@@ -2912,21 +2942,6 @@
             <location filename="../../../app/gui/actions.py" />
             <source>Click one part of a nucleus, then the other.</source>
             <translation>Erst den einen Teil eines Kerns anklicken, dann den anderen.</translation>
-        </message>
-        <message>
-            <location filename="../../../app/gui/actions.py" />
-            <source>Take the last correction back.</source>
-            <translation>Die letzte Korrektur zurücknehmen.</translation>
-        </message>
-        <message>
-            <location filename="../../../app/gui/actions.py" />
-            <source>Redo</source>
-            <translation>Wiederholen</translation>
-        </message>
-        <message>
-            <location filename="../../../app/gui/actions.py" />
-            <source>Do again what was taken back.</source>
-            <translation>Wiederholen, was zurückgenommen wurde.</translation>
         </message>
         <message>
             <location filename="../../../app/gui/actions.py" />
