@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _MOST_UNDONE = 100
 
+
 class ViewActions:
     """Each method is one action of the table."""
 
