@@ -161,5 +161,7 @@ def test_the_map_of_keys_is_read_from_afar_where_there_is_room(qtbot, make_windo
         return {text.fontMetrics().height() for text in window.key_map.findChildren(QLabel)}
 
     small, large = make_window(1366, 768), make_window(3840, 2160)
-    assert min(heights(large)) >= 1.8 * max(heights(small))
+    usual = small.strip.fontMetrics().height()
+    assert max(heights(small)) <= 1.4 * usual
+    assert min(heights(large)) >= 1.8 * usual
     assert large.rect().contains(large.key_map._scroll.geometry())
