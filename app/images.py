@@ -44,6 +44,9 @@ PIXEL_SIZES_UM = (0.01, 20.0)
 
 UM_PER_UNIT = {"nm": 1e-3, "µm": 1.0, "μm": 1.0, "um": 1.0, "micron": 1.0, "microns": 1.0, "mm": 1e3, "cm": 1e4}
 
+_OWN_OUTPUT = re.compile(r".*_(?:labels(?:-\d+)?\.tif|overlay(?:-\d+)?\.png)", re.DOTALL)
+"""Names of label images and overlays that dapiscope wrote, the second and third of a name included."""
+
 # tifffile reports oddities of a file through logging, which without a handler prints them on stderr.
 _tifffile_log = logging.getLogger("tifffile")
 _tifffile_log.addHandler(logging.NullHandler())
@@ -171,7 +174,7 @@ def read_labels(path: Path | str) -> NDArray[np.int32]:
 def expand_paths(paths: Iterable[Path]) -> list[Path]:
     """Return `paths` with each folder replaced by the image files directly in it, in name order.
 
-    Hidden files and what dapiscope itself wrote (``*_labels.tif``, ``*_overlay.png``) are left out; files stay as
+    Hidden files and what dapiscope itself wrote (``*_labels.tif``, ``*_overlay-2.png``…) are left out; files stay as
     given, even those that do not exist, as do links that lead nowhere: reading them says so.
 
     Raises
@@ -201,8 +204,8 @@ def _may_be_file(path: Path) -> bool:
 
 
 def _is_image_name(path: Path) -> bool:
-    own_output = path.name.endswith(("_labels.tif", "_overlay.png"))
-    return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".") and not own_output
+    named = path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
+    return named and not _OWN_OUTPUT.fullmatch(path.name)
 
 
 def _decode(path: Path) -> _Decoded:

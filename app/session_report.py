@@ -43,7 +43,7 @@ class Snapshot:
     found: Segmentation
     meta: RunMetadata
     from_labels: bool
-    """True when the labels saved beside the image were taken, False when it was segmented now."""
+    """True when the labels saved with a snapshot were taken, False when it was segmented now."""
     told: str = ""
     """Both counts, and which one `found` is, where a hand corrected the model's answer."""
     origins: tuple[str, ...] = ()
@@ -61,7 +61,7 @@ def load_snapshot(
     index: int = 0,
     nuclei: Nuclei | None = None,
 ) -> Snapshot:
-    """Return an image and its nuclei: those saved beside it where there are some, else those the model finds.
+    """Return an image and its nuclei: those saved with a snapshot where there are some, else those the model finds.
 
     Where a hand corrected them, the corrected ones are taken.
 
@@ -99,8 +99,8 @@ def load_snapshot(
         raise UsageError("What was corrected keeps the scale it was counted at: leave --pixel-size-um out.")
     if correction is not None and pixel_size_um is None:
         return _corrected_snapshot(frame, correction, meta, nuclei or "corrected")
-    labels = path.with_name(f"{split_name(path.name)[0]}_labels.tif")
-    if pixel_size_um is None and index == 0 and path.is_file() and labels.exists():
+    labels = _saved_labels(path, entries)
+    if pixel_size_um is None and labels is not None:
         return Snapshot(frame, _from_labels(frame, labels, entries), meta, True)
     model = counter()
     found = model.segment(frame, pixel_size_um, exact=True)
@@ -126,6 +126,17 @@ _WHOSE: Mapping[Nuclei, str] = {"corrected": "corrected ones", "model": "model's
 
 def _with_model(meta: RunMetadata, name: str, sha256: str) -> RunMetadata:
     return RunMetadata.from_json(meta.to_json() | {"model_name": name, "model_sha256": sha256})
+
+
+def _saved_labels(path: Path, entries: Mapping[str, str]) -> Path | None:
+    """Return the label image that was saved with a snapshot; None where it says of none, or that is gone.
+
+    Only a snapshot has one of its own: in a folder of a batch, ``a_labels.tif`` may be of ``a.png`` or of ``a.tif``.
+    """
+    if "segmentation" not in entries or not path.is_file():
+        return None
+    labels = path.with_name(f"{split_name(path.name)[0]}_labels.tif")
+    return labels if labels.is_file() else None
 
 
 def _from_labels(frame: Frame, path: Path, entries: Mapping[str, str]) -> Segmentation:
@@ -247,7 +258,7 @@ def report_of(folder: Path) -> SessionReport:
         frames,
         _losses(images),
         _dose(images),
-        list(_pictures(folder, images)),
+        list(_pictures(images)),
         sorted(path for path in folder.iterdir() if path.suffix in _RESULTS and not path.name.startswith(".")),
         notes=[*(f"Left out: {why}" for why in left_out), *_notes(images), *unclaimed],
         corrected=_corrected(images),
@@ -400,7 +411,7 @@ def _notes(images: Sequence[_Image]) -> list[str]:
     return notes
 
 
-def _pictures(folder: Path, images: Sequence[_Image]) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+def _pictures(images: Sequence[_Image]) -> Iterator[tuple[str, NDArray[np.uint8]]]:
     find_shading = shadings_in(usual_folder())
     for image in images[:MOST_PICTURES]:
         try:
@@ -408,13 +419,12 @@ def _pictures(folder: Path, images: Sequence[_Image]) -> Iterator[tuple[str, NDA
                 last = replay.frame(replay.length - 1)
         except DapiscopeError:
             continue  # it was read a moment ago, and has gone since
-        stem = split_name(image.path.name)[0]
         moment = datetime.fromtimestamp(image.moments[-1], UTC)
         light = last.light.channel if last.light.confirmed else "light not confirmed"
         small = _small(to_8bit(seen(last, 1.0)))
         caption = f"{image.path.name}, {light or 'dark'}, {moment:%H:%M:%S} UTC"
         try:
-            labels, by_hand = _drawn_labels(last, image.path, folder / f"{stem}_labels.tif")
+            labels, by_hand = _drawn_labels(image, last)
             drawn = None if labels is None else render_overlay(small, labels)
             caption += ", corrected by hand" if by_hand else ""
         except (BadImageError, UsageError):
@@ -422,12 +432,13 @@ def _pictures(folder: Path, images: Sequence[_Image]) -> Iterator[tuple[str, NDA
         yield caption, np.repeat(small[..., None], 3, axis=-1) if drawn is None else drawn
 
 
-def _drawn_labels(frame: Frame, path: Path, saved: Path) -> tuple[NDArray[np.int32] | None, bool]:
-    """Return the nuclei to be drawn into a picture, and whether a hand corrected them."""
-    correction = load_correction(path, frame)
+def _drawn_labels(image: _Image, frame: Frame) -> tuple[NDArray[np.int32] | None, bool]:
+    """Return the nuclei to be drawn into the picture of `image`, and whether a hand corrected them."""
+    correction = load_correction(image.path, frame)
     if correction is not None:
         return corrected(correction.base.labels, correction.edits, correction.base.zoom), True
-    return (read_labels(saved) if saved.exists() else None), False
+    saved = _saved_labels(image.path, image.entries)
+    return (None if saved is None else read_labels(saved)), False
 
 
 def _small(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:

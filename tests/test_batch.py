@@ -17,7 +17,8 @@ from app.images import read_labels
 from app.inference.evaluation import evaluate_folders
 from app.inference.model_card import load_model
 from app.inference.segmenter import Segmenter
-from app.recording import NUCLEI_COLUMNS
+from app.recording import NUCLEI_COLUMNS, open_replay
+from app.session_report import load_snapshot
 
 
 @pytest.fixture(scope="module")
@@ -131,8 +132,15 @@ def test_nothing_is_overwritten(tmp_path, segmenter):
 
 def test_folder_with_results_in_it_can_be_run_again(tmp_path, segmenter):
     save(tmp_path / "a.png", field())
-    assert len(list(segment_files([tmp_path], tmp_path, segmenter, 0.65))) == 1
-    assert len(list(segment_files([tmp_path], tmp_path, segmenter, 0.65))) == 1
+    tifffile.imwrite(tmp_path / "a.tif", field(1, 3))
+    for number in range(3):  # the labels of a.tif are a_labels-2.tif, those of the next run -3 and -4
+        steps = list(segment_files([tmp_path], tmp_path, segmenter, 0.65))
+        assert [(step.path.name, step.count) for step in steps] == [("a.png", 6), ("a.tif", 3)], number
+    with open_replay(tmp_path) as replay:
+        assert replay.length == 2
+    # And none of these label images is certain to be that of an image beside it.
+    shot = load_snapshot(tmp_path / "a.tif", lambda: segmenter)
+    assert (shot.found.count, shot.from_labels) == (3, False)
 
 
 def test_rows_are_on_disk_when_progress_is_told(tmp_path, segmenter):

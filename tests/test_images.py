@@ -267,7 +267,8 @@ def test_labels_keep_their_numbers(tmp_path):
 
 
 def test_folders_expand_in_name_order(tmp_path):
-    for name in ("b.PNG", "a.tif", "notes.txt", ".hidden.png", "a_labels.tif", "a_overlay.png"):
+    own = ("a_labels.tif", "a_overlay.png", "a_labels-2.tif", "a_overlay-12.png")
+    for name in ("b.PNG", "a.tif", "notes.txt", ".hidden.png", *own):
         (tmp_path / name).write_bytes(b"x")
     (tmp_path / "sub.png").mkdir()
     other = tmp_path / "elsewhere.bin"

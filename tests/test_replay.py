@@ -244,8 +244,8 @@ def test_a_damaged_stack_in_a_folder_is_told_once_and_skipped(folder, recording)
 
 
 def test_outputs_of_a_snapshot_are_not_played(folder, play):
-    (folder / "f1_labels.tif").write_bytes(b"x")
-    (folder / "f1_overlay.png").write_bytes(b"x")
+    for name in ("f1_labels.tif", "f1_overlay.png", "f1_labels-2.tif", "f1_overlay-2.png"):
+        (folder / name).write_bytes(b"x")
     with open_replay(folder) as replay:
         assert replay.length == 3
 

@@ -21,7 +21,6 @@ from app.recording.metadata import RunMetadata
 from app.recording.ome import NAMESPACE, PlaneInfo, read_map, read_planes
 
 TIFF_MAGIC = frozenset({b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"})
-_OWN_OUTPUT = ("_labels", "_overlay")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +101,8 @@ class FolderSequence(ImageSequence):
     """The image files directly in a folder, in natural name order, each with all of its pages; or a single image."""
 
     def __init__(self, path: Path) -> None:
-        files = [file for file in expand_paths([path]) if not file.stem.endswith(_OWN_OUTPUT)]
+        files = expand_paths([path])
         files = sorted(files, key=natural_key) if path.is_dir() else files
-        if not files:
-            raise BadImageError(f"There is no image to replay in {path}: choose another folder.")
         self._open: tuple[Path, TiffSequence] | None = None
         self._pages = {file: _count_pages(file) for file in files}
         self._places = [(file, page) for file, pages in self._pages.items() for page in range(pages)]
