@@ -212,7 +212,7 @@ def make_plan(sequence: MDASequence | Mapping[str, Any], settings: Settings) -> 
     names = ", ".join(channel.channel.name for channel in channels)
     order_note = f"The channels are taken in the order {names}, the gentlest light first." if changed else ""
     note = " ".join(filter(None, (order_note, _stays(sequence))))
-    plain = json.loads(sequence.model_dump_json(exclude_unset=True))
+    plain = _plain(sequence)
     return Plan(channels, frames, extra.pixel_format, plain, note)
 
 
@@ -255,7 +255,7 @@ def _parse(path: Path) -> Mapping[str, Any]:
     if len(data) > MOST_BYTES:
         raise UsageError(f"{path} is larger than a plan can be: name another file.")
     try:
-        parsed = json.loads(data) if suffix == ".json" else _yaml(data)
+        parsed = json.loads(data) if suffix == ".json" else _yaml(data, path)
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{path} is no {suffix[1:].upper()} ({_first_line(error)}): mend it there.") from None
     if not isinstance(parsed, Mapping):
@@ -263,10 +263,13 @@ def _parse(path: Path) -> Mapping[str, Any]:
     return parsed
 
 
-def _yaml(data: bytes) -> Any:
+def _yaml(data: bytes, path: Path) -> Any:
     import yaml
 
     try:
+        # A few lines of them can stand for more than the memory holds, or for something that contains itself.
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(data, yaml.SafeLoader)):
+            raise UsageError(f"{path} has a YAML alias (*name), which no plan needs: write out what it stands for.")
         return yaml.safe_load(data)
     except yaml.YAMLError as error:
         raise ValueError(str(error).replace("\n", " ")) from error
@@ -275,6 +278,15 @@ def _yaml(data: bytes) -> Any:
 def _first_line(error: BaseException) -> str:
     lines = str(error).strip().splitlines()
     return lines[0][:160] if lines else type(error).__name__
+
+
+def _plain(sequence: MDASequence) -> dict[str, Any]:
+    """Return the sequence in plain JSON types, as its files will have it."""
+    try:
+        return dict(json.loads(sequence.model_dump_json(exclude_unset=True)))
+    except (ValueError, RecursionError) as error:
+        why = _first_line(error).encode(errors="replace").decode()
+        raise UsageError(f"The plan's metadata can hold texts, numbers, lists and mappings only ({why}).") from None
 
 
 def _refuse_what_was_dropped(plain: Any, made: Any, where: str = "") -> None:

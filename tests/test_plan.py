@@ -1,6 +1,7 @@
 """Plans: what a sequence means here, what is refused, and what it costs."""
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -186,6 +187,12 @@ def test_a_plan_survives_saving_and_loading(tmp_path, name):
         save_plan(made, path)
 
 
+BOMB = "channels: ['405']\nmetadata:\n  a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"  {this}: &{this} [{', '.join(9 * [f'*{before}'])}]\n" for before, this in pairwise("abcdefghi")
+)
+"""Four hundred bytes that stand for 387 million texts."""
+
+
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [
@@ -197,6 +204,10 @@ def test_a_plan_survives_saving_and_loading(tmp_path, name):
         ("plan.json", "[1]", "must name channels"),
         ("plan.yaml", "", "must name channels"),
         ("plan.yaml", " " * (1 << 21), "larger"),
+        ("plan.yaml", "channels: ['405']\nmetadata: {x: !!binary /9j/4AAQ}", "texts, numbers"),
+        ("plan.json", '{"channels": ["405"], "metadata": {"x": "\\ud800"}}', "texts, numbers"),
+        ("plan.yaml", "channels: ['405']\nmetadata: &m {x: *m}", "write out what it stands for"),
+        ("plan.yaml", BOMB, "write out what it stands for"),
         ("plan.json", "[" * 100_000, "no JSON"),
     ],
 )
