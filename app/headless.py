@@ -15,7 +15,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import cv2
 import numpy as np
 import psutil
 
@@ -26,7 +25,8 @@ from app.frame import Segmentation
 from app.inference.measure import COUNT_COLUMNS, count_row, known_pixel_size_um
 from app.inference.overlay import overlay_of, overlay_rgba, upscale_labels
 from app.recording import free_path, make_folder, write_labels
-from app.recording.files import disk_error
+from app.recording.files import disk_error, whole_file
+from app.recording.snapshot import write_png
 from app.session import Session
 
 DISPLAY_SIZE = (1280, 720)
@@ -178,7 +178,10 @@ class RunLog:
         if self._rows is not None:
             frame = segmentation.frame
             row = count_row(segmentation)
-            self._rows.writerow([frame.index, row[0], frame.name, *row[1:]])
+            try:
+                self._rows.writerow([frame.index, row[0], frame.name, *row[1:]])
+            except OSError as error:
+                raise disk_error(error, Path(self._file.name)) from error
         if self._out is not None and segmentation.frame.name:
             self._save_image(self._out, segmentation)
 
@@ -199,11 +202,9 @@ class RunLog:
 
 
 def save_overlay(path: Path, segmentation: Segmentation) -> None:
-    """Write the frame with its nuclei outlined as an RGB PNG."""
-    done, encoded = cv2.imencode(".png", cv2.cvtColor(overlay_of(segmentation), cv2.COLOR_RGB2BGR))
-    if not done:
-        raise DapiscopeError(f"The overlay {path.name} could not be written; try another folder.")
-    path.write_bytes(encoded.tobytes())
+    """Write the frame with its nuclei outlined as an RGB PNG. Raises RecordingError; nothing is left then."""
+    with whole_file(path) as temporary:
+        write_png(temporary, overlay_of(segmentation))
 
 
 @contextmanager

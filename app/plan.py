@@ -16,6 +16,7 @@ from useq import Channel as PlannedChannel
 from useq import MDASequence, MultiPhaseTimePlan
 
 from app.errors import UsageError
+from app.recording.files import whole_file
 from app.settings import CameraSettings, Channel, LightSettings, Settings
 
 MOST_FRAMES = 200_000
@@ -222,7 +223,9 @@ def save_plan(plan: Plan, path: Path) -> Path:
     Raises
     ------
     UsageError
-        The file exists or cannot be written.
+        The file exists.
+    RecordingError
+        The disk refused; nothing is left behind.
     """
     if path.suffix.lower() == ".json":
         text = json.dumps(plan.sequence, indent=2) + "\n"
@@ -231,12 +234,10 @@ def save_plan(plan: Plan, path: Path) -> Path:
 
         text = yaml.safe_dump(dict(plan.sequence), sort_keys=False, allow_unicode=True)
     try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(text)
+        with whole_file(path, new=True) as temporary:
+            temporary.write_text(text, encoding="utf-8")
     except FileExistsError:
         raise UsageError(f"{path} exists already: choose another name.") from None
-    except OSError as error:
-        raise UsageError(f"{path} cannot be written ({error.strerror}): choose another folder.") from None
     return path
 
 

@@ -98,20 +98,27 @@ def publish(temporary: Path, path: Path) -> None:
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
+def whole_file(path: Path, *, new: bool = False) -> Iterator[Path]:
     """Give a temporary path beside `path` that takes its place at the end: the file is whole or unchanged.
 
     Raises
     ------
     RecordingError
         The write failed; nothing is left behind.
+    FileExistsError
+        It was to be `new`, and there is one by that name.
     """
     make_folder(path.parent)
     temporary = path.with_name(f".{path.name}.part")
     try:
         yield temporary
         sync_file(temporary)
-        os.replace(temporary, path)
+        if new:
+            publish(temporary, path)
+        else:
+            os.replace(temporary, path)
+    except FileExistsError:
+        raise
     except OSError as error:
         raise disk_error(error, path) from error
     finally:
