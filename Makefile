@@ -34,7 +34,7 @@ MINUTES ?= 10
 soak: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.soak --minutes $(MINUTES)
 
-prove: $(VENV)/.installed-dev
+prove: $(VENV)/.installed-readers
 	$(BIN)/python -m pytest -m prove --timeout 3600
 	$(BIN)/python docs/make_fault_table.py
 
@@ -63,6 +63,10 @@ $(VENV)/.installed-run: pyproject.toml | $(BIN)/python
 $(VENV)/.installed-dev: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	touch $@ $(VENV)/.installed-run
+
+$(VENV)/.installed-readers: $(VENV)/.installed-dev
+	$(BIN)/python -m pip install --quiet --editable '.[dev,readers]'
+	touch $@
 
 $(VENV)/.installed-docs: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable '.[docs]'

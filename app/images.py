@@ -41,8 +41,13 @@ MAX_FILE_BYTES = 4 << 30
 
 PIXEL_SIZES_UM = (0.01, 20.0)
 """A resolution tag outside of this range speaks of a screen or a printer (72 dpi), not of a microscope."""
+OME_SIZES_UM = (0.001, 100.0)
+"""OME-XML says whose size it is; outside of this range it is a slip."""
 
-UM_PER_UNIT = {"nm": 1e-3, "µm": 1.0, "μm": 1.0, "um": 1.0, "micron": 1.0, "microns": 1.0, "mm": 1e3, "cm": 1e4}
+UM_PER_UNIT = {
+    "pm": 1e-6, "Å": 1e-4, "nm": 1e-3, "µm": 1.0, "μm": 1.0, "um": 1.0, "micron": 1.0, "microns": 1.0, "mm": 1e3,
+    "cm": 1e4, "m": 1e6,
+}  # fmt: skip
 
 _OWN_OUTPUT = re.compile(r".*_(?:labels(?:-\d+)?\.tif|overlay(?:-\d+)?\.png)", re.DOTALL)
 """Names of label images and overlays that dapiscope wrote, the second and third of a name included."""
@@ -382,11 +387,12 @@ def tiff_metadata(tif: Any, page: Any) -> tuple[float | None, int | None, str]:
     """
     size_um: _Size = None
     bits: int | None = None
+    limits = OME_SIZES_UM
     if tif.is_ome and tif.ome_metadata:
         size_um, bits = _ome_metadata(tif.ome_metadata)
     if size_um is None and "XResolution" in page.tags:
-        size_um = _resolution_um(tif, page)
-    if size_um is None or not all(PIXEL_SIZES_UM[0] <= side <= PIXEL_SIZES_UM[1] for side in size_um):
+        size_um, limits = _resolution_um(tif, page), PIXEL_SIZES_UM
+    if size_um is None or not all(limits[0] <= side <= limits[1] for side in size_um):
         return None, bits, ""
     if not is_square(*size_um):
         return None, bits, f"pixels of {size_um[0]:g} by {size_um[1]:g} µm, not square: their size is left out"

@@ -8,9 +8,11 @@ import subprocess
 
 import numpy as np
 import pytest
+from test_plan_runner import FOUR, carry_out, simulated
 
 from app.frame import NUCLEUS_DTYPE, Frame, Light, Segmentation
-from app.recording import Recorder, RunMetadata
+from app.plan import make_plan
+from app.recording import Recorder, RunMetadata, open_replay
 from app.recording.export import export_all
 
 needed = [name for name in ("imagej", "xvfb-run") if shutil.which(name) is None]
@@ -42,6 +44,23 @@ def test_a_recording_opens_as_a_stack_with_its_scale(tmp_path):
     width, height, slices, value, size, unit = imagej(tmp_path, macro)
     assert (width, height, slices, value) == ("64", "48", "5", "307")
     assert float(size) * {"cm": 1e4, "microns": 1.0, "µm": 1.0, "um": 1.0, "micron": 1.0}[unit] == pytest.approx(0.325)
+
+
+def test_a_plan_opens_with_its_planes_in_the_order_taken_and_its_scale(tmp_path):
+    settings = simulated((0, 0, 320, 240))
+    plan = make_plan({"channels": FOUR, "time_plan": {"interval": 0, "loops": 2}}, settings)
+    result, _ = carry_out(settings, plan, tmp_path)
+    with open_replay(result.path) as replay:
+        expected = [(int(frame.pixels[100, 150]), int(frame.pixels[7, 300])) for frame in replay.frames()]
+    assert result.complete and len(set(expected)) == 8
+    macro = f"""
+    open("{result.path}"); getPixelSize(unit, width, height); text = "" + nSlices + " " + width + " " + unit;
+    for (i = 1; i <= nSlices; i++) {{ setSlice(i); text = text + " " + getPixel(150, 100) + " " + getPixel(300, 7); }}
+    File.saveString(text, "RESULT");
+    """
+    slices, size, unit, *values = imagej(tmp_path, macro)
+    assert slices == "8" and list(zip(map(int, values[::2]), map(int, values[1::2]), strict=True)) == expected
+    assert float(size) * {"cm": 1e4, "microns": 1.0, "µm": 1.0, "um": 1.0, "micron": 1.0}[unit] == pytest.approx(0.1)
 
 
 def test_the_roi_set_opens_with_one_roi_a_nucleus_and_their_areas(tmp_path):

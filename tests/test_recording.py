@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -241,6 +242,22 @@ def test_a_full_disk_ends_the_recording_and_what_was_written_is_kept(tmp_path, m
     with open_replay(summary.path) as replay:
         assert [frame.index for frame in replay.frames()] == list(range(10))
     assert not find_unfinished(tmp_path)
+
+
+def test_what_was_learnt_of_the_light_survives_an_end_that_failed(tmp_path, monkeypatch):
+    def review(light, exposure_end_s, *_exposure):
+        return replace(light, confirmed=False, reason="it went out by itself") if exposure_end_s > 5.15 else light
+
+    def full(*_args):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("app.recording.writer.finish", full)
+        summary, _ = record(tmp_path / "r.ome.tif", [make_frame(i) for i in range(4)], review=review)
+    assert not summary.finished and recover(summary.path).frames == 4
+    with open_replay(summary.path) as replay:
+        assert [frame.index for frame in replay.frames()] == [0, 1, 2, 3]
+        assert [frame.light.confirmed for frame in replay.frames()] == [True, True, False, False]
 
 
 @pytest.mark.parametrize("taken_at_the_end_too", [False, True])

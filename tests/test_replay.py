@@ -2,6 +2,7 @@
 
 import struct
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import cv2
@@ -15,9 +16,10 @@ from hypothesis import strategies as st
 from app.clock import ManualClock
 from app.errors import BadImageError
 from app.frame import Frame, FrameSource, Light
+from app.images import read_image
 from app.pipeline import LatestSlot
 from app.recording import Recorder, RunMetadata, open_replay
-from app.recording.sources import natural_key
+from app.recording.sources import natural_key, open_sequence
 
 
 def picture(index, shape=(30, 40), kind=np.uint8):
@@ -415,3 +417,34 @@ def test_noise_is_refused(tmp_path, data, magic):
     path = tmp_path / "noise.bin"
     path.write_bytes(magic + data)
     assert refused(path)
+
+
+SIZES = [
+    ({"PhysicalSizeX": 26.5, "PhysicalSizeY": 26.5}, {}, 26.5),
+    ({"PhysicalSizeX": 5e-7, "PhysicalSizeXUnit": "m", "PhysicalSizeY": 5e-7, "PhysicalSizeYUnit": "m"}, {}, 0.5),
+    ({"PhysicalSizeX": 7.0, "PhysicalSizeXUnit": "m", "PhysicalSizeY": 7.0, "PhysicalSizeYUnit": "m"}, {}, None),
+    ({}, {"resolution": (1e4 / 0.5, 1e4 / 0.5), "resolutionunit": "CENTIMETER"}, 0.5),
+    ({}, {"resolution": (72, 72), "resolutionunit": "INCH"}, None),
+]
+
+
+@pytest.mark.parametrize(("ome", "tags", "size_um"), SIZES)
+def test_a_batch_and_a_replay_agree_on_the_pixel_size(tmp_path, ome, tags, size_um):
+    path = tmp_path / "a.ome.tif"
+    tifffile.imwrite(path, np.full((20, 30), 7, np.uint16), ome=True, metadata={"axes": "YX", **ome}, **tags)
+    with open_replay(path) as replay:
+        assert read_image(path).pixel_size_um == replay.info.pixel_size_um == replay.frame(0).pixel_size_um
+        assert replay.info.pixel_size_um == (None if size_um is None else pytest.approx(size_um))
+
+
+def test_pages_in_colours_are_one_channel_and_times_have_their_units(tmp_path):
+    path = tmp_path / "a.ome.tif"
+    planes = {"TheT": [0, 1, 2], "TheC": [0] * 3, "TheZ": [0] * 3}
+    metadata = {"axes": "TYXS", "Plane": {**planes, "DeltaT": [0, 1, 2], "DeltaTUnit": ["d"] * 3}}
+    tifffile.imwrite(path, np.zeros((3, 20, 30, 3), np.uint8), ome=True, metadata=metadata, photometric="rgb")
+    data = path.read_bytes()
+    for unit, day_s in ((b'"d"', 86400.0), (b'"x"', None)):
+        path.write_bytes(data.replace(b'DeltaTUnit="d"', b"DeltaTUnit=" + unit))
+        with closing(open_sequence(path)) as sequence:
+            assert [sequence.place_of(index) for index in range(3)] == [(0, 0), (1, 0), (2, 0)]
+            assert sequence._infos[1].exposure_end_s == day_s

@@ -2,8 +2,9 @@
 
 The journal is a text file beside the recording, one JSON object a line: a head first, then one line a frame. A line
 is written only after its frame's pixels are safely on the disk, so every whole line names a readable frame; a line
-cut short by a crash is dropped. When the recording has ended, a line with what belongs into the file besides follows,
-for the case that the file cannot be finished. The journal is removed when the recording is finished.
+cut short by a crash is dropped. When the recording has ended, the lines of frames of which more is known by then follow
+once more (the last line of a frame counts), and one with what belongs into the file besides, for the case that the file
+cannot be finished. The journal is removed when the recording is finished.
 """
 
 import json
@@ -194,7 +195,7 @@ def read_journal(path: Path) -> tuple[JournalHead, list[PlaneRecord]]:
     BadImageError
         Not even the head can be read.
     """
-    records: list[PlaneRecord] = []
+    records: dict[int, PlaneRecord] = {}
     try:
         with path.open("rb") as file:
             head = _parse_head(file.readline(_MAX_LINE))
@@ -206,14 +207,15 @@ def read_journal(path: Path) -> tuple[JournalHead, list[PlaneRecord]]:
                     if "notes" in plain:
                         head = replace(head, notes={**head.notes, **plain["notes"]})
                     else:
-                        records.append(PlaneRecord.from_plain(plain))
+                        record = PlaneRecord.from_plain(plain)
+                        records[record.offset] = record
                 except (ValueError, TypeError, KeyError, IndexError, AttributeError):
                     break
     except OSError as error:
         raise BadImageError(f"{path} cannot be read ({error.strerror}): the recording beside it is lost.") from error
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise BadImageError(f"{path} is no journal of a recording: nothing can be recovered with it.") from error
-    return head, records
+    return head, list(records.values())
 
 
 def _parse_head(line: bytes) -> JournalHead:

@@ -15,13 +15,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from app.frame import BITS, Light
-from app.images import is_square
+from app.images import OME_SIZES_UM, UM_PER_UNIT, is_square
 from app.recording.journal import PlaneRecord
 from app.recording.metadata import RunMetadata
 
 NAMESPACE = "dapiscope.recording"
-UM_PER_UNIT = {"pm": 1e-6, "Å": 1e-4, "nm": 1e-3, "µm": 1.0, "μm": 1.0, "um": 1.0, "mm": 1e3, "cm": 1e4, "m": 1e6}
-_SECONDS_PER_UNIT = {"ns": 1e-9, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0}
+_SECONDS_PER_UNIT = {
+    "ps": 1e-12, "ns": 1e-9, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0,
+}  # fmt: skip
 
 _UNPRINTABLE = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -342,11 +343,8 @@ def _read_pixels(
     times = {}
     for plane in _named(pixels, "Plane"):
         place = (_whole(plane, "TheZ"), _whole(plane, "TheC"), _whole(plane, "TheT"))
-        exposure, delta = _number(plane, "ExposureTime"), _number(plane, "DeltaT")
-        times[place] = (
-            None if exposure is None else exposure * 1e3 * _SECONDS_PER_UNIT.get(plane.get("ExposureTimeUnit", "s"), 1),
-            None if delta is None else delta * _SECONDS_PER_UNIT.get(plane.get("DeltaTUnit", "s"), 1),
-        )
+        exposure_s, delta_s = _seconds(plane, "ExposureTime"), _seconds(plane, "DeltaT")
+        times[place] = (None if exposure_s is None else exposure_s * 1e3, delta_s)
     start = _date(image)
     for page, place in _pages_of(pixels, len(infos), file_id):
         exposure_ms, delta_s = times.get(place, (None, None))
@@ -365,7 +363,13 @@ def _read_pixels(
 def _side_um(pixels: ElementTree.Element, axis: str) -> float | None:
     size = _number(pixels, f"PhysicalSize{axis}")
     factor = UM_PER_UNIT.get(pixels.get(f"PhysicalSize{axis}Unit", "µm"))
-    return size * factor if size and size > 0 and factor else None
+    side_um = size * factor if size and factor else 0.0
+    return side_um if OME_SIZES_UM[0] <= side_um <= OME_SIZES_UM[1] else None
+
+
+def _seconds(plane: ElementTree.Element, key: str) -> float | None:
+    value, factor = _number(plane, key), _SECONDS_PER_UNIT.get(plane.get(f"{key}Unit", "s"))
+    return None if value is None or factor is None else value * factor
 
 
 def _date(image: ElementTree.Element) -> float | None:
@@ -385,6 +389,9 @@ def _pages_of(pixels: ElementTree.Element, pages: int, file_id: str | None) -> l
     """
     order = pixels.get("DimensionOrder", "XYCZT")[2:]
     sizes = {axis: max(1, _whole(pixels, f"Size{axis}", 1)) for axis in "ZCT"}
+    # A page in colours holds several of what OME counts as channels.
+    samples = max([1, *(_whole(channel, "SamplesPerPixel", 1) for channel in _named(pixels, "Channel"))])
+    sizes["C"] = max(1, sizes["C"] // samples)
     if sorted(order) != ["C", "T", "Z"]:
         order = "CZT"
     found: list[tuple[int, tuple[int, int, int]]] = []

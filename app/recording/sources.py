@@ -222,6 +222,10 @@ class TiffSequence(ImageSequence):
         self._infos: Sequence[PlaneInfo] = (
             read_planes(xml, pages) if xml else [PlaneInfo(pixel_size_um=size_um)] * pages
         )
+        if size_um is not None and all(info.pixel_size_um is None for info in self._infos):
+            self._infos = [
+                replace(info, pixel_size_um=size_um) for info in self._infos
+            ]  # OME-XML may leave it to a tag
         entries = read_map(xml) if xml else {}
         length = self._find_contiguous(first) or pages
         if length != pages:

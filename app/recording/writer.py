@@ -427,9 +427,15 @@ class Recorder:
             notes["ended by"] = str(self._error)
         self._room.release()
         try:
-            with suppress(OSError):  # should finishing fail, `recover` finds there what is known
+            reviewed = [self._reviewed(record) for record in records]
+            # Should finishing fail, `recover` finds in the journal what is known by now.
+            learnt = [new.to_line() for new, old in zip(reviewed, records, strict=True) if new is not old]
+            with suppress(OSError):
+                if learnt:
+                    self._journal.append(learnt)
+            with suppress(OSError):
                 self._journal.note(notes)
-            finish(self._store, self.path, [self._reviewed(record) for record in records], self._meta, notes)
+            finish(self._store, self.path, reviewed, self._meta, notes)
             self._journal.close()
             journal_path(self.path).unlink(missing_ok=True)
             sync_folder(self.path.parent)

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from app.errors import BadImageError, RecordingError, UsageError
 from app.frame import BITS, Frame, Light, read_only
-from app.images import MAX_PIXELS, is_square
+from app.images import MAX_PIXELS, UM_PER_UNIT, is_square
 from app.recording.files import (
     disk_error,
     free_path,
@@ -36,7 +36,7 @@ from app.recording.files import (
 )
 from app.recording.journal import PlaneRecord, encode_head, read_journal
 from app.recording.metadata import RunMetadata
-from app.recording.ome import UM_PER_UNIT, build_ome
+from app.recording.ome import build_ome
 from app.recording.sources import ImageSequence, ReplayInfo, open_sequence
 
 _FRAMES = "dapiscope/frames.jsonl"
