@@ -1,5 +1,6 @@
 """The commands of the command line that make and hand on data: ``plan``, ``export``, ``report``."""
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -129,10 +130,11 @@ def add_commands(cli: typer.Typer, settings_of: SettingsOf, pixel_size: Callable
 
         index, chosen = (frame, "") if frame is not None else _frame_to_export(path)
         shot = load_snapshot(path, lambda: make_counter(model), pixel_size_um=size, index=index, nuclei=nuclei)
-        stem = split_name(path.name)[0] + (f"_frame{index}" if index else "")
+        name = split_name(Path(os.path.abspath(path)).name)[0]  # also of "." and ".."
+        stem = name + (f"_frame{index}" if index else "")
         files = export_all(
             out_dir, shot.frame, shot.found, shot.meta, overlay=overlay_of(shot.found), stem=stem, parquet=parquet,
-            extra={"corrected by hand": shot.told} if shot.told else None, origins=shot.origins,
+            extra={**shot.notes, **({"corrected by hand": shot.told} if shot.told else {})}, origins=shot.origins,
         )  # fmt: skip
         made: list[Path | None] = [files.image, files.labels, files.nuclei, files.rois, files.geojson]
         made += [files.overlay, files.parquet]
@@ -140,7 +142,7 @@ def add_commands(cli: typer.Typer, settings_of: SettingsOf, pixel_size: Callable
             from app.recording.zarr_store import to_zarr
 
             given = size if isinstance(size, float) else None
-            made.append(to_zarr(path, out_dir / f"{split_name(path.name)[0]}.ome.zarr", pixel_size_um=given))
+            made.append(to_zarr(path, out_dir / f"{name}.ome.zarr", pixel_size_um=given))
         origin = "as saved with it" if shot.from_labels else "found now"
         details = "; ".join(filter(None, (chosen, shot.told)))
         say(f"{shot.found.count} nuclei, {origin}" + (f" ({details})" if details else ""))

@@ -216,12 +216,22 @@ def _cut(image: NDArray[np.float32], dx: int, dy: int) -> NDArray[np.float32]:
 
 def dose_in_file(entries: Mapping[str, str], name: str) -> dict[str, str]:
     """Return the dose that the file `name` tells among its `entries`, as `dose_lines` does; empty without one."""
-    try:
-        told = json.loads(entries.get("dose", "{}"))
-    except ValueError:
-        return {}
+    told = _told(entries)
     # A plan's file has the light of the plan; others what the field of view had got by the end of theirs.
     return dose_lines(told, name if "plan" in entries else f"the field of view until {name}")
+
+
+def dose_note(entries: Mapping[str, str], frames: int) -> dict[str, Any]:
+    """Return the note of the dose that goes with a copy of a file's only frame; empty where it has several `frames`."""
+    told = _told(entries)
+    return {"dose": told} if told and frames == 1 else {}
+
+
+def _told(entries: Mapping[str, str]) -> Any:
+    try:
+        return json.loads(entries.get("dose", "{}"))
+    except ValueError:
+        return {}
 
 
 def dose_lines(told: Any, whose: str) -> dict[str, str]:

@@ -3,8 +3,9 @@
 import csv
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from app.correction_files import Correction, counts_in, load_correction
 from app.corrections import corrected, corrected_segmentation, said
-from app.dose import dose_in_file
+from app.dose import dose_in_file, dose_note
 from app.errors import BadImageError, DapiscopeError, UsageError
 from app.flat_field import shadings_in, usual_folder
 from app.frame import Frame, Segmentation
@@ -48,6 +49,8 @@ class Snapshot:
     """Both counts, and which one `found` is, where a hand corrected the model's answer."""
     origins: tuple[str, ...] = ()
     """Who found each nucleus of a corrected answer, ``"model"`` or ``"by hand"``."""
+    notes: Mapping[str, Any] = field(default_factory=dict)
+    """What else its file says of this very image, and an export of it is to say."""
 
 
 Nuclei = Literal["corrected", "model"]
@@ -91,6 +94,7 @@ def load_snapshot(
             raise BadImageError(f"{path} has {replay.length} frames: choose one from 0 to {replay.length - 1}.")
         frame, meta = replay.frame(index), RunMetadata.from_entries(replay.info.meta)
         entries = replay.info.meta
+        make = partial(Snapshot, frame, notes=dose_note(entries, replay.length))
     picture = Path(frame.source) if frame.source else path  # of a folder, the file
     correction = load_correction(picture, frame)
     if nuclei == "corrected" and correction is None:
@@ -98,27 +102,27 @@ def load_snapshot(
     if nuclei == "corrected" and pixel_size_um is not None:
         raise UsageError("What was corrected keeps the scale it was counted at: leave --pixel-size-um out.")
     if correction is not None and pixel_size_um is None:
-        return _corrected_snapshot(frame, correction, meta, nuclei or "corrected")
+        return _corrected_snapshot(make, correction, meta, nuclei or "corrected")
     labels = _saved_labels(path, entries)
     if pixel_size_um is None and labels is not None:
-        return Snapshot(frame, _from_labels(frame, labels, entries), meta, True)
+        return make(_from_labels(frame, labels, entries), meta, True)
     model = counter()
     found = model.segment(frame, pixel_size_um, exact=True)
     unused = "the corrections made by hand were not used: they belong to the model's answer at another scale"
-    return Snapshot(
-        frame, found, _with_model(meta, model.name, model.sha256), False, unused if correction is not None else ""
-    )
+    return make(found, _with_model(meta, model.name, model.sha256), False, unused if correction is not None else "")
 
 
-def _corrected_snapshot(frame: Frame, correction: Correction, meta: RunMetadata, nuclei: Nuclei) -> Snapshot:
+def _corrected_snapshot(
+    make: Callable[..., Snapshot], correction: Correction, meta: RunMetadata, nuclei: Nuclei
+) -> Snapshot:
     base = correction.base
     found, origins = corrected_segmentation(base, corrected(base.labels, correction.edits, base.zoom))
     told = f"{said(base.count, found.count, correction.edits)}; these are the {_WHOSE[nuclei]}"
     if correction.model_name:
         meta = _with_model(meta, correction.model_name, correction.model_sha256)
     if nuclei == "model":
-        return Snapshot(frame, base, meta, True, told)
-    return Snapshot(frame, found, meta, True, told, origins)
+        return make(base, meta, True, told)
+    return make(found, meta, True, told, origins)
 
 
 _WHOSE: Mapping[Nuclei, str] = {"corrected": "corrected ones", "model": "model's"}
@@ -153,8 +157,9 @@ def _from_labels(frame: Frame, path: Path, entries: Mapping[str, str]) -> Segmen
     steepness = outline_steepness(labels, len(nuclei), image)
     nuclei["out_of_focus"] = steepness < BLURRED_EDGE
     told = _json(entries.get("segmentation", "{}"), {})
-    flags = told.get("flags") if isinstance(told, dict) else None
-    if not isinstance(flags, list) or told.get("count") != count:
+    told = told if isinstance(told, dict) and told.get("count") == count else {}
+    flags = told.get("flags")
+    if not isinstance(flags, list):
         flags = [*quality_flags(labels, nuclei, image, frame.white, steepness), *light_flag(frame)]
     return Segmentation(
         frame=frame,
@@ -165,6 +170,7 @@ def _from_labels(frame: Frame, path: Path, entries: Mapping[str, str]) -> Segmen
         pixel_size_um=size_um,
         scale_source="metadata",
         flags=tuple(str(flag) for flag in flags),
+        interval=_interval(told),
     )
 
 
@@ -302,10 +308,17 @@ def _counts_of_snapshots(images: Sequence[_Image], began: float) -> list[CountPo
     for image in images:
         told = _json(image.entries.get("segmentation", "{}"), {})
         if len(image.moments) == 1 and isinstance(told, dict) and isinstance(told.get("count"), int):
-            interval = told.get("interval_90")
-            band = (int(interval[0]), int(interval[1])) if isinstance(interval, list) and len(interval) == 2 else None
-            points.append(CountPoint(image.moments[0] - began, told["count"], band, not told.get("flags")))
+            points.append(CountPoint(image.moments[0] - began, told["count"], _interval(told), not told.get("flags")))
     return points
+
+
+def _interval(told: Mapping[str, Any]) -> tuple[int, int] | None:
+    """Return the interval that a file tells with its count."""
+    match told.get("interval_90"):
+        case [int() | float() as low, int() | float() as high]:
+            return int(low), int(high)
+        case _:
+            return None
 
 
 def _tables(folder: Path, runs: Sequence[_Image]) -> tuple[dict[Path, Path], list[str]]:

@@ -192,6 +192,12 @@ def test_a_snapshot_is_exported_as_it_was_saved(run, tmp_path):
         column = head.index(name)
         values = [[float(line.split(",")[column]) for line in lines[1:]] for lines in (saved, again)]
         np.testing.assert_allclose(*values, rtol=1e-4)
+    # The count keeps its interval, and the image its dose.
+    saved, again = (notes_of(folder / "snapshot.ome.tif") for folder in (shots, exported))
+    assert json.loads(saved["segmentation"])["interval_90"] is not None and "405" in saved["dose"]
+    assert json.loads(again["segmentation"])["interval_90"] == json.loads(saved["segmentation"])["interval_90"]
+    assert again["dose"] == saved["dose"]
+    assert str(tmp_path) not in "".join(again.values())
     assert run("report", shots)[0] == 0
     assert "last count" in (shots / "report.html").read_text()
     # With a pixel size of its own it is segmented anew.
@@ -215,12 +221,16 @@ def corrected_shot(tmp_path):
     return picture
 
 
+def notes_of(path):
+    with tifffile.TiffFile(path) as tif:
+        return read_map(tif.ome_metadata)
+
+
 def read_export(folder, stem="snapshot"):
     """Return label image, table, ROIs, objects, overlay and the image's own notes."""
     with (folder / f"{stem}_nuclei.csv").open(newline="") as file:
         table = list(csv.DictReader(file))
-    with tifffile.TiffFile(folder / f"{stem}.ome.tif") as tif:
-        notes = read_map(tif.ome_metadata)
+    notes = notes_of(folder / f"{stem}.ome.tif")
     return (
         tifffile.imread(folder / f"{stem}_labels.tif"),
         table,
@@ -286,11 +296,14 @@ def test_what_was_corrected_is_not_exported_at_another_scale(run, corrected_shot
         run("export", plain, "--out", tmp_path, "--nuclei", "corrected")
 
 
-def test_any_image_is_exported(run, tmp_path):
+def test_any_image_is_exported(run, tmp_path, monkeypatch):
     path = tmp_path / "field.png"
     path.write_bytes(imagecodecs.png_encode(np.full((80, 90), 30, np.uint8)))
     code, out = run("export", path, "--out", tmp_path / "out", "--pixel-size-um", "0.5", "--model", "fast")
     assert code == 0 and "0 nuclei" in out
+    monkeypatch.chdir(tmp_path)
+    assert run("export", ".", "--out", "dot", "--pixel-size-um", "0.5", "--model", "fast")[0] == 0
+    assert (tmp_path / "dot" / f"{tmp_path.name}.ome.tif").is_file()
     with pytest.raises(BadImageError, match="1 frames"):
         run("export", path, "--out", tmp_path / "out", "--frame", 3)
 

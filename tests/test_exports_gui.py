@@ -7,12 +7,14 @@ from dataclasses import replace
 
 import ome_types
 import pytest
+import tifffile
 from gui_fake_session import FakeSession, make_frame, make_result
 from gui_window import window
 
 from app.dose import ChannelDose
 from app.events import DoseSeen, ReplayMoved, SnapTaken, State, StateChanged, Stats
 from app.recording import Recorder, RunMetadata
+from app.recording.ome import read_map
 from app.session_report import report_of
 from app.settings import SampleSettings, Settings
 
@@ -24,7 +26,7 @@ def session():
     return FakeSession(TODAY)
 
 
-def opened(qtbot, window, session, path, told, moments):
+def opened(qtbot, window, session, path, told, moments, length=9):
     """Replay frames of these moments (unix seconds) and count each of them."""
     session.publish(StateChanged(State.REPLAYING))
     qtbot.waitUntil(window.replay_bar.isVisible, timeout=5000)
@@ -32,7 +34,7 @@ def opened(qtbot, window, session, path, told, moments):
         # All of them are played within a second.
         frame = replace(make_frame(number, source=str(path)), unix_time_s=unix_s)
         session.show(frame)
-        session.publish(ReplayMoved(path, number + 1, 9, False, 1.0, number, (), told))
+        session.publish(ReplayMoved(path, number + 1, length, False, 1.0, number, (), told))
         session.count(make_result(frame, interval=(1, 3)))
     qtbot.waitUntil(lambda: window.viewer.frame is frame and window.viewer.result is not None, timeout=5000)
 
@@ -56,12 +58,17 @@ OTHERS_TOLD = {**OTHERS.to_entries(), "dose": '{"channels": {"405": {"lit_s": 2.
 @pytest.mark.parametrize("told", [{}, OTHERS_TOLD], ids=["a file of somebody else", "a recording"])
 def test_an_export_out_of_a_replay_says_what_the_file_says(qtbot, window, session, tmp_path, told):
     session.ready()
-    opened(qtbot, window, session, tmp_path / "a.ome.tif", told, [1.6e9])
+    (tmp_path / "a.ome.tif").touch()
+    opened(qtbot, window, session, tmp_path / "a.ome.tif", told, [1.6e9], length=1)
     window.actions_by_id["export_nuclei"].trigger()
     path = tmp_path / "nuclei.ome.tif"
     qtbot.waitUntil(path.exists, timeout=20_000)
-    xml = ome_types.from_tiff(path).to_xml()
+    with tifffile.TiffFile(path) as tif:
+        xml, notes = tif.ome_metadata, read_map(tif.ome_metadata)
+    assert notes["exported from"] == "a.ome.tif" and '"source":{"all":"a.ome.tif"}' in "".join(notes.values())
+    assert ("dose" in notes) == bool(told)
     assert "Ada" not in xml and "slide of today" not in xml
+    assert str(tmp_path) not in xml, "where it lay on this computer"
     assert "Binning" not in xml and "NominalMagnification" not in xml, "nothing of today's settings"
     assert ("slide of then" in xml, "Camera of then" in xml, "Grace" in xml) == (bool(told),) * 3
     text = report(qtbot, window, tmp_path)
@@ -113,11 +120,12 @@ def test_an_exported_snapshot_names_the_model_that_counted_it(qtbot, window, ses
     session.ready()
     frame = make_frame()
     session.show(frame)
-    session.publish(SnapTaken(frame, make_result(frame), {}, "accurate", "5a5a"))
+    session.publish(SnapTaken(frame, make_result(frame), {"image": tmp_path / "snapshot.ome.tif"}, "accurate", "5a5a"))
     qtbot.waitUntil(lambda: window.viewer.result is not None and window.presenter.snapped is not None)
     window.actions_by_id["export_nuclei"].trigger()
     qtbot.waitUntil((tmp_path / "nuclei.ome.tif").exists, timeout=20_000)
-    assert "5a5a" in ome_types.from_tiff(tmp_path / "nuclei.ome.tif").to_xml()
+    xml = ome_types.from_tiff(tmp_path / "nuclei.ome.tif").to_xml()
+    assert "5a5a" in xml and '"exported from">snapshot.ome.tif<' in xml, "it is no second snapshot"
 
 
 def test_the_report_of_the_folder_takes_the_counts_that_the_window_exported(qtbot, window, session, tmp_path):

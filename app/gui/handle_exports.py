@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from app.correction_files import Correction
 from app.corrections import said
-from app.dose import dose_in_file, dose_lines
+from app.dose import dose_in_file, dose_lines, dose_note
 from app.errors import CancelledError
 from app.events import DoseSeen, ModelReady, Notice, ReplayMoved
 from app.frame import Frame, Segmentation
@@ -138,7 +138,13 @@ class ExportActions:
             return
         meta, words = self._meta(result.frame, *self.model_of(result.frame)), self.w.correct.words(result)
         origins = self.w.correct.origins if words else ()
-        notes = {"corrected by hand": words} if words else {}
+        notes: dict[str, Any] = {"corrected by hand": words} if words else {}
+        replay = self._replay_of(result.frame)
+        snapped = self.w.presenter.snapped
+        if replay is not None:
+            notes |= dose_note(replay.told, replay.length)
+        elif snapped is not None and snapped.frame is result.frame and "image" in snapped.files:
+            notes["exported from"] = snapped.files["image"].name
         self._write(
             tr("Exporting the nuclei…"),
             lambda progress: write_nuclei(folder, result, meta, origins, notes, progress),
@@ -254,7 +260,7 @@ def write_nuclei(
     result: Segmentation,
     meta: "RunMetadata",
     origins: Sequence[str] = (),
-    notes: Mapping[str, str] | None = None,
+    notes: Mapping[str, Any] | None = None,
     progress: "Progress | None" = None,
 ) -> Path:
     """Export the nuclei of a picture in every form; return the path of the table.

@@ -4,7 +4,7 @@ import importlib
 import json
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +79,9 @@ def export_all(
         _pyarrow()
     notes = segmentation_notes(segmentation) | dict(extra or {})
     if frame.source and Path(frame.source).is_file():
-        notes["exported from"] = Path(frame.source).name
+        # Its name: where it lies on this computer says nothing anywhere else.
+        frame = replace(frame, source=Path(frame.source).name)
+        notes["exported from"] = frame.source
 
     def within(suffix: str) -> Progress:
         at = list(writers).index(suffix)

@@ -304,6 +304,7 @@ def to_zarr(source: Path, target: Path, begun: ZarrWriter | None = None, *, pixe
                 record = PlaneRecord.of(frame, index, sequence.place_of(index))
                 record = replace(
                     record,
+                    source=Path(frame.source).name,
                     flat_field=record.flat_field or sequence.flat_field_of(index),
                     pixel_size_um=pixel_size_um or record.pixel_size_um,
                 )
