@@ -21,7 +21,15 @@ from app.errors import BadImageError, DapiscopeError, UsageError
 from app.flat_field import shadings_in, usual_folder
 from app.frame import Frame, Segmentation
 from app.images import read_labels
-from app.inference.measure import BLURRED_EDGE, density_per_mm2, light_flag, measure, outline_steepness, quality_flags
+from app.inference.measure import (
+    BLURRED_EDGE,
+    background_level,
+    density_per_mm2,
+    light_flag,
+    measure,
+    outline_steepness,
+    quality_flags,
+)
 from app.inference.overlay import render_overlay, to_8bit
 from app.inference.scale import seen
 from app.inference.segmenter import Segmenter
@@ -154,13 +162,14 @@ def _from_labels(frame: Frame, path: Path, entries: Mapping[str, str]) -> Segmen
     size_um = frame.pixel_size_um
     image = seen(frame, 1.0)
     nuclei = measure(labels, _scores(path, numbers), image, pixel_size_um=size_um, white=frame.white)
-    steepness = outline_steepness(labels, len(nuclei), image)
+    background = background_level(labels, image)
+    steepness = outline_steepness(labels, len(nuclei), image, background)
     nuclei["out_of_focus"] = steepness < BLURRED_EDGE
     told = _json(entries.get("segmentation", "{}"), {})
     told = told if isinstance(told, dict) and told.get("count") == count else {}
     flags = told.get("flags")
     if not isinstance(flags, list):
-        flags = [*quality_flags(labels, nuclei, image, frame.white, steepness), *light_flag(frame)]
+        flags = [*quality_flags(labels, nuclei, image, background, frame.white, steepness), *light_flag(frame)]
     return Segmentation(
         frame=frame,
         labels=labels,

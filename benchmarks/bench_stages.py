@@ -22,7 +22,7 @@ import numpy as np
 
 from app.display import Contrast, View, render
 from app.frame import BufferPool
-from app.inference.measure import measure, outline_steepness, quality_flags
+from app.inference.measure import background_level, measure, outline_steepness, quality_flags
 from app.inference.model_card import load_model
 from app.inference.overlay import overlay_rgba
 from app.inference.preprocess import normalise
@@ -56,8 +56,9 @@ def make_stages(threads: int, folder: Path) -> tuple[dict[str, Callable[[int], A
     def measured(i: int) -> None:
         labels, runs = nuclei[i].labels, nuclei[i].runs
         table = measure(labels, nuclei[i].scores, images[i], pixel_size_um=PIXEL_UM, runs=runs)
-        steepness = outline_steepness(labels, len(table), images[i], runs, sampled=True)
-        quality_flags(labels, table, images[i], 255, steepness)
+        background = background_level(labels, images[i])
+        steepness = outline_steepness(labels, len(table), images[i], background, runs, sampled=True)
+        quality_flags(labels, table, images[i], background, 255, steepness)
 
     def grab(i: int) -> None:
         np.copyto(pool.take(), pictures[i].pixels)

@@ -160,6 +160,89 @@ def test_whole_numbers_are_decoded_as_what_they_stand_for(method: str) -> None:
     np.testing.assert_allclose(*seen, atol=1e-5)
 
 
+def plainly(output: np.ndarray, params: dict[str, object]) -> np.ndarray:
+    """Return the pieces as the card's thresholds define them, every step on the whole image."""
+    mask, height = output[0] > params["foreground"], relief(output, params)
+    labels = np.zeros(mask.shape, np.float32)
+
+    def grow(ground: np.ndarray) -> None:
+        for step in range(params["steps"]):
+            shape = cv2.MORPH_RECT if step % 2 else cv2.MORPH_CROSS
+            reach = cv2.dilate(labels, cv2.getStructuringElement(shape, (3, 3)))
+            free = ground & (labels == 0)
+            labels[free] = reach[free]
+
+    cores = sorted(params["core"], reverse=True)
+    for threshold in cores:
+        ground = mask & (height > threshold)
+        grow_in = np.zeros_like(mask)
+        for patch in range(1, (patches := cv2.connectedComponents(ground.astype(np.uint8))[1]).max() + 1):
+            here = patches == patch
+            if labels[here].any():
+                grow_in |= here
+            elif here.sum() >= params["min_core_area"]:
+                labels[here] = labels.max() + 1
+        grow(grow_in)
+    for level in range(1, params["levels"] + 1):
+        grow(mask & (height > cores[-1] * (1 - level / params["levels"])) if level < params["levels"] else mask)
+    rest = cv2.connectedComponents((mask & (labels == 0)).astype(np.uint8))[1]
+    for patch in range(1, rest.max() + 1):
+        if (rest == patch).sum() >= params["coreless_area"]:
+            labels[rest == patch] = labels.max() + 1
+    kept = [n for n in range(1, int(labels.max()) + 1) if (labels == n).sum() >= params["min_area"]]
+    return np.select([labels == n for n in kept], range(1, len(kept) + 1)) if kept else np.zeros(mask.shape, int)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    cores=st.lists(st.sampled_from([0.1, 0.25, 0.4, 0.55, 0.7]), min_size=1, max_size=4, unique=True),
+    sizes=st.tuples(st.integers(1, 5), st.integers(1, 9), st.integers(1, 20), st.integers(0, 5), st.integers(1, 3)),
+    blur=st.floats(0.6, 4),
+)
+def test_pieces_are_those_of_the_plain_steps(
+    seed: int, cores: list[float], sizes: tuple[int, int, int, int, int], blur: float
+) -> None:
+    """What is left out to save time changes no pixel."""
+    rng = np.random.default_rng(seed)
+    noise = np.stack([cv2.GaussianBlur(rng.random((40, 60), np.float32), (0, 0), blur) for _ in range(3)])
+    output = (noise - noise.min()) / np.ptp(noise)
+    names = ("min_core_area", "min_area", "coreless_area", "steps", "levels")
+    params = {**CORES, "min_score": 0.0, "core": cores, "foreground": 0.35, **dict(zip(names, sizes, strict=True))}
+    np.testing.assert_array_equal(decode(output, params), plainly(output, params))
+
+
+@pytest.mark.parametrize(("pixels", "count"), [(2, 1), (3, 2)])
+def test_a_patch_of_the_lower_threshold_alone_is_a_piece_if_it_is_large_enough(pixels: int, count: int) -> None:
+    output = discs((40, 80), [(20, 20, 12)])
+    output[0, 18:23, 60:65] = 1
+    output[1, 20, 61 : 61 + pixels] = 0.5
+    params = {**CORES, "core": [0.4, 0.7], "contact_weight": 0.0, "coreless_area": 40}
+    assert decode(output, params).max() == count
+
+
+def test_growth_goes_on_over_corners() -> None:
+    """Where only corners touch, every other step finds nothing to grow into."""
+    output = discs((60, 60), [(10, 10, 6)])
+    for place in range(14, 20):
+        output[:2, place, place] = 1, 0.05
+    params = {**CORES, "core": [0.7], "levels": 1, "steps": 30, "coreless_area": 40}
+    labels = decode(output, params)
+    np.testing.assert_array_equal(labels, plainly(output, params))
+    assert labels[19, 19] == 1
+
+
+@pytest.mark.parametrize(("side", "kind"), [(15, np.uint8), (16, np.uint16), (255, np.uint16), (256, np.int32)])
+def test_labels_take_as_many_bits_as_their_number(side: int, kind: type) -> None:
+    spot = np.array([[0, 0, 0, 0], [0, 0.3, 0.3, 0], [0, 0.9, 0.3, 0], [0, 0, 0, 0]], np.float32)
+    height = np.tile(spot, (side, side))
+    params = {**CORES, "min_area": 1, "min_core_area": 1, "core": 0.6, "coreless_area": 9}
+    found = find(np.stack([height > 0, height]).astype(np.float32), params)
+    assert found.labels.dtype == kind
+    assert (np.bincount(found.labels.ravel())[1:] == 4).all()
+    assert len(found.scores) == found.labels.max() == side * side
+
+
 def test_unknown_method_and_missing_channel_are_refused() -> None:
     with pytest.raises(ModelError, match="unknown decoding"):
         decode(np.zeros((1, 4, 4), np.float32), {"method": "stars"})

@@ -35,7 +35,7 @@ def row_of_three():
 
 
 def touching_in(labels, values):
-    return contacts(labels, runs_of(labels), np.flatnonzero(labels), values)
+    return contacts(labels, runs_of(labels), values)
 
 
 def tree_of_three(largest=100.0):

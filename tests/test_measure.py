@@ -11,6 +11,7 @@ from app.inference import measure as module
 from app.inference import runs as runs_module
 from app.inference.measure import (
     COUNT_COLUMNS,
+    background_level,
     count_row,
     density_per_mm2,
     edge_steepness,
@@ -174,7 +175,9 @@ def test_label_without_a_pixel_has_no_area():
 
 def flags_of(labels, image):
     table = measure(labels, np.ones(labels.max(), np.float32), image)
-    return quality_flags(labels, table, image, 255, outline_steepness(labels, len(table), image))
+    background = background_level(labels, image)
+    steepness = outline_steepness(labels, len(table), image, background)
+    return quality_flags(labels, table, image, background, 255, steepness)
 
 
 def test_good_field_has_no_flag():

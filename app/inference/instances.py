@@ -46,7 +46,7 @@ class Instances:
 
     Attributes
     ----------
-    labels : (h, w) int32
+    labels : (h, w) of whole numbers
         0 for background, 1…N for the nuclei, without gaps.
     scores : (N,) float32
         The mean foreground probability of each, 0…1.
@@ -54,7 +54,7 @@ class Instances:
         Of the labels.
     """
 
-    labels: Labels
+    labels: npt.NDArray[Any]
     scores: Float
     runs: Runs
 
@@ -87,8 +87,8 @@ def full(output: npt.NDArray[Any]) -> float:
     return 255.0 if output.dtype == np.uint8 else 1.0
 
 
-def find(output: Shares, params: Mapping[str, Any]) -> Instances:
-    """Return the nuclei in one network output.
+def find(output: Shares, params: Mapping[str, Any], height: Float | None = None) -> Instances:
+    """Return the nuclei in one network output, labelled in as many bits as their number takes.
 
     Parameters
     ----------
@@ -98,6 +98,8 @@ def find(output: Shares, params: Mapping[str, Any]) -> Instances:
     params : mapping
         The ``[decode]`` table of the model card: ``method`` and its thresholds; sizes in pixels of the
         model's scale.
+    height : (h, w) float32, optional
+        The `relief` of the output, where it is at hand.
 
     Raises
     ------
@@ -111,12 +113,12 @@ def find(output: Shares, params: Mapping[str, Any]) -> Instances:
         raise ModelError(f"The model card asks for the unknown decoding {method!r}: update dapiscope.")
     if output.shape[0] < 2:
         raise ModelError("The model gives no distance map: set method = 'components' in its card.")
-    return _cores(output, params)
+    return _cores(output, params, relief(output, params) if height is None else height)
 
 
 def decode(output: Shares, params: Mapping[str, Any]) -> Labels:
-    """Return the labels of `find` alone."""
-    return find(output, params).labels
+    """Return the labels of `find` alone, as int32."""
+    return find(output, params).labels.astype(np.int32, copy=False)
 
 
 def _above(values: Shares, threshold: float) -> Bytes:
@@ -125,9 +127,14 @@ def _above(values: Shares, threshold: float) -> Bytes:
     return (values > least).view(np.uint8)
 
 
-def _free(labels: Growing) -> Bytes:
-    """Return a 0/1 mask of where no label stands yet."""
-    return cast("Bytes", (labels == 0).view(np.uint8))
+def _left(ground: Growing, labels: Growing) -> Bytes:
+    """Return a 0/1 mask of the ground, 0 or 1, where no label stands yet."""
+    return (ground > labels).view(np.uint8)
+
+
+def _growing(count: int) -> type[np.generic]:
+    """Return the smallest kind of number that holds labels below `count` and that dilation knows."""
+    return np.uint8 if count <= 1 << 8 else np.uint16 if count <= 1 << 16 else np.float32
 
 
 def _connected(mask: Bytes, connectivity: int) -> tuple[int, Labels]:
@@ -151,43 +158,44 @@ def _select(labels: npt.NDArray[Any], foreground: Shares, count: int, params: Ma
     if least > 0:
         wanted &= total >= least * area
     scores = (total[wanted] / area[wanted]).astype(np.float32)
+    if labels.dtype == np.float32:
+        labels = labels.astype(np.int32)
     if wanted.all():
-        return Instances(labels.astype(np.int32, copy=False), scores, runs)
+        return Instances(labels, scores, runs)
     table = _numbers(wanted)
-    return Instances(_renumbered(labels, table), scores, runs.renumbered(table))
+    return Instances(_renumbered(labels, table.astype(labels.dtype)), scores, runs.renumbered(table))
 
 
-def _numbers(wanted: npt.NDArray[np.bool_]) -> Labels:
+def _numbers(wanted: npt.NDArray[np.bool_], first: int = 1) -> Labels:
     """Return for each label, from 0 on, the number it gets when only the ``wanted`` ones, from 1 on, are kept."""
     table = np.zeros(len(wanted) + 1, np.int32)
-    table[1:][wanted] = np.arange(1, np.count_nonzero(wanted) + 1, dtype=np.int32)
+    table[1:][wanted] = np.arange(first, first + np.count_nonzero(wanted), dtype=np.int32)
     return table
 
 
-def _renumbered(labels: npt.NDArray[Any], table: Labels) -> Labels:
+def _renumbered(labels: npt.NDArray[Any], table: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Return ``table[labels]``."""
     if len(table) > 1 << 16:
-        return table[labels.astype(np.int32, copy=False)]
-    # OpenCV looks 16 bits up in a fifth of numpy's time, and wants the whole table.
-    whole = np.zeros(1 << 16, np.int32)
+        return cast("npt.NDArray[Any]", table[labels])
+    # OpenCV looks 8 and 16 bits up in a fifth of numpy's time, and wants the whole table.
+    bits = 8 * min(labels.itemsize, 2)
+    whole = np.zeros(1 << bits, table.dtype)
     whole[: len(table)] = table
-    return cast("Labels", cv2.LUT(labels.astype(np.uint16, copy=False), whole))
+    return cast("npt.NDArray[Any]", cv2.LUT(labels.astype(f"uint{bits}", copy=False), whole))
 
 
 def relief(output: Shares, params: Mapping[str, Any]) -> Float:
     """Return the distance map 0…1, shape (h, w), with the contacts cut into it as the card asks for."""
-    distance, unit = np.ascontiguousarray(output[1]), full(output)
+    distance, unit = output[1], full(output)
     weight = float(params.get("contact_weight", 0.0))
     if weight <= 0 or output.shape[0] < 3:
-        return distance if distance.dtype == np.float32 else (distance / unit).astype(np.float32)
-    contact = np.ascontiguousarray(output[2])
-    return cast("Float", cv2.addWeighted(distance, 1 / unit, contact, -weight / unit, 0.0, dtype=cv2.CV_32F))
+        return np.ascontiguousarray(distance if distance.dtype == np.float32 else distance / unit, np.float32)
+    return cast("Float", cv2.addWeighted(distance, 1 / unit, output[2], -weight / unit, 0.0, dtype=cv2.CV_32F))
 
 
-def _cores(output: Shares, params: Mapping[str, Any]) -> Instances:
-    foreground = np.ascontiguousarray(output[0])
+def _cores(output: Shares, params: Mapping[str, Any], height: Float) -> Instances:
+    foreground = output[0]
     mask = _above(foreground, params.get("foreground", 0.5))
-    height = relief(output, params)
     cores = [float(each) for each in np.atleast_1d(params.get("core", 0.4))]
     least, steps = int(params.get("min_core_area", 1)), int(params.get("steps", 3))
     labels, count = _seeds(height, mask, cores, least, steps)
@@ -202,31 +210,31 @@ def _seeds(height: Float, mask: Bytes, cores: list[float], least: int, steps: in
 
     What is smaller than `least` pixels is noise: the growth of its neighbours takes its pixels.
     """
-    labels: Growing = np.zeros(mask.shape, np.uint16)
+    labels: Growing = np.zeros(mask.shape, np.uint8)
     count = 1
     for threshold in sorted(cores, reverse=True):
         ground = cast("Bytes", cv2.bitwise_and(mask, _above(height, threshold)))
+        near = labels
+        if count > 1:
+            # Growth does not leave its patch: of what it left over, only patches that touch no label are new.
+            _spread(labels, ground, steps)
+            ground = _left(ground, labels)
+            near = cast("Growing", cv2.dilate(labels, _SQUARE))
+            if cv2.countNonZero(_left(ground, near)) < max(1, least):
+                continue
         number, patches = _connected(ground, 8)
         if count == 1 and least <= 1:  # nothing to leave out and nothing to grow into
-            labels, count = patches.astype(np.uint16 if number <= np.iinfo(np.uint16).max else np.float32), number
+            labels, count = patches.astype(_growing(number)), number
             continue
         inside = np.flatnonzero(ground.view(np.bool_))
         ids = patches.ravel()[inside]
-        taken = np.zeros(number, np.bool_)
-        taken[ids[labels.ravel()[inside] > 0]] = True
-        wanted = (np.bincount(ids, minlength=number) >= least) & ~taken
+        wanted = np.bincount(ids, minlength=number) >= least
         wanted[0] = False
-        new = int(np.count_nonzero(wanted))
-        if new:
-            table = np.zeros(number, np.int32)
-            table[wanted] = np.arange(count, count + new, dtype=np.int32)
-            count += new
-            if count > np.iinfo(np.uint16).max:
-                labels = labels.astype(np.float32)  # dilation knows no longer whole numbers
-            labels.ravel()[inside] += table[ids].astype(labels.dtype)
-        if taken.any():
-            ground.ravel()[inside[~taken[ids]]] = 0  # what nothing grows into
-            _spread(labels, ground, steps)
+        wanted[ids[near.ravel()[inside] > 0]] = False
+        table = _numbers(wanted[1:], count)
+        count += int(np.count_nonzero(wanted))
+        labels = labels.astype(_growing(count), copy=False)
+        labels.ravel()[inside] += table[ids].astype(labels.dtype)
     return labels, count
 
 
@@ -241,17 +249,21 @@ def _grow(labels: Growing, height: Float, mask: Bytes, top: float, levels: int, 
 
 def _spread(labels: Growing, ground: Bytes, steps: int) -> None:
     """Grow the labels over the ground in place, by as many pixels as there are steps."""
+    before = -1
+    free = ground.astype(labels.dtype, copy=False)  # numbers of one kind are compared in a fifth of the time
     for step in range(steps):
-        left = cv2.bitwise_and(ground, _free(labels))
-        if not cv2.countNonZero(left):
+        left = _left(free, labels)
+        pixels = cv2.countNonZero(left)
+        # Square and cross in turn grow an octagon, not a square; what the square does not reach, nothing does.
+        if not pixels or (step % 2 == 0 and pixels == before):
             break
-        # Square and cross in turn grow an octagon, not a square.
+        before = pixels
         cv2.copyTo(cv2.dilate(labels, _SQUARE if step % 2 else _CROSS), left, labels)
 
 
 def _add_coreless(labels: Growing, mask: Bytes, count: int, min_area: int) -> tuple[npt.NDArray[Any], int]:
     """Give foreground that no core reached a label of its own, where it is large enough for a nucleus."""
-    rest = cast("Bytes", cv2.bitwise_and(mask, _free(labels)))
+    rest = _left(mask, labels)
     if cv2.countNonZero(rest) < min_area:
         return labels, count
     extra, rest_labels = _connected(rest, 8)
@@ -260,12 +272,10 @@ def _add_coreless(labels: Growing, mask: Bytes, count: int, min_area: int) -> tu
     ids = rest_labels.ravel()[inside]
     wanted = np.bincount(ids, minlength=extra) >= min_area
     wanted[0] = False
-    new = int(np.count_nonzero(wanted))
-    if not new:
+    if not wanted.any():
         return labels, count
-    table = np.zeros(extra, np.int32)
-    table[wanted] = np.arange(count, count + new, dtype=np.int32)
-    if labels.dtype == np.float32 or count + new > np.iinfo(np.uint16).max:
-        labels = labels.astype(np.int32)
+    table = _numbers(wanted[1:], count)
+    count += int(np.count_nonzero(wanted))
+    labels = labels.astype(_growing(count), copy=False)
     labels.ravel()[inside] = table[ids]
-    return labels, count + new
+    return labels, count

@@ -46,22 +46,20 @@ NO_CONTACTS = Contacts(np.zeros(0, np.intp), np.zeros(0, np.intp), np.zeros(0), 
 """Of pieces that are nuclei each."""
 
 
-def contacts(labels: NDArray[np.int32], runs: Runs, inside: Whole, values: NDArray[np.float32]) -> Contacts:
+def contacts(labels: NDArray[Any], runs: Runs, values: NDArray[np.float32]) -> Contacts:
     """Return where the pieces `labels`, shape (h, w), touch, and how high `values` are there.
 
-    `runs` are those of the labels, and `inside` the flat indices of their pixels, in order.
+    `runs` are those of the labels.
     """
     width = labels.shape[1]
     here, label = runs.row * width + runs.column, runs.label.astype(np.intp)
-    # Side by side: a run begins where another ends. One above the other: two rows differ, both inside.
+    # Side by side: a run begins where another ends. One above the other: both inside, of different pieces.
     beside = np.flatnonzero((here[:-1] + runs.length[:-1] == here[1:]) & (runs.row[:-1] == runs.row[1:]))
     flat, values_flat = labels.ravel(), values.ravel()
-    above = inside[: inside.searchsorted(flat.size - width)]
-    at, under = flat[above], flat[above + width]
-    differ = (at != under) & (under > 0)
-    above = above[differ]
-    one = np.concatenate([label[beside], at[differ]]) - 1
-    other = np.concatenate([label[beside + 1], under[differ]]) - 1
+    at, under = labels[:-1], labels[1:]
+    above = np.flatnonzero((at != under) & (np.minimum(at, under) > 0))
+    one = np.concatenate([label[beside], flat[above]]) - 1
+    other = np.concatenate([label[beside + 1], flat[above + width]]) - 1
     right = here[beside + 1]
     low = np.minimum(
         values_flat[np.concatenate([right - 1, above])], values_flat[np.concatenate([right, above + width])]

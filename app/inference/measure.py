@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.frame import NUCLEUS_DTYPE, UNKNOWN_LIGHT, Frame, Segmentation
-from app.inference.preprocess import noise_sd
+from app.inference.preprocess import in_order, noise_sd
 from app.inference.runs import BAND_PIXELS, Runs, runs_of
 
 SATURATED_NUCLEUS = 0.02
@@ -184,25 +184,41 @@ def light_flag(frame: Frame) -> tuple[str, ...]:
 
 
 def outline_steepness(
-    labels: NDArray[np.int32], count: int, image: NDArray[Any], runs: Runs | None = None, *, sampled: bool = False
+    labels: NDArray[np.int32],
+    count: int,
+    image: NDArray[Any],
+    background: float,
+    runs: Runs | None = None,
+    *,
+    sampled: bool = False,
 ) -> NDArray[np.float64]:
-    """Return `edge_steepness` of each of `count` nuclei over the background of the image, shape (count,).
+    """Return `edge_steepness` of each of `count` nuclei, shape (count,).
 
     One below `BLURRED_EDGE` is out of focus. With `sampled`, large fields are judged by some of their rows: NaN for
     nuclei that have no outline there.
     """
     part = 1 + labels.size // OUTLINE_PIXELS if sampled else 1
-    return edge_steepness(labels, count, image, _background(labels, image), runs, part)
+    return edge_steepness(labels, count, image, background, runs, part)
 
 
-def _background(labels: NDArray[np.int32], image: NDArray[Any]) -> float:
+def background_level(labels: NDArray[np.int32], image: NDArray[Any]) -> float:
+    """Return the median grey level of `image`, shape (h, w), where there are no `labels`; 0 where they are all over."""
     stride = 1 + int((labels.size / SAMPLE_PIXELS) ** 0.5)
     sample = image[::stride, ::stride][labels[::stride, ::stride] == 0]
-    return float(np.median(sample)) if sample.size else 0.0
+    if not sample.size:
+        return 0.0
+    if sample.dtype.kind != "u":
+        return float(np.median(sample))
+    return float(in_order(sample, [(sample.size - 1) // 2, sample.size // 2]).mean())
 
 
 def quality_flags(
-    labels: NDArray[np.int32], nuclei: NDArray[Any], image: NDArray[Any], white: int, steepness: NDArray[np.float64]
+    labels: NDArray[np.int32],
+    nuclei: NDArray[Any],
+    image: NDArray[Any],
+    background: float,
+    white: int,
+    steepness: NDArray[np.float64],
 ) -> tuple[str, ...]:
     """Return what in the image speaks against its count.
 
@@ -212,6 +228,8 @@ def quality_flags(
     nuclei : structured ndarray of `NUCLEUS_DTYPE`, shape (N,)
     image : ndarray of uint8 or uint16, shape (h, w)
         At the scale of `labels`.
+    background : float
+        Its `background_level`.
     white : int
         The largest grey value.
     steepness : ndarray of float64, shape (N,)
@@ -230,16 +248,22 @@ def quality_flags(
     if not len(nuclei):
         return ("saturated",) if saturated else ("too dim",)
     outside = labels == 0
-    contrast = nuclei["mean_intensity"] - _background(labels, image)
-    if float(np.nanmedian(contrast)) < DIM_CONTRAST * max(noise_sd(image[:: 1 + image.size // NOISE_PIXELS]), 0.3):
+    contrast = nuclei["mean_intensity"] - background
+    if _median(contrast) < DIM_CONTRAST * max(noise_sd(image[:: 1 + image.size // NOISE_PIXELS]), 0.3):
         flags.append("too dim")
     if saturated:
         flags.append("saturated")
-    if np.isfinite(steepness).any() and float(np.nanmedian(steepness)) < BLURRED_EDGE:
+    if _median(steepness) < BLURRED_EDGE:
         flags.append("out of focus")
     if 1 - np.count_nonzero(outside) / labels.size > CROWDED_COVER:
         flags.append("too crowded")
     return tuple(flags)
+
+
+def _median(values: NDArray[np.float64]) -> float:
+    """Return the median of what is a number; NaN where nothing is."""
+    numbers = values[~np.isnan(values)]
+    return float(np.median(numbers)) if numbers.size else math.nan
 
 
 def edge_steepness(

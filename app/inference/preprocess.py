@@ -153,13 +153,19 @@ def noise_sd(image: npt.NDArray[Any]) -> float:
     pairs = 2 * (rows.shape[1] // 2)
     left, right = rows[:, :pairs:2], rows[:, 1:pairs:2]
     if image.dtype in (np.uint8, np.uint16):
-        # The median of whole numbers is in their histogram, which takes a tenth of the time of ordering them.
         whole = cv2.absdiff(np.ascontiguousarray(right), np.ascontiguousarray(left)).ravel()
-        below = np.cumsum(np.bincount(whole))
-        return float(np.searchsorted(below, whole.size // 2, side="right")) / 0.954
+        return float(in_order(whole, whole.size // 2)) / 0.954
     steps = np.abs(np.subtract(right, left, dtype=np.float32)).ravel()
     middle = steps.size // 2
     return float(np.partition(steps, middle)[middle]) / 0.954
+
+
+def in_order(values: npt.NDArray[np.unsignedinteger[Any]], places: npt.ArrayLike) -> npt.NDArray[np.intp]:
+    """Return which of the values, shape (N,), would stand at ``places``, from 0 on, if they were in order.
+
+    It takes a tenth of the time that ordering them would.
+    """
+    return np.searchsorted(np.cumsum(np.bincount(values)), places, side="right")
 
 
 def median3(image: npt.NDArray[Any]) -> npt.NDArray[Any]:

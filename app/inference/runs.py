@@ -7,6 +7,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 BAND_PIXELS = 1 << 22
@@ -75,6 +76,24 @@ class Runs:
         below = above + (self.width + 1)
         upper = table.take(above + self.length) - table.take(above)
         return np.asarray(table.take(below + self.length) - table.take(below) - upper)
+
+    def values(self, image: NDArray[Any]) -> NDArray[Any]:
+        """Return what `image`, shape (h, w), has at the pixels of the runs, one run after the other."""
+        line, pixel = image.strides
+        if pixel != image.itemsize or line < pixel * self.width or line % pixel:
+            image = np.ascontiguousarray(image)
+            line = image.strides[0]
+        # Part of a larger image is read where it lies: the ends of its lines are numbered too.
+        step = line // image.itemsize
+        flat = as_strided(image, ((image.shape[0] - 1) * step + self.width,), (image.itemsize,), writeable=False)
+        return flat.take(self.places(step))
+
+    def places(self, step: int) -> NDArray[np.intp]:
+        """Return the flat index of every pixel, run by run, in an image whose rows begin `step` pixels apart."""
+        before = np.cumsum(self.length) - self.length
+        place = np.repeat(self.row * step + self.column - before, self.length)
+        place += np.arange(place.size)
+        return place
 
     def bands(self) -> Iterator["Runs"]:
         """Yield the runs in bands of at most `BAND_PIXELS` of the image; one for all but large images."""

@@ -75,11 +75,10 @@ def candidates(
         the cut's length in square roots of the area; the part of the smaller of the two; the roundness lost.
     """
     runs, count = pieces.runs, len(pieces.scores)
-    inside = np.flatnonzero(pieces.labels > 0)  # three times as fast as of whole numbers
-    touching = NO_CONTACTS if relief is None else contacts(pieces.labels, runs, inside, relief)
+    touching = NO_CONTACTS if relief is None else contacts(pieces.labels, runs, relief)
     areas = runs.areas(count).astype(np.float64)
     tree = merge_tree(touching, areas, LARGEST_AREA * nominal_area_px)
-    distance = output[1].ravel()[inside]
+    distance = runs.values(output[1])
     values = distance / np.float32(full(output))
     begin = np.cumsum(runs.length) - runs.length
     per_run = [np.add.reduceat(each, begin) if count else begin for each in (values, values * values)]

@@ -24,6 +24,7 @@ from app.inference.joining import best
 from app.inference.measure import (
     BLURRED_EDGE,
     WHITE,
+    background_level,
     density_per_mm2,
     edge_steepness,
     light_flag,
@@ -279,9 +280,10 @@ class Segmenter:
         labels, scores, runs = found.nuclei.labels, found.nuclei.scores, found.nuclei.runs
         sized = functools.partial(measure, pixel_size_um=size_um, white=frame.white)
         nuclei = sized(labels, scores, image, zoom=zoom, runs=runs)
-        steepness = outline_steepness(labels, len(nuclei), image, runs, sampled=not exact)
+        background = background_level(labels, image)
+        steepness = outline_steepness(labels, len(nuclei), image, background, runs, sampled=not exact)
         nuclei["out_of_focus"] = steepness < BLURRED_EDGE
-        flags = quality_flags(labels, nuclei, image, frame.white, steepness)
+        flags = quality_flags(labels, nuclei, image, background, frame.white, steepness)
         if exact and labels.shape != frame.shape:
             labels = self._full_resolution(found, nuclei, frame.shape)
             full = sized(labels, scores, seen(frame, 1.0))
@@ -522,13 +524,14 @@ def nuclei_in(output: Output, card: ModelCard, coarse: float = 1.0) -> Instances
     `coarse` tells how many times coarser than the model's scale the image was.
     """
     decoding = _decoding(card.decode, coarse)
-    pieces = find(output, decoding)
     if card.score is None:
-        return pieces
+        pieces = find(output, decoding)
+        return replace(pieces, labels=pieces.labels.astype(np.int32, copy=False))
+    cut_along = relief(output, decoding)
+    pieces = find(output, decoding, cut_along)
     nominal_area_px = np.pi / 4 * (card.input.nucleus_diameter_px / coarse) ** 2
     # A field too large for the model's scale has thousands: there is no time to ask which of them are parts of one.
-    cut_along = relief(output, decoding) if coarse == 1.0 else None
-    tree, seen = candidates(output, pieces, cut_along, nominal_area_px)
+    tree, seen = candidates(output, pieces, cut_along if coarse == 1.0 else None, nominal_area_px)
     likely = probability(seen, card.score)
     nucleus, chosen = best(tree, likely, least_likely(card.score, pieces))
     return pieces.joined(nucleus, likely[chosen])
