@@ -521,6 +521,51 @@ def test_a_widened_network_gives_the_same_with_whole_sixteens_of_outputs() -> No
     np.testing.assert_allclose(found[1], found[0], rtol=1e-6)
 
 
+def test_an_8_bit_network_is_enlarged_by_copies_to_the_same_numbers() -> None:
+    onnx = pytest.importorskip("onnx")
+    import onnxruntime
+
+    from models.training.suit_int8 import enlarged_by_copies
+
+    make, value = onnx.helper.make_node, onnx.helper.make_tensor_value_info
+    numbers = {
+        "step": np.float32(0.5),
+        "zero": np.uint8(3),
+        "other": np.float32(0.25),
+        "sides": np.float32([1, 1, 2, 2]),
+    }
+
+    def network(back: str) -> onnx.ModelProto:
+        how = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+        nodes = [
+            make("QuantizeLinear", ["image", "step", "zero"], ["whole"]),
+            make("DequantizeLinear", ["whole", "step", "zero"], ["small"]),
+            make("Resize", ["small", "", "sides"], ["large"], **how),
+            make("QuantizeLinear", ["large", back, "zero"], ["wholes"]),
+            make("DequantizeLinear", ["wholes", back, "zero"], ["out"]),
+        ]
+        ends = [value("image", 1, [1, 5, "h", "w"]), value("out", 1, [1, 5, "H", "W"])]
+        constants = [onnx.numpy_helper.from_array(np.asarray(each), name) for name, each in numbers.items()]
+        graph = onnx.helper.make_graph(nodes, "g", ends[:1], ends[1:], constants)
+        return onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=8)
+
+    model = network("step")
+    copied = enlarged_by_copies(model)
+    onnx.checker.check_model(copied)
+    assert "Resize" in [node.op_type for node in model.graph.node]
+    assert "Resize" not in [node.op_type for node in copied.graph.node]
+    image = np.random.default_rng(0).uniform(0, 100, (1, 5, 6, 7)).astype(np.float32)
+    before, after = (
+        onnxruntime.InferenceSession(each.SerializeToString(), providers=["CPUExecutionProvider"]).run(
+            None, {"image": image}
+        )[0]
+        for each in (model, copied)
+    )
+    np.testing.assert_array_equal(after, before)
+    with pytest.raises(ValueError, match="whole numbers"):
+        enlarged_by_copies(network("other"))
+
+
 def test_an_8_bit_network_keeps_its_probabilities_in_whole_numbers(tmp_path: Path) -> None:
     onnx = pytest.importorskip("onnx")
     from models.training.export import session

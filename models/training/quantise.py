@@ -16,7 +16,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from models.training.augment import CropMaker
 from models.training.data import read_folder, split_by_group
 from models.training.export import strip, write_card
-from models.training.suit_int8 import in_whole_numbers, of_one_channel, widened
+from models.training.suit_int8 import enlarged_by_copies, in_whole_numbers, of_one_channel, widened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,7 +70,8 @@ def quantise(card_path: Path, data: Path) -> Path:
             per_channel=True,
             nodes_to_exclude=list(of_one_channel(suited)),
         )
-    target.write_bytes(strip(in_whole_numbers(onnx.load(target))).SerializeToString())
+    small = enlarged_by_copies(in_whole_numbers(onnx.load(target)))
+    target.write_bytes(strip(small).SerializeToString())
     digest = hashlib.sha256(target.read_bytes()).hexdigest()
     card["variants"] = {"int8": {"file": target.name, "sha256": digest}}
     write_card(card_path, card)
