@@ -279,9 +279,10 @@ class Segmenter:
         size_um = frame.pixel_size_um if scale.source == "estimated" else scale.pixel_size_um
         labels, scores, runs = found.nuclei.labels, found.nuclei.scores, found.nuclei.runs
         sized = functools.partial(measure, pixel_size_um=size_um, white=frame.white)
-        nuclei = sized(labels, scores, image, zoom=zoom, runs=runs)
+        total = runs.sums(image, len(scores))
+        nuclei = sized(labels, scores, image, zoom=zoom, runs=runs, total=total)
         background = background_level(labels, image)
-        steepness = outline_steepness(labels, len(nuclei), image, background, runs, sampled=not exact)
+        steepness = outline_steepness(labels, len(nuclei), image, background, runs, total, sampled=not exact)
         nuclei["out_of_focus"] = steepness < BLURRED_EDGE
         flags = quality_flags(labels, nuclei, image, background, frame.white, steepness)
         if exact and labels.shape != frame.shape:
