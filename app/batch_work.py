@@ -46,6 +46,7 @@ _GONE = (
 )
 
 _NO_FLAT_FIELD = "counted without its flat field, which is not on this computer"
+_TOO_LARGE = "{} needs more memory than there is: crop it."
 _LETHAL = "{} ended its worker, perhaps for lack of memory: crop it or use fewer workers."
 
 
@@ -96,6 +97,13 @@ def segment_image(task: Task, segmenter: Segmenter) -> Outcome:
     part = Path(task.out) / f"{task.part_prefix}{task.number}-{uuid.uuid4().hex[:8]}.tif"
     try:
         frame, note = _frame_and_note(path, task)
+    except DapiscopeError as error:
+        return Outcome(str(error))
+    except MemoryError:
+        return Outcome(_TOO_LARGE.format(path))
+    except OSError as error:
+        return Outcome(f"{path} cannot be read ({error.strerror or error}): check its disk or the network.")
+    try:
         if frame.pixels.size > LARGE_PIXELS:
             large = LargeImage(frame, segmenter, task.scale)
             size_um = task.scale if isinstance(task.scale, float) else frame.pixel_size_um
@@ -107,7 +115,7 @@ def segment_image(task: Task, segmenter: Segmenter) -> Outcome:
     except DapiscopeError as error:
         return Outcome(str(error))
     except MemoryError:
-        return Outcome(f"{path} needs more memory than there is: crop it.")
+        return Outcome(_TOO_LARGE.format(path))
     except OSError as error:
         return Outcome(f"The results in {task.out} cannot be written ({error.strerror}): free some space.", fatal=True)
     return _outcome(part, result, segmenter, note)

@@ -8,6 +8,7 @@ Grey from colour: the largest of the colour channels. It leaves a grey picture s
 of a stain drawn in a single colour, of which a luminance mix would keep a tenth (blue). Alpha is ignored.
 """
 
+import errno
 import logging
 import re
 import struct
@@ -215,12 +216,15 @@ def _is_image_name(path: Path) -> bool:
 
 def _decode(path: Path) -> _Decoded:
     head = _first_bytes(path)
-    if head.startswith(b"\x89PNG\r\n\x1a\n"):
-        return _decode_png(path)
-    if head.startswith(b"\xff\xd8\xff"):
-        return _decode_jpeg(path)
-    if head[:4] in {b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"}:
-        return _decode_tiff(path)
+    try:
+        if head.startswith(b"\x89PNG\r\n\x1a\n"):
+            return _decode_png(path)
+        if head.startswith(b"\xff\xd8\xff"):
+            return _decode_jpeg(path)
+        if head[:4] in {b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"}:
+            return _decode_tiff(path)
+    except OSError as error:  # it could be opened a moment ago
+        raise BadImageError(f"{path} cannot be read ({_short(error)}): check its disk or the network.") from None
     raise BadImageError(f"{path} is no PNG, JPEG or TIFF image: choose another file.")
 
 
@@ -298,6 +302,8 @@ def _decode_tiff(path: Path) -> _Decoded:
     except MemoryError as error:
         raise BadImageError(f"{path} needs more memory than there is: crop it.") from error
     except Exception as error:
+        if isinstance(error, OSError) and error.errno not in {None, errno.EINVAL}:
+            raise  # the disk's, and not what a damaged file makes tifffile ask of it
         raise _damaged(path) from error
     return _Decoded(pixels, planes, size_um, bits, inverted=inverted, note=note)
 

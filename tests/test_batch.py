@@ -1,6 +1,7 @@
 """Many files: what is right is done, what is wrong is one line, and nothing is overwritten."""
 
 import csv
+import errno
 import os
 import sys
 from pathlib import Path
@@ -13,11 +14,12 @@ import tifffile
 
 from app.batch import segment_files
 from app.errors import RecordingError
+from app.frame import Frame, Light
 from app.images import read_labels
 from app.inference.evaluation import evaluate_folders
 from app.inference.model_card import load_model
 from app.inference.segmenter import Segmenter
-from app.recording import NUCLEI_COLUMNS, open_replay
+from app.recording import NUCLEI_COLUMNS, RunMetadata, open_replay, save_snapshot
 from app.session_report import load_snapshot
 
 
@@ -141,6 +143,33 @@ def test_folder_with_results_in_it_can_be_run_again(tmp_path, segmenter):
     # And none of these label images is certain to be that of an image beside it.
     shot = load_snapshot(tmp_path / "a.tif", lambda: segmenter)
     assert (shot.found.count, shot.from_labels) == (3, False)
+
+
+@pytest.mark.parametrize("kind", ["png", "jpg", "tif", "ome.tif"])
+def test_a_disk_that_fails_while_one_file_is_read_stops_nothing(tmp_path, segmenter, monkeypatch, kind):
+    """As of a share that drops out for a moment, or a file that is removed meanwhile."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    bad = folder / f"b.{kind}"
+    if kind == "ome.tif":
+        frame = Frame(field(), 0, 0.0, 1.7e9, 15.0, 0.0, "Mono8", 0.65, Light("405", 0.25, True, ""))
+        save_snapshot(folder, frame, None, RunMetadata(), stem="b")
+    else:
+        cv2.imwrite(str(bad), field())
+    for name in ("a.png", "c.png"):
+        save(folder / name, field())
+    whole, pages = Path.read_bytes, tifffile.TiffPage.asarray
+
+    def fail(what, path):
+        if Path(path).name == bad.name:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return what
+
+    monkeypatch.setattr(Path, "read_bytes", lambda path: fail(whole, path)(path))
+    monkeypatch.setattr(tifffile.TiffPage, "asarray", lambda page: fail(pages, page.parent.filehandle.path)(page))
+    steps = list(segment_files([folder], tmp_path / "out", segmenter, 0.65))
+    assert [step.count for step in steps] == [6, None, 6]
+    assert bad.name in steps[1].error and ("cannot be read (Input/output" in steps[1].error or kind == "ome.tif")
 
 
 def test_rows_are_on_disk_when_progress_is_told(tmp_path, segmenter):
