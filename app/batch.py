@@ -7,13 +7,12 @@ with the same model and the same pixel size, is skipped, and the tables of that 
 """
 
 import os
-from collections.abc import Iterable, Iterator
-from contextlib import closing
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from app.batch_table import BatchTables, image_key, open_tables
+from app.batch_table import BatchTables, Entry, Key, image_key, open_tables
 from app.batch_work import Outcome, Runner, Task, here
 from app.errors import BadImageError, RecordingError
 from app.flat_field import usual_folder
@@ -84,8 +83,9 @@ def segment_files(
     Yields
     ------
     Progress
-        One a file, in order; with `resume` the skipped ones come first. A file that cannot be read or segmented is
-        reported and skipped; the label images and rows of the others are on disk when their progress is told.
+        One a file, in order; with `resume` those that are in the tables come first. A file that cannot be read or
+        segmented is reported and skipped; the label images and rows of the others are on disk when their progress is
+        told.
 
     Raises
     ------
@@ -94,26 +94,29 @@ def segment_files(
     """
     files, failed = _expand(paths)
     tables = open_tables(out, segmenter.sha256, pixel_size_um, resume=resume)
-    with closing(tables):
+    ended = False
+    try:
         total = len(files) + len(failed)
         done = 0
         for path, message in failed:
             done += 1
             yield Progress(done, total, path, error=message)
-        left: list[tuple[Path, tuple[str, int, int]]] = []
+        left: list[tuple[Path, Key]] = []
         for path, key in _keyed(files):
             entry = tables.finished.get(key)
             if entry is None:
                 left.append((path, key))
                 continue
             done += 1
-            seen = entry.count, entry.flags, entry.scale_source
-            yield Progress(done, total, path, *seen, note=entry.note, skipped=True)
+            yield _progress(entry, done, total, path, skipped=True)
         yield from _run(left, done, total, tables, segmenter, pixel_size_um, runner or here(segmenter))
+        ended = True
+    finally:
+        tables.close(ended=ended)
 
 
 def _run(
-    left: list[tuple[Path, tuple[str, int, int]]],
+    left: list[tuple[Path, Key]],
     done: int,
     total: int,
     tables: BatchTables,
@@ -124,41 +127,46 @@ def _run(
     """Hand the images out and add what comes back to the tables in the order of `left`, whoever finished first."""
     out, calibration = str(tables.out.resolve()), str(usual_folder())
     about = (out, tables.part_prefix, calibration, segmenter.name, segmenter.sha256, pixel_size_um)
-    tasks = (Task(number, str(path.absolute()), *about) for number, (path, _) in enumerate(left))
     waiting: dict[int, Outcome] = {}
-    number = 0
+    for number, (_, key) in enumerate(left):
+        if (part := tables.waiting.pop(key, None)) is not None:
+            waiting[number] = Outcome(part=str(part))
+    earlier = frozenset(waiting)
+    tasks = (
+        Task(number, str(path.absolute()), key, *about)
+        for number, (path, key) in enumerate(left)
+        if number not in earlier
+    )
     results = runner(tasks)
     try:
-        for task, outcome in results:
-            waiting[task.number] = outcome
-            while number in waiting:
-                path, key = left[number]
-                done += 1
-                yield _commit(path, key, waiting.pop(number), tables, done, total)
-                number += 1
+        for number, (path, _) in enumerate(left):
+            while number not in waiting:
+                task, outcome = next(results)
+                waiting[task.number] = outcome
+            yield _commit(path, waiting.pop(number), tables, done + number + 1, total, skipped=number in earlier)
     finally:
-        if isinstance(results, Iterator) and hasattr(results, "close"):
+        if isinstance(results, Generator):
             results.close()
 
 
-def _commit(
-    path: Path, key: tuple[str, int, int], outcome: Outcome, tables: BatchTables, done: int, total: int
-) -> Progress:
+def _commit(path: Path, outcome: Outcome, tables: BatchTables, done: int, total: int, *, skipped: bool) -> Progress:
     if outcome.fatal:
         raise RecordingError(outcome.error)
     if outcome.error:
         return Progress(done, total, path, error=outcome.error)
-    seen = outcome.count, outcome.flags, outcome.scale_source
     try:
-        tables.add(path, key, Path(outcome.part), outcome.counts, outcome.nuclei, (*seen, outcome.note))
-    except OSError as error:
-        raise RecordingError(
-            f"The results in {tables.out} cannot be written ({error.strerror}): free some space."
-        ) from None
-    return Progress(done, total, path, *seen, note=outcome.note)
+        entry = tables.add(path, Path(outcome.part))
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise RecordingError(f"The results in {tables.out} cannot be written ({why}): free some space.") from None
+    return _progress(entry, done, total, path, skipped=skipped)
 
 
-def _keyed(files: Iterable[Path]) -> Iterator[tuple[Path, tuple[str, int, int]]]:
+def _progress(entry: Entry, done: int, total: int, path: Path, *, skipped: bool) -> Progress:
+    return Progress(done, total, path, entry.count, entry.flags, entry.scale_source, note=entry.note, skipped=skipped)
+
+
+def _keyed(files: Iterable[Path]) -> Iterator[tuple[Path, Key]]:
     """Give every file its key; one that is not there gets a key that nothing has, and fails when it is read."""
     for path in files:
         try:

@@ -3,6 +3,9 @@
 The ledger is a hidden text file beside the tables, one JSON object a line: a head first (model, scale), then one line
 a finished image. A line is written before the rows it stands for, so rows that a crash cut short are found and cut
 off at the next start; and it holds a checksum, so tables that somebody edited are left alone and new ones begun.
+
+Images are finished in any order, and the tables have theirs. What is finished before its turn waits on the disk: the
+labels in a hidden file, what was found beside them (`Found`). It is there after an interrupt or a crash too.
 """
 
 import csv
@@ -12,23 +15,57 @@ import os
 import zlib
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, Any, Literal, Self
 
-from app.errors import RecordingError
+from app.errors import BadImageError, RecordingError
+from app.images import read_labels
 from app.inference.measure import COUNT_COLUMNS
 from app.recording import NUCLEI_COLUMNS, free_path
 from app.recording.files import publish
 from app.recording.journal import lock
 
 LEDGER = ".dapiscope-segment.jsonl"
-_VERSION = 2
+_VERSION = 3
 COUNTS_HEADER = ("image", "folder", "labels", *COUNT_COLUMNS, "model", "model_sha256", "note")
 NUCLEI_HEADER = ("image", "labels", *NUCLEI_COLUMNS)
 """Images of several folders may have the same name; the name of the label image is one row's of counts alone."""
 
 Scale = float | Literal["auto"] | None
+Key = tuple[str, int, int]
+"""What tells whether an image is the same as before: where it lies, its size, and when it was last changed, in ns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was found in one image: `counts` and `nuclei` are what follows the names in the rows of the tables."""
+
+    key: Key
+    counts: Sequence[Any]
+    nuclei: Sequence[Sequence[Any]]
+    count: int
+    flags: tuple[str, ...]
+    scale_source: str
+    note: str
+    labels_size: int = 0
+    """Bytes of the label image; known once it is saved."""
+
+    def save(self, part: Path) -> None:
+        """Save it beside the finished labels in `part`; it is there whole or not at all. Raises OSError."""
+        partial = part.with_suffix(".json.part")
+        plain = {each.name: getattr(self, each.name) for each in fields(self)} | {"labels_size": part.stat().st_size}
+        partial.write_text(json.dumps(plain), encoding="utf-8")
+        partial.replace(part.with_suffix(".json"))
+
+    @classmethod
+    def load(cls, part: Path) -> Self:
+        """Return what lies beside the labels in `part`. Raises OSError; ValueError where they do not belong to it."""
+        plain = json.loads(part.with_suffix(".json").read_text(encoding="utf-8"))
+        found = cls(**plain | {"key": tuple(plain["key"]), "flags": tuple(plain["flags"])})
+        if part.stat().st_size != found.labels_size:
+            raise ValueError(f"{part.name} is not whole")
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +76,7 @@ class Entry:
     size: int
     mtime_ns: int
     labels: str
+    labels_size: int
     part: str
     count: int
     flags: tuple[str, ...]
@@ -50,8 +88,8 @@ class Entry:
     nuclei_crc: int
 
     @property
-    def key(self) -> tuple[str, int, int]:
-        """What tells whether an image is the same as before."""
+    def key(self) -> Key:
+        """Of the image."""
         return self.image, self.size, self.mtime_ns
 
 
@@ -67,8 +105,8 @@ class Head:
     version: int = _VERSION
 
 
-def image_key(path: Path) -> tuple[str, int, int]:
-    """Return where an image lies, its size and when it was last changed. Raises OSError."""
+def image_key(path: Path) -> Key:
+    """Return the key of an image. Raises OSError."""
     there = path.stat()
     return str(path.resolve()), there.st_size, there.st_mtime_ns
 
@@ -118,7 +156,8 @@ def encode(rows: Sequence[Sequence[Any]]) -> bytes:
 class BatchTables:
     """``counts.csv`` and ``nuclei.csv`` of one batch; every row is on disk when `add` returns.
 
-    Use `open_tables`; `finished` tells what is done already, by `image_key`.
+    Use `open_tables`. By `Key`, `finished` tells what is done already, and `waiting` where the labels are of what was
+    finished by an earlier run and is not in the tables yet.
     """
 
     out: Path
@@ -126,42 +165,37 @@ class BatchTables:
     counts: _Table
     nuclei: _Table
     ledger: int | None = None
-    finished: dict[tuple[str, int, int], Entry] = field(default_factory=dict)
+    finished: dict[Key, Entry] = field(default_factory=dict)
+    waiting: dict[Key, Path] = field(default_factory=dict)
 
     @property
     def part_prefix(self) -> str:
         """How the names begin of files that wait for their own."""
         return f".dapiscope-{self.head.run}-"
 
-    def add(
-        self,
-        image: Path,
-        key: tuple[str, int, int],
-        part: Path,
-        counts: Sequence[Any],
-        nuclei: Sequence[Sequence[Any]],
-        told: tuple[int, tuple[str, ...], str, str],
-    ) -> None:
-        """Add a finished image: its rows, and its labels, which lie in `part`, under their name. Raises OSError.
+    def add(self, image: Path, part: Path) -> Entry:
+        """Add a finished image: what lies beside the labels in `part` to the tables, and these under their name.
 
-        `counts` and `nuclei` are what follows the names in the rows of the tables.
+        Raises OSError; ValueError where it is not whole.
         """
+        found = Found.load(part)
         labels = free_path(self.out, f"{image.stem}_labels.tif")
         folder = os.fsencode(image.absolute().parent).decode("utf-8", "replace")
-        rows = encode([(image.name, folder, labels.name, *counts)])
-        more = encode([(image.name, labels.name, *row) for row in nuclei])
+        rows = encode([(image.name, folder, labels.name, *found.counts)])
+        more = encode([(image.name, labels.name, *row) for row in found.nuclei])
         counts_end, nuclei_end = self.counts.after(rows), self.nuclei.after(more)
-        count, flags, scale_source, note = told
+        path, size, mtime_ns = found.key
         entry = Entry(
-            image=key[0],
-            size=key[1],
-            mtime_ns=key[2],
+            image=path,
+            size=size,
+            mtime_ns=mtime_ns,
             labels=labels.name,
+            labels_size=found.labels_size,
             part=part.name,
-            count=count,
-            flags=flags,
-            scale_source=scale_source,
-            note=note,
+            count=found.count,
+            flags=found.flags,
+            scale_source=found.scale_source,
+            note=found.note,
             counts_end=counts_end[0],
             counts_crc=counts_end[1],
             nuclei_end=nuclei_end[0],
@@ -172,22 +206,43 @@ class BatchTables:
         self.nuclei.append(more, *nuclei_end)
         publish(part, labels)
         part.unlink(missing_ok=True)
-        self.finished[key] = entry
+        part.with_suffix(".json").unlink(missing_ok=True)
+        self.finished[found.key] = entry
+        return entry
 
     def _write(self, plain: dict[str, Any]) -> None:
         if self.ledger is not None:
             write_all(self.ledger, json.dumps(plain, separators=(",", ":")).encode() + b"\n")
 
-    def close(self) -> None:
-        """Close the files and remove what never got its name."""
+    def find_waiting(self) -> None:
+        """Find what an earlier run finished, and remove what it did not."""
+        self.waiting = {}
+        for part in sorted(self.out.glob(f"{self.part_prefix}*.tif")):
+            with suppress(OSError, ValueError, TypeError, KeyError):
+                self.waiting[Found.load(part).key] = part
+        whole = {path for part in self.waiting.values() for path in (part, part.with_suffix(".json"))}
+        self._remove_but(whole)
+
+    def _remove_but(self, kept: set[Path]) -> None:
+        for path in set(self.out.glob(f"{self.part_prefix}*")) - kept:
+            with suppress(OSError):
+                path.unlink()
+
+    def close(self, *, ended: bool = False) -> None:
+        """Close the files.
+
+        What never got its name is removed, but for what is finished of a batch that has not `ended` and can be gone on
+        with.
+        """
         self.counts.close()
         self.nuclei.close()
+        if ended or self.ledger is None:
+            self._remove_but(set())
+        else:
+            self.find_waiting()
         if self.ledger is not None:
             os.close(self.ledger)
             self.ledger = None
-        for part in self.out.glob(f"{self.part_prefix}*.tif"):
-            with suppress(OSError):
-                part.unlink()
 
 
 def open_tables(out: Path, model_sha256: str, scale: Scale, *, resume: bool) -> BatchTables:
@@ -260,22 +315,51 @@ def _resumed(out: Path, path: Path, ledger: int, model_sha256: str, scale: Scale
     kept = min(n for n in whole if n is not None) - 1
     tables = BatchTables(out, head, _Table(out / head.counts), _Table(out / head.nuclei), ledger)
     for entry in entries[:kept]:
-        if (out / entry.labels).exists() or _publish_part(out, entry):
+        if _has_labels(out, entry) or _publish_part(out, entry):
             tables.finished[entry.key] = entry
         else:
             tables.finished.pop(entry.key, None)
+    for entry in entries[kept:]:
+        _take_back(out, entry)
+    tables.find_waiting()
     os.ftruncate(ledger, length[kept])
     tables.counts.reopen(*counts[kept])
     tables.nuclei.reopen(*nuclei[kept])
     return tables
 
 
+def _has_labels(out: Path, entry: Entry) -> bool:
+    """Tell whether a label image is there and whole: as it was written, or readable where somebody edited it.
+
+    A power cut may leave one empty or cut short.
+    """
+    path = out / entry.labels
+    try:
+        return path.stat().st_size == entry.labels_size or bool(read_labels(path).size)
+    except (OSError, BadImageError):
+        return False
+
+
+def _take_back(out: Path, entry: Entry) -> None:
+    """Let a label image whose rows a crash cut off wait for its name again."""
+    labels, part = out / entry.labels, out / entry.part
+    with suppress(OSError):
+        if labels.stat().st_size == entry.labels_size:
+            if not part.exists():
+                labels.rename(part)
+            elif labels.samefile(part):
+                labels.unlink()
+
+
 def _publish_part(out: Path, entry: Entry) -> bool:
     """Finish what a crash left half done: give the labels their name. False when they are gone."""
+    part = out / entry.part
     try:
-        publish(out / entry.part, out / entry.labels)
-        (out / entry.part).unlink(missing_ok=True)
-    except FileNotFoundError:
+        if part.stat().st_size != entry.labels_size:
+            return False
+        publish(part, out / entry.labels)
+        part.unlink()
+    except (FileNotFoundError, FileExistsError):
         return False
     return True
 

@@ -1,7 +1,8 @@
 """What one worker of a batch does with one image, and where the workers are: here, in processes, or on a cluster.
 
-A worker writes the labels aside and returns the rows; names, tables and the ledger are the business of the one process
-that was started by the operator. So a worker that dies leaves nothing but a file without a name.
+A worker writes labels and rows aside; names, tables and the ledger are the business of the one process that was started
+by the operator. So a worker that dies leaves nothing but files without a name, and what is finished is never computed
+again.
 """
 
 import os
@@ -19,7 +20,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from app.batch_table import Scale
+from app.batch_table import Found, Key, Scale
 from app.errors import DapiscopeError, ModelError
 from app.flat_field import shadings_in
 from app.frame import Frame, Segmentation
@@ -60,6 +61,7 @@ class Task:
 
     number: int
     path: str
+    key: Key
     out: str
     part_prefix: str
     calibration: str
@@ -70,7 +72,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of it: rows for the tables and the file with the labels, or one sentence.
+    """What became of it: the file with the labels, beside which lies what was found, or one sentence.
 
     `fatal` says that no other image will fare better.
     """
@@ -78,12 +80,6 @@ class Outcome:
     error: str = ""
     fatal: bool = False
     part: str = ""
-    counts: tuple[Any, ...] = ()
-    nuclei: tuple[tuple[Any, ...], ...] = ()
-    count: int = 0
-    flags: tuple[str, ...] = ()
-    scale_source: str = ""
-    note: str = ""
 
 
 Result = tuple[Task, Outcome]
@@ -92,7 +88,7 @@ Runner = Callable[[Iterator[Task]], Iterator[Result]]
 
 
 def segment_image(task: Task, segmenter: Segmenter) -> Outcome:
-    """Segment one image; its labels go into a file without a name of its own yet. Never raises for a bad image."""
+    """Segment one image; labels and rows go into files without names of their own yet. Never raises for a bad image."""
     path = Path(task.path)
     part = Path(task.out) / f"{task.part_prefix}{task.number}-{uuid.uuid4().hex[:8]}.tif"
     try:
@@ -112,13 +108,14 @@ def segment_image(task: Task, segmenter: Segmenter) -> Outcome:
         else:
             result = segmenter.segment(frame, task.scale, exact=True)
             encode_labels(part, result.labels, known_pixel_size_um(result))
+        _found(task.key, result, segmenter, note).save(part)
     except DapiscopeError as error:
         return Outcome(str(error))
     except MemoryError:
         return Outcome(_TOO_LARGE.format(path))
     except OSError as error:
         return Outcome(f"The results in {task.out} cannot be written ({error.strerror}): free some space.", fatal=True)
-    return _outcome(part, result, segmenter, note)
+    return Outcome(part=str(part))
 
 
 def _frame_and_note(path: Path, task: Task) -> tuple[Frame, str]:
@@ -139,15 +136,15 @@ def _shadings(calibration: str) -> FindShading:
     return shadings_in(Path(calibration))
 
 
-def _outcome(part: Path, result: Segmentation, segmenter: Segmenter, note: str) -> Outcome:
-    return Outcome(
-        part=str(part),
-        counts=(*count_row(result), segmenter.name, segmenter.sha256, note),
-        nuclei=tuple(tuple(row) for row in nuclei_rows(result)),
-        count=result.count,
-        flags=result.flags,
-        scale_source=result.scale_source,
-        note=note,
+def _found(key: Key, result: Segmentation, segmenter: Segmenter, note: str) -> Found:
+    return Found(
+        key,
+        (*count_row(result), segmenter.name, segmenter.sha256, note),
+        nuclei_rows(result),
+        result.count,
+        result.flags,
+        result.scale_source,
+        note,
     )
 
 

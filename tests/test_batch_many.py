@@ -113,7 +113,7 @@ def test_ctrl_c_and_the_same_command_again(images, tmp_path, expected):
     assert IMAGES // 2 <= len(before) < IMAGES
     again = subprocess.run(command, cwd=root, text=True, capture_output=True, check=True)
     skipped = re.search(r"\((\d+) of them by an earlier run\)", again.stdout)
-    # What was finished is neither computed nor written again.
-    assert skipped and int(skipped[1]) == len(before), again.stdout
+    # What was finished is neither computed nor written again; some of it had still to get its name.
+    assert skipped and int(skipped[1]) >= len(before), again.stdout
     assert {name: (out / name).stat().st_mtime_ns for name in before} == before
     assert digests(out) == expected

@@ -143,11 +143,53 @@ def test_what_a_crash_cut_short_is_mended(folder, tmp_path, segmenter, expected,
     else:  # killed before the labels had their name
         entry = json.loads(ledger.read_text().splitlines()[-1])
         (out / entry["labels"]).rename(out / entry["part"])
-    if keep == "rows":
-        entry = json.loads(ledger.read_text().splitlines()[-1])
-        (out / entry["labels"]).rename(out / entry["part"])
     run(folder, out, segmenter, resume=True)
     assert results(out) == expected
+
+
+@pytest.mark.parametrize("cut", ["interrupt", "part", "found"])
+def test_what_is_finished_before_its_turn_is_not_computed_again(folder, tmp_path, segmenter, expected, cut):
+    """A large image is still being computed when all others are finished, and Ctrl-C comes."""
+    out = tmp_path / "out"
+
+    def late_first(tasks):
+        first, *others = tasks
+        for task in others:
+            yield task, batch_work.segment_image(task, segmenter)
+        (out / f"{first.part_prefix}{first.number}-0.tif").write_bytes(b"II*")  # begun
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(folder, out, segmenter, resume=True, runner=late_first)
+    assert len(table_rows(out)) == 0
+    parts = sorted(out.glob(".dapiscope-*.tif"))
+    assert len(parts) == len(list(out.glob(".dapiscope-*.json"))) == 7
+    if cut == "part":  # by a power cut
+        parts[0].write_bytes(parts[0].read_bytes()[:-20])
+    elif cut == "found":
+        parts[0].with_suffix(".json").write_text("{")
+    counting = Counting(segmenter)
+    steps = run(folder, out, counting, resume=True)
+    assert counting.done == sum(not (step.skipped or step.error) for step in steps) == 1 + (cut != "interrupt")
+    assert results(out) == expected
+    assert [path.name for path in out.glob(".*")] == [".dapiscope-segment.jsonl"]
+
+
+def table_rows(out):
+    return (out / "counts.csv").read_text().splitlines()[1:]
+
+
+def test_a_label_image_that_a_power_cut_emptied_is_made_again(folder, tmp_path, segmenter, expected):
+    out = tmp_path / "out"
+    run(folder, out, segmenter, resume=True)
+    (out / "field2_labels.tif").write_bytes(b"")
+    edited = tifffile.imread(out / "field4_labels.tif")
+    tifffile.imwrite(out / "field4_labels.tif", np.where(edited == 1, 0, edited))  # by hand: it is left alone
+    counting = Counting(segmenter)
+    run(folder, out, counting, resume=True)
+    assert counting.done == 1 and len(table_rows(out)) == 9
+    assert (out / "field2_labels-2.tif").read_bytes() == expected["field2_labels.tif"]
+    assert not (out / "field4_labels-2.tif").exists()
 
 
 def test_another_model_scale_or_image_is_done_anew(folder, tmp_path, segmenter):
@@ -179,7 +221,7 @@ def test_a_ledger_that_cannot_be_used_is_as_if_there_was_none(folder, tmp_path, 
     out = tmp_path / "out"
     run(folder, out, segmenter, resume=True)
     ledger = out / ".dapiscope-segment.jsonl"
-    earlier = ledger.read_text().replace('"version": 2', '"version": 1')
+    earlier = ledger.read_text().replace('"version": 3', '"version": 1')
     ledger.write_text("{}\n" if damage == "damaged" else earlier)
     counting = Counting(segmenter)
     run(folder, out, counting, resume=True)
@@ -295,7 +337,7 @@ def test_a_disk_that_refuses_ends_the_batch(folder, tmp_path, segmenter):
 
 
 def test_another_model_on_the_worker_is_noticed(folder, tmp_path):
-    task = Task(0, str(folder / "field0.png"), str(tmp_path), ".x-", str(tmp_path), "fast", "0" * 64, 0.65)
+    task = Task(0, str(folder / "field0.png"), ("", 0, 0), str(tmp_path), ".x-", str(tmp_path), "fast", "0" * 64, 0.65)
     outcome = batch_work.segment_anywhere(task)
     assert outcome.fatal and "same dapiscope" in outcome.error
 
