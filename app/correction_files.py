@@ -6,6 +6,7 @@ import json
 import math
 import zlib
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -85,19 +86,20 @@ def save_corrections(picture: Path, correction: Correction) -> Path:
     before = next((entry for entry in entries if entry.get("picture_sha256") == this), None)
     tables = _tables(path, picture, correction.base.frame, before) if before is not None else ()
     frames = [entry for entry in entries if entry is not before]
-    if correction.edits:
-        written = _write_tables(picture, correction, tables)
-        frames.append(_entry(correction) | {"tables": [table.name for table in written]})
-    else:
+    with ExitStack() as stack:  # the tables take their places, or go, when the JSON has taken its own
+        if correction.edits:
+            written = _write_tables(picture, correction, tables, stack)
+            frames.append(_entry(correction) | {"tables": [table.name for table in written]})
+        frames.sort(key=lambda entry: entry["frame"])
+        plain = {"format": FORMAT, "picture": picture.name, "shape": list(shape), "frames": frames}
+        if frames:
+            with whole_file(path) as temporary:
+                temporary.write_text(json.dumps(plain, indent=1, ensure_ascii=False), encoding="utf-8")
+        else:
+            path.unlink(missing_ok=True)
+    if not correction.edits:
         for table in tables:
             table.unlink(missing_ok=True)
-    frames.sort(key=lambda entry: entry["frame"])
-    if not frames:
-        path.unlink(missing_ok=True)
-        return path
-    plain = {"format": FORMAT, "picture": picture.name, "shape": list(shape), "frames": frames}
-    with whole_file(path) as temporary:
-        temporary.write_text(json.dumps(plain, indent=1, ensure_ascii=False), encoding="utf-8")
     return path
 
 
@@ -119,8 +121,11 @@ def _tables(path: Path, picture: Path, frame: Frame, entry: Mapping[str, Any]) -
     return tuple(picture.with_name(name) for name in names)
 
 
-def _write_tables(picture: Path, correction: Correction, tables: Sequence[Path]) -> Sequence[Path]:
-    """Write the corrected labels and nuclei over `tables`, or beside all there is where they have none; return them."""
+def _write_tables(picture: Path, correction: Correction, tables: Sequence[Path], stack: ExitStack) -> Sequence[Path]:
+    """Write the corrected labels and nuclei over `tables`, or beside all there is where they have none; return them.
+
+    They replace what was there when `stack` ends well; when it does not, nothing has changed.
+    """
     base = correction.base
     found, origins = corrected_segmentation(base, corrected(base.labels, correction.edits, base.zoom))
     rows = [[*row, origin] for row, origin in zip(nuclei_rows(found), origins, strict=True)]
@@ -130,11 +135,17 @@ def _write_tables(picture: Path, correction: Correction, tables: Sequence[Path])
     }
     if len(tables) != len(writers):
         stem = _with_frame(picture.name, picture, base.frame)
-        return tuple(write_together(picture.parent, stem, writers).values())
+        made = tuple(write_together(picture.parent, stem, writers).values())
+        stack.push(lambda kind, *_: _remove(made) if kind is not None else None)
+        return made
     for table, write in zip(tables, writers.values(), strict=True):
-        with whole_file(table) as temporary:
-            write(temporary)
+        write(stack.enter_context(whole_file(table)))
     return tables
+
+
+def _remove(files: Sequence[Path]) -> None:
+    for file in files:
+        file.unlink(missing_ok=True)
 
 
 def _entry(correction: Correction) -> dict[str, Any]:

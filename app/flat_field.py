@@ -319,13 +319,13 @@ class FlatFields:
         path = folder / f"{made:%Y%m%dT%H%M%S%f}.npz"
         if path.exists():
             raise RecordingError(f"{path} exists already: take the flat field again.")
-        profile.save(path)
         raw = np.asarray(np.clip(np.rint(np.stack([profile.dark, flat]) * DARK_STEPS), 0, 65535), np.uint16)
         with whole_file(path.with_name(f"{path.stem}_raw.tif")) as temporary:
             text = f"Mean dark and mean flat frame of channel {profile.channel}, in 1/{DARK_STEPS} grey values."
             tifffile.imwrite(
                 temporary, raw, photometric="minisblack", compression="zlib", predictor=True, description=text
             )
+        profile.save(path)  # last: from now on it is in force
         return replace(profile, name=self._name(path))
 
     def newest(self, channel: str, conditions: Conditions) -> Kept | None:

@@ -1,8 +1,10 @@
 """Corrections by hand, pure: what an edit does, that it can be undone, and that the model's answer never changes."""
 
+import errno
 import json
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,7 +23,7 @@ from app.corrections import (
     said,
     usual_diameter_px,
 )
-from app.errors import UsageError
+from app.errors import RecordingError, UsageError
 from app.frame import read_only
 from app.recording import RunMetadata, save_snapshot
 from app.session_report import report_of
@@ -230,6 +232,28 @@ def test_pictures_that_differ_in_their_suffix_alone_are_kept_apart(base, tmp_pat
     save_corrections(two, Correction(other, ()))
     assert len(numbers(tifffile.imread(tmp_path / "a.png_corrected_labels.tif"))) == 1
     assert not list(tmp_path.glob("a.tif*"))
+
+
+@pytest.mark.parametrize("edited_before", [False, True])
+@pytest.mark.parametrize("edits", [(("add", *SQUARE),), ()])
+def test_a_refused_save_changes_nothing(base, tmp_path, monkeypatch, edited_before, edits):
+    picture = tmp_path / "a.png"
+    if edited_before:
+        save_corrections(picture, Correction(base, (edit("remove", INTO_ONE),)))
+        save_corrections(picture, Correction(make_result(make_frame(fill=33)), (edit("remove", INTO_ONE),)))
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    write = Path.write_text
+
+    def refuse(self, *args, **options):
+        if ".corrections.json" in self.name:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(self, *args, **options)
+
+    monkeypatch.setattr(Path, "write_text", refuse)
+    if edited_before or edits:
+        with pytest.raises(RecordingError, match="full"):
+            save_corrections(picture, Correction(base, tuple(edit(*each) for each in edits)))
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_no_table_is_replaced_or_removed_that_is_none_of_its_own(base, tmp_path):

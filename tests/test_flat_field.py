@@ -20,7 +20,7 @@ from app.batch import segment_files
 from app.calibration_desk import TRIES, CalibrationDesk
 from app.clock import SystemClock
 from app.display import Contrast, View, render
-from app.errors import DapiscopeError, UsageError
+from app.errors import DapiscopeError, RecordingError, UsageError
 from app.events import (
     CalibrationEnded,
     CalibrationMoved,
@@ -123,6 +123,16 @@ def test_the_screen_shows_the_corrected_picture_and_says_saturation_of_the_raw_o
 # ---------------------------------------------------------------------- the folder
 
 CONDITIONS = Conditions("Basler daA3840 123/4", 20.0, 1, None, 15.0, 0.25, 16, 1.7e9)
+
+
+def test_a_profile_without_its_raw_frames_is_not_in_force(tmp_path, monkeypatch):
+    def refuse(*_args, **_options):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("app.flat_field.tifffile.imwrite", refuse)
+    with pytest.raises(RecordingError, match="full"):
+        FlatFields(tmp_path).keep(profile(CONDITIONS), np.zeros(SHAPE, np.float32))
+    assert FlatFields(tmp_path).newest("405", CONDITIONS) is None and not list(tmp_path.rglob("*.*"))
 
 
 def test_profiles_are_kept_by_camera_channel_objective_and_binning(tmp_path):

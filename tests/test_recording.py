@@ -27,6 +27,7 @@ from app.recording import (
     recover,
 )
 from app.recording.files import ReservedRoom, disk_error, split_name
+from app.recording.finish import finish
 from app.recording.journal import JOURNAL_SUFFIX, Journal, PlaneRecord, journal_path, read_journal
 from app.recording.store import PAGE, FrameStore
 from app.settings import Settings
@@ -321,6 +322,23 @@ def test_a_disk_filled_by_others_leaves_a_valid_file_or_says_how_to_get_one(
         ended = replay.info.meta["ended by"]
         assert "died" not in ended and ("nothing says why" if taken_at_the_end_too else "full") in ended
     assert [path.name for path in tmp_path.iterdir()] == ["r.ome.tif"]
+
+
+def test_of_two_who_recover_at_once_one_waits(tmp_path, monkeypatch):
+    monkeypatch.setattr("app.recording.writer.FrameStore", full_after(PAGE + 3 * PAGE))
+    summary, _ = record(tmp_path / "r.ome.tif", [make_frame(i) for i in range(9)], sync_every_s=0)
+    told = []
+
+    def second(*args, **options):
+        with pytest.raises(BadImageError, match="another program: wait") as refused:
+            recover(summary.path)
+        told.append(refused.value)
+        finish(*args, **options)
+
+    monkeypatch.setattr("app.recording.finish.finish", second)
+    assert recover(summary.path).frames == 3 and len(told) == 1
+    with open_replay(summary.path) as replay:
+        assert replay.length == 3
 
 
 def test_a_recovered_file_says_what_really_ended_it(tmp_path, monkeypatch):

@@ -10,6 +10,7 @@ from app.recording.files import disk_error, remove_stale_parts, split_name, sync
 from app.recording.journal import (
     JOURNAL_SUFFIX,
     PlaneRecord,
+    holding,
     is_being_written,
     journal_path,
     read_journal,
@@ -91,22 +92,28 @@ def recover(path: Path) -> RecordingSummary:
     journal = journal_path(path)
     if not journal.exists():
         raise BadImageError(f"{path} has no journal beside it ({journal.name}): nothing can be recovered.")
-    if is_being_written(journal):
-        raise BadImageError(f"{path} is still being written by another program: wait for it to end.")
+    try:
+        with holding(journal) as held:
+            if not held:
+                raise BadImageError(f"{path} is still being written by another program: wait for it to end.")
+            records = _finish_held(path, journal)
+        journal.unlink(missing_ok=True)  # another `recover` may have come to the same end
+        sync_folder(path.parent)
+        remove_stale_parts(zarr_beside(path))
+    except OSError as error:
+        raise disk_error(error, path) from error
+    return RecordingSummary(path, len(records), sum(record.size for record in records))
+
+
+def _finish_held(path: Path, journal: Path) -> list[PlaneRecord]:
     try:
         store = FrameStore.reopen(path)
     except OSError as error:
         raise BadImageError(f"{path} cannot be opened ({error.strerror}): only its journal is left.") from error
     try:
-        records = _finish_killed(store, path, journal)
-        journal.unlink()
-        sync_folder(path.parent)
-        remove_stale_parts(zarr_beside(path))
-    except OSError as error:
-        raise disk_error(error, path) from error
+        return _finish_killed(store, path, journal)
     finally:
         store.close()
-    return RecordingSummary(path, len(records), sum(record.size for record in records))
 
 
 UNKNOWN_END = "It was left unfinished, as by a program that was killed; nothing says why."

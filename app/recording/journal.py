@@ -10,8 +10,8 @@ cannot be finished. The journal is removed when the recording is finished.
 import json
 import math
 import os
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
@@ -238,13 +238,20 @@ def lock(fd: int) -> bool:
     return True
 
 
+@contextmanager
+def holding(path: Path) -> Iterator[bool]:
+    """Hold the journal `path` meanwhile, as its writer would; gives False where another does. Raises OSError."""
+    fd = os.open(path, os.O_RDWR)
+    try:
+        yield lock(fd)
+    finally:
+        os.close(fd)
+
+
 def is_being_written(path: Path) -> bool:
     """Return True while a living process holds the journal `path`."""
     try:
-        fd = os.open(path, os.O_RDWR)
+        with holding(path) as held:
+            return not held
     except OSError:
         return False
-    try:
-        return not lock(fd)
-    finally:
-        os.close(fd)

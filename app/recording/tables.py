@@ -31,7 +31,8 @@ NUCLEI_COLUMNS: tuple[str, ...] = (
     "saturated",
     "out_of_focus",
 )
-"""Positions are centroids from the top left corner of the image; `counted` is by the unbiased edge rule."""
+"""Positions are centroids, counted as in arrays from the middle of the image's first pixel; ImageJ and QuPath count
+from its corner, half a pixel more. `counted` is by the unbiased edge rule."""
 
 ORIGIN = "origin"
 """Header of one more column, where nuclei were corrected: ``model`` or ``by hand``."""
