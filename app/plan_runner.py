@@ -247,7 +247,7 @@ class PlanRunner:
             channel = self._plan.channels[planned.place[1]]
             self._log.shine(channel.channel.name, channel.intensity, self._clock.monotonic())
             try:
-                frame, kept_s = self._take(number, self._plan.settings_for(planned, settings), recorder)
+                frame, kept_s, problem = self._take(number, self._plan.settings_for(planned, settings), recorder)
             finally:
                 lit = self._log.go_dark(self._clock.monotonic())
             deviation_ms = (kept_s - self._zero_s - planned.due_s) * 1000
@@ -258,11 +258,13 @@ class PlanRunner:
             if self._counts is not None:
                 self._counts.offer(frame, planned.place[0])
             self._tell(recorder, frame, deviation_ms)
+            if problem is not None:
+                raise problem
 
-    def _take(self, number: int, settings: Settings, recorder: Recorder) -> tuple[Frame, float]:
+    def _take(self, number: int, settings: Settings, recorder: Recorder) -> tuple[Frame, float, DapiscopeError | None]:
         """Take a frame, and once more where its light could not be confirmed: such a frame proves nothing.
 
-        Returns the frame, and when the attempt that it is of began.
+        Returns the frame, when the attempt that it is of began, and what failed in the second: the first is kept.
         """
 
         def pointless() -> bool:
@@ -271,11 +273,14 @@ class PlanRunner:
         first_s = self._clock.monotonic()
         frame = self._snap(settings, pointless)
         if frame.light.confirmed or pointless():
-            return frame, first_s
+            return frame, first_s, None
         self._log.retaken.append(number)
         again_s = self._clock.monotonic()
-        again = self._snap(settings, pointless)
-        return (again, again_s) if again.light.confirmed else (frame, first_s)
+        try:
+            again = self._snap(settings, pointless)
+        except DapiscopeError as problem:
+            return frame, first_s, problem
+        return (again, again_s, None) if again.light.confirmed else (frame, first_s, None)
 
     def _wait_for(self, planned: PlannedFrame, recorder: Recorder) -> bool:
         """Wait, in the dark, until `planned` is due and the disk has kept up; False when the plan was stopped.
@@ -328,6 +333,7 @@ class PlanRunner:
 
     def _close(self, recorder: Recorder, reason: str) -> RecordingSummary:
         kept = recorder.settle()
+        self._log.keep(kept)
         if self._counts is not None:
             self._counts.finish(kept)
         return recorder.close(self._notes(reason))
@@ -364,9 +370,8 @@ class _Log:
     """What is kept of a run besides its frames."""
 
     began_s: float = 0.0
-    taken: int = 0
     busy_s: float = 0.0
-    unconfirmed: int = 0
+    confirmed: list[bool] = field(default_factory=list)
     deviation_ms: list[float] = field(default_factory=list)
     retaken: list[int] = field(default_factory=list)
     pauses: list[tuple[int, float]] = field(default_factory=list)
@@ -398,9 +403,22 @@ class _Log:
         return self.dose | {channel: (lit + now_s - began_s, dose + (now_s - began_s) * intensity)}
 
     def note(self, deviation_ms: float, frame: Frame) -> None:
-        self.taken += 1
-        self.unconfirmed += not frame.light.confirmed
+        self.confirmed.append(frame.light.confirmed)
         self.deviation_ms.append(deviation_ms)
+
+    def keep(self, frames: int) -> None:
+        """Forget what was noted of frames from number `frames` on: the file lacks them."""
+        del self.confirmed[frames:], self.deviation_ms[frames:]
+        self.retaken = [number for number in self.retaken if number < frames]
+        self.pauses = [(min(taken, frames), length) for taken, length in self.pauses]
+
+    @property
+    def taken(self) -> int:
+        return len(self.deviation_ms)
+
+    @property
+    def unconfirmed(self) -> int:
+        return self.confirmed.count(False)
 
 
 def pixel_size_of(frame: Frame, settings: Settings) -> float | None:

@@ -155,7 +155,10 @@ def test_a_disk_that_fails_ends_the_plan_without_another_exposure(tmp_path, monk
     result = runner.run(tmp_path, META, SETTINGS)
     assert len(stand.asked) == 3  # the third met the full disk; none came after it
     assert isinstance(result.error, RecordingError) and "full" in result.reason
-    assert (result.taken, result.complete) == (2, False)
+    assert (result.taken, result.complete, len(result.deviation_ms)) == (2, False, 2)
+    # What is told of the frames is of those that the file has.
+    notes = entries(result.path)
+    assert notes["frames taken"] == "2" and len(json.loads(notes["began late, ms"])) == 2
 
 
 def test_a_plan_whose_file_cannot_be_finished_says_how_it_can_be(tmp_path, monkeypatch):
@@ -260,6 +263,30 @@ def test_a_frame_whose_light_is_in_doubt_is_taken_once_more(tmp_path, fails, unc
         assert [replay.frame(n).light.confirmed for n in range(4)] == [True, not unconfirmed, True, True]
     # Of the attempt that was kept: the second began when the first was over.
     assert json.loads(notes["began late, ms"]) == pytest.approx([0, 0 if unconfirmed else 30, 0, 0], abs=1e-3)
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_a_frame_is_kept_whose_second_attempt_fails(tmp_path, stopped):
+    stand = Stand(ManualClock())
+
+    def snap(settings, cancelled):
+        if len(stand.asked) == 3:
+            if stopped:
+                runner.stop()
+                raise DapiscopeError("The frame was cancelled.")
+            raise CameraError("The camera was unplugged; plug it in again.")
+        frame = stand.snap(settings, cancelled)
+        doubt = Light("405", 0.5, False, "the light changed during the exposure")
+        return replace(frame, light=doubt) if frame.pixels[0, 0] == 2 else frame
+
+    runner = PlanRunner(plan_of(channels=["405"], time_plan={"interval": 1, "loops": 5}), snap, stand.clock)
+    result = runner.run(tmp_path, META, SETTINGS)
+    assert (result.taken, result.complete, result.unconfirmed) == (3, False, 1)
+    assert result.reason == ("The plan was stopped." if stopped else "The camera was unplugged; plug it in again.")
+    notes = entries(result.path)
+    assert (notes["taken twice"], notes["frames taken"], notes["light not confirmed"]) == ("[2]", "3", "1")
+    with open_replay(result.path) as replay:
+        assert replay.length == 3 and replay.frame(2).pixels[0, 0] == 2
 
 
 def test_a_plan_that_was_killed_comes_back_with_its_plan_and_its_dose(tmp_path):
