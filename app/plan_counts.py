@@ -1,11 +1,11 @@
 """Counting beside a plan that runs: the latest countable frame on a thread of its own, so that the plan stays on time.
 
-What could not be counted in time is skipped and said; every count is written to a table beside the plan's file at once.
+What could not be counted in time is skipped and said. Every count is written to a table beside the plan's file once its
+frame is safe on the disk: whatever becomes of the program, the table names no frame that the file lacks.
 """
 
 import csv
 import logging
-import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -61,8 +61,9 @@ class PlanCounts:
         self._rows: Any = None
         self._file: Any = None
         self._offered = self._over = 0
-        self._starts: list[tuple[int, int]] = []
-        """Of each row: the frame's number, and the byte of the table at which it begins."""
+        self._safe: Callable[[], int] = lambda: 0
+        self._waiting: list[list[str]] = []
+        """Rows that are not in the table yet, of which the first field is the frame's number."""
         self._ended = False
         self.counted = 0
         self.not_countable = 0
@@ -80,8 +81,9 @@ class PlanCounts:
         """The table of counts, once there is one."""
         return self._table if self.counted else None
 
-    def start(self, recording: Path) -> None:
-        """Begin; the table will lie beside `recording`."""
+    def start(self, recording: Path, safe: Callable[[], int]) -> None:
+        """Begin; the table will lie beside `recording`, of which `safe` tells how many frames are on the disk."""
+        self._safe = safe
         self._table = free_path(recording.parent, f"{split_name(recording.name)[0]}_counts.csv")
         self._stage.start()
 
@@ -98,22 +100,20 @@ class PlanCounts:
         self._stage.stop(PATIENCE_S)
         self._ended = True  # a count that took longer comes too late for the table and the account
         self._over = self._offered - self.counted - self._stage.slot.skipped
+        self.counted -= sum(int(row[0]) >= kept for row in self._waiting)
+        self._waiting = [row for row in self._waiting if int(row[0]) < kept]
+        if not self.problem:
+            try:
+                self._write(kept)
+            except DapiscopeError as error:
+                self._failed(error)
+        self.counted -= len(self._waiting)
+        self._over += len(self._waiting)
+        self._waiting = []
         file, self._file, self._rows = self._file, None, None
         if file is not None:
             with suppress(OSError):  # its failed write was said, and the plan's file is still to be closed
                 file.close()
-            self._drop_from(kept)
-
-    def _drop_from(self, kept: int) -> None:
-        gone = [start for number, start in self._starts if number >= kept]
-        if not gone:
-            return
-        self.counted -= len(gone)
-        self._starts = self._starts[: -len(gone)]
-        with suppress(OSError):
-            os.truncate(self._table, gone[0])
-            if not self.counted:
-                self._table.unlink()
 
     def notes(self) -> Mapping[str, Any]:
         """Return the account for the file of the plan, in plain types."""
@@ -132,21 +132,24 @@ class PlanCounts:
         found = self._segment(frame)
         if self._ended:
             return
-        self._write([str(frame.index), str(time_point), frame.light.channel or "", *count_row(found)])
+        self._waiting.append([str(frame.index), str(time_point), frame.light.channel or "", *count_row(found)])
         self.counted += 1
+        self._write(self._safe())
         self._told(found)
 
-    def _write(self, row: list[str]) -> None:
+    def _write(self, safe: int) -> None:
+        """Write the rows of the frames before number `safe`; they came in that order."""
+        ready = [row for row in self._waiting if int(row[0]) < safe]
+        if not ready:
+            return
         try:
             if self._file is None:
                 self._file = self._table.open("x", newline="", encoding="utf-8")
                 self._rows = csv.writer(self._file)
                 self._rows.writerow(HEADER)
-                self._file.flush()
-            start = os.fstat(self._file.fileno()).st_size
-            self._rows.writerow(row)
+            self._rows.writerows(ready)
             self._file.flush()  # what is counted is kept, whatever becomes of the program
-            self._starts.append((int(row[0]), start))
+            del self._waiting[: len(ready)]
         except OSError as error:
             raise disk_error(error, self._table) from error
 

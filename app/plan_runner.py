@@ -207,7 +207,7 @@ class PlanRunner:
         recorder = self._recorder = Recorder(folder / name, meta, notes=self._planned())
         recorder.start()
         if counts is not None:
-            counts.start(recorder.path)
+            counts.start(recorder.path, lambda: recorder.status.acknowledged)
         self._counts = counts
         error: DapiscopeError | None = None
         try:

@@ -6,6 +6,7 @@ import json
 import threading
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -128,6 +129,26 @@ def test_what_a_full_disk_did_not_take_is_not_in_the_table(tmp_path, monkeypatch
     assert (notes["counted"], notes["table"]) == (3, "plan_counts.csv")
 
 
+def test_a_kill_leaves_no_count_of_a_frame_that_does_not_come_back(tmp_path):
+    told, safe = [], [1]
+    counts = PlanCounts(Counter(), SETTINGS.channels, "fast", lambda found: told.append(found.frame.index))
+    counts.start(tmp_path / "plan.ome.tif", lambda: safe[0])
+
+    def in_the_table(number, safe_by_then):
+        safe[0] = safe_by_then
+        counts.offer(make_frame(number), number)
+        wait(told, SimpleNamespace(frame=make_frame(number)))
+        return [row["frame"] for row in rows(tmp_path / "plan_counts.csv")]
+
+    assert in_the_table(0, 1) == ["0"]
+    assert in_the_table(1, 1) == in_the_table(2, 1) == ["0"], "the last sync was before them"
+    assert in_the_table(3, 3) == ["0", "1", "2"]
+    assert counts.counted == 4
+    counts.finish(4)
+    assert (counts.counted, counts.skipped) == (4, 0)
+    assert [row["frame"] for row in rows(tmp_path / "plan_counts.csv")] == ["0", "1", "2", "3"]
+
+
 def test_a_failing_model_ends_the_counting_and_not_the_plan(tmp_path):
     said = []
     result, counts = run(tmp_path, Counter(fails=True), loops=5, channels=("405",), said=said)
@@ -207,7 +228,7 @@ def test_a_full_disk_ends_the_table_and_keeps_nothing_from_being_closed(tmp_path
         swapped.set()
 
     counts = PlanCounts(Counter(), SETTINGS.channels, "fast", told, said.append)
-    counts.start(tmp_path / "plan.ome.tif")
+    counts.start(tmp_path / "plan.ome.tif", lambda: 1 << 30)
     counts.offer(make_frame(0), 0)
     assert swapped.wait(20)
     counts.offer(make_frame(1), 1)
