@@ -12,8 +12,9 @@ from PySide6.QtGui import QImage, QPainter
 
 from app.display import Contrast, View, render
 from app.errors import FileError
+from app.frame import Light
 from app.gui import geometry
-from app.gui.composer import OVERLAY_MAX_LAG, Look, compose, matches
+from app.gui.composer import OVERLAY_MAX_LAG, Look, belongs, compose, matches
 from app.gui.contrast import ContrastBook, auto_exposure, auto_fractions, brightness, exposure_advice
 from app.gui.focus import PeakHold, sharpness
 from app.gui.overlay_paint import ColorBy, OverlayPainter, OverlayStyle, paint_overlay, ramp_colors
@@ -262,6 +263,27 @@ def test_a_result_is_drawn_over_its_own_frame_and_close_successors_only():
     later = {age: dataclasses.replace(frame, index=101, exposure_end_s=frame.exposure_end_s + age) for age in (3, 60)}
     assert matches(later[3], make_result(frame))  # a slow machine takes seconds for a count
     assert not matches(later[60], make_result(frame))
+
+
+@pytest.mark.parametrize(
+    ("light", "there"),
+    [
+        (Light("405", 0.25, True, ""), True),
+        (Light("405", 0.50, True, ""), True),
+        (Light(None, 0.0, True, ""), False),
+        (Light("488", 0.25, True, ""), False),
+        (Light(reason="light had just changed"), False),
+    ],
+    ids=["the same", "brighter", "dark", "another channel", "in doubt"],
+)
+def test_what_was_found_is_in_later_frames_of_the_same_light_only_and_only_while_frames_flow(light, there):
+    result = make_result(make_frame(0))
+    later = make_frame(1, light=light)
+    assert belongs(later, result) is matches(later, result) is there
+    assert not belongs(later, result, flowing=False) and not matches(later, result, flowing=False)
+    assert belongs(result.frame, result, flowing=False) and matches(result.frame, result, flowing=False)
+    slow = make_frame(2 * OVERLAY_MAX_LAG)
+    assert belongs(slow, result) and not matches(slow, result), "a slow count is drawn over no sample that moved on"
 
 
 def test_a_composed_picture_is_grey_with_marks_where_the_sensor_was_full():

@@ -239,6 +239,7 @@ def test_the_histogram_has_a_key_of_its_own_for_its_scale(qtbot, window, session
 
 
 def test_a_count_comes_with_interval_density_and_fitness(qtbot, window, session):
+    session.go_live()
     frame = shown(qtbot, window, session)
     session.count(make_result(frame, interval=(1, 3)))
     qtbot.waitUntil(lambda: window.counts.big.text == "2")
@@ -257,6 +258,65 @@ def test_an_unconfirmed_light_says_why_nothing_is_counted(qtbot, window, session
     shown(qtbot, window, session, make_frame(light=Light("405", 0.25, False, "the light changed in the frame")))
     qtbot.waitUntil(lambda: "light changed" in window.counts.fit.text(), timeout=5000)
     assert window.counts.big.stale
+
+
+DARK_FRAME = make_frame(2, light=Light(reason="light had just changed"), fill=0)
+
+
+@pytest.mark.parametrize(
+    ("then", "picture", "says"),
+    [
+        (lambda session: session.shine(None), None, "it is dark"),
+        (lambda session: None, DARK_FRAME, "light had just changed"),
+        (lambda session: session.publish(StateChanged(State.IDLE)), None, "Stopped: this is the last picture"),
+        (lambda session: session.publish(StateChanged(State.IDLE)), DARK_FRAME, "Stopped: this is the last picture"),
+        (lambda session: session.publish(StateChanged(State.FAILED, "It failed.")), None, "Stopped by a failure"),
+        (lambda session: session.publish(StateChanged(State.STARTING)), None, "Waiting for the first picture"),
+        (lambda session: session.publish(StateChanged(State.SNAPPING)), make_frame(3), "Waiting for a count"),
+    ],
+    ids=["dark, picture lit yet", "dark picture", "stop", "dark and stop", "failure", "start anew", "snap not counted"],
+)
+def test_a_count_stands_for_the_picture_on_the_screen_alone(qtbot, window, session, then, picture, says):
+    session.go_live()
+    session.shine("405")
+    result = make_result(shown(qtbot, window, session, make_frame(0)))
+    session.count(result)
+    shown(qtbot, window, session, make_frame(1))
+    qtbot.waitUntil(lambda: window.counts.big.text == "2" and not window.counts.big.stale)
+    assert window.viewer.result is result and "Fit to count" in window.counts.fit.text()
+    if picture is not None:
+        shown(qtbot, window, session, picture)
+    then(session)
+    qtbot.waitUntil(lambda: says in window.counts.fit.text())
+    assert window.counts.big.stale and window.counts.density.property("role") == "muted"
+    if "dark" not in says:  # else the lit picture is still there, with what was found in it
+        qtbot.waitUntil(lambda: window.viewer.result is None)
+    window.presenter.tick()
+    assert window.counts.big.stale and says in window.counts.fit.text()
+
+
+def test_the_number_is_of_the_picture_again_once_it_is_lit_again(qtbot, window, session):
+    session.go_live()
+    session.shine("405")
+    session.count(make_result(shown(qtbot, window, session, make_frame(0))))
+    qtbot.waitUntil(lambda: not window.counts.big.stale)
+    shown(qtbot, window, session, DARK_FRAME)
+    qtbot.waitUntil(lambda: window.counts.big.stale and window.viewer.result is None)
+    shown(qtbot, window, session, make_frame(3))
+    qtbot.waitUntil(lambda: "Fit to count" in window.counts.fit.text())
+    assert not window.counts.big.stale and window.counts.density.property("role") == ""
+    assert window.counts.mean.text() == "", "shown twice is counted once"
+
+
+def test_a_snapshot_keeps_its_count_while_it_stands(qtbot, window, session):
+    session.publish(StateChanged(State.SNAPPING))
+    frame = shown(qtbot, window, session)
+    result = make_result(frame)
+    session.count(result)
+    session.publish(SnapTaken(frame, result, {}, "fast"), StateChanged(State.IDLE))
+    qtbot.waitUntil(lambda: window.viewer.result is result and not window.counts.big.stale)
+    shown(qtbot, window, session, make_frame(1))
+    assert window.counts.big.stale, "another picture has come"
 
 
 def test_the_focus_of_another_channel_has_a_peak_of_its_own(qtbot, window, session):

@@ -66,19 +66,33 @@ class Composed:
     levels: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
-def matches(frame: Frame, result: Segmentation | None) -> bool:
-    """Tell whether `result` may be drawn over `frame`: the same one, or a close successor from the same source."""
+def belongs(frame: Frame, result: Segmentation | None, flowing: bool = True) -> bool:
+    """Tell whether what `result` found is in `frame`: the one rule for the number and for the outlines.
+
+    It was found in this very frame or, while frames are `flowing`, lately in one before it, from the same source and
+    under the same light: what was found in the light is not in the dark, nor where nobody is sure of the light.
+    """
     if result is None:
         return False
-    if result.frame is frame:
+    found = result.frame
+    if found is frame:
         return True
-    lag = frame.index - result.frame.index
     return (
-        result.frame.shape == frame.shape
-        and result.frame.source == frame.source
-        and result.frame.name == frame.name
-        and 0 <= lag <= OVERLAY_MAX_LAG
-        and frame.exposure_end_s - result.frame.exposure_end_s <= OVERLAY_MAX_AGE_S
+        flowing
+        and found.shape == frame.shape
+        and (found.source, found.name) == (frame.source, frame.name)
+        and (found.light.channel, found.light.confirmed) == (frame.light.channel, frame.light.confirmed)
+        and found.index <= frame.index
+        and frame.exposure_end_s - found.exposure_end_s <= OVERLAY_MAX_AGE_S
+    )
+
+
+def matches(frame: Frame, result: Segmentation | None, flowing: bool = True) -> bool:
+    """Tell whether `result` may be drawn over `frame`: it `belongs`, and the sample has not moved on meanwhile."""
+    return (
+        result is not None
+        and belongs(frame, result, flowing)
+        and (result.frame is frame or frame.index - result.frame.index <= OVERLAY_MAX_LAG)
     )
 
 
@@ -90,11 +104,12 @@ def compose(
     painter: LayerPainter | None = None,
     marked: NDArray[np.int32] | None = None,
     overlays: OverlayPainter | None = None,
+    flowing: bool = True,
 ) -> Composed:
     """Return the finished picture, painted into `out` of shape (h, w).
 
     `painter` and `overlays` remember layers and nuclei between pictures; nuclei whose labels are `marked` are drawn
-    in another colour.
+    in another colour. Over a picture that stands, where frames are not `flowing`, only its own nuclei are drawn.
     """
     height, width = picture.pixels.shape
     planes = out.view(np.uint8).reshape(height, width, 4)
@@ -111,7 +126,7 @@ def compose(
     if look.mark_limits and not look.layers:
         _mark_limits(picture, planes)
     image = QImage(planes.data, width, height, 4 * width, QImage.Format.Format_RGB32)
-    drawn = result if result is not None and matches(picture.frame, result) else None
+    drawn = result if result is not None and matches(picture.frame, result, flowing) else None
     if drawn is not None:
         overlays = overlays or OverlayPainter()
         overlay = overlays.paint(drawn, picture.region, (width, height), look.overlay, marked)
@@ -171,6 +186,7 @@ class Composer:
         self._marked: NDArray[np.int32] | None = None
         self._look = Look()
         self._fresh = self._ending = False
+        self._flowing = True
         self._pool: BufferPool | None = None
         self._painter, self._overlays = LayerPainter(), OverlayPainter()
         self._thread = threading.Thread(target=self._run, name="app-compose", daemon=True)
@@ -188,6 +204,13 @@ class Composer:
             self._result, self._marked = result, marked
             if result is None or (self._picture is not None and result.frame is self._picture.frame):
                 self._fresh = True
+                self._wake.notify()
+
+    def let_flow(self, flowing: bool) -> None:
+        """Say whether frames flow; over the last one, once they do not, nothing of another is drawn. Any thread."""
+        with self._wake:
+            if flowing != self._flowing:
+                self._flowing, self._fresh = flowing, True
                 self._wake.notify()
 
     def mark(self, result: Segmentation, marked: NDArray[np.int32]) -> None:
@@ -226,11 +249,12 @@ class Composer:
                     return
                 self._fresh = False
                 picture, result, look, marked = self._picture, self._result, self._look, self._marked
+                flowing = self._flowing
             if picture is None:
                 continue
             try:
                 out = self._buffer(picture.pixels.shape)
-                self._publish(compose(picture, result, look, out, self._painter, marked, self._overlays))
+                self._publish(compose(picture, result, look, out, self._painter, marked, self._overlays, flowing))
             except Exception as error:  # noqa: BLE001 - whatever it is, the session must hear of it
                 self._failed(error)
 

@@ -32,7 +32,7 @@ from app.events import (
 )
 from app.frame import Frame, Segmentation
 from app.gui.bridge import Counted
-from app.gui.composer import Composed
+from app.gui.composer import Composed, belongs
 from app.gui.contrast import brightness, exposure_advice
 from app.gui.focus import PeakHold
 from app.gui.panels.notices import WorkToast
@@ -44,8 +44,8 @@ from app.gui.viewer_paint import Badge
 if TYPE_CHECKING:
     from app.gui.main_window import MainWindow
 
-STALE_AFTER_S = 1.5
-"""A count older than this is not of the present picture."""
+_FLOWING = (State.LIVE, State.REPLAYING, State.PLAN)
+"""Where one frame follows another."""
 _CHART_PERIOD_S = 0.4
 _LONG_MS = 400
 """What is over sooner is not worth a word."""
@@ -57,7 +57,8 @@ class Presenter:
     def __init__(self, window: "MainWindow") -> None:
         self.w = window
         self.focus = PeakHold()
-        self.light = LightSeen(None, 0.0, True)
+        self.light: LightSeen | None = None
+        """What the box said last; None before it said anything."""
         self.simulated: dict[str, bool] = {}
         self.recording = False
         self.replay: ReplayMoved | None = None
@@ -77,8 +78,8 @@ class Presenter:
         self._painted = 0
         self._rate_since = time.monotonic()
         self._result: Segmentation | None = None
-        self._result_new = self._picture_new = False
-        self._result_at = self._charts_at = 0.0
+        self._result_new = self._picture_new = self._greyed = False
+        self._charts_at = 0.0
         self._stats = StatsReady(window.session.stats())
 
     # --- events, in order ------------------------------------------------------------------------------------------
@@ -103,6 +104,7 @@ class Presenter:
             case LightSeen():
                 self.light = event
                 self.w.light.show_seen(event)
+                self._tell_standing()
                 self.refresh_badges()
             case DoseSeen():
                 self.spent = event.spent
@@ -164,9 +166,10 @@ class Presenter:
             self.focus.reset()  # another dye is another structure: its sharpness has another scale
             self._focused = channel
         self.focus.add(composed.sharpness)
+        self._tell_standing()
 
     def _take_result(self, result: Segmentation) -> None:
-        self._result, self._result_new, self._result_at = result, True, time.monotonic()
+        self._result, self._result_new = result, True
 
     def show_corrected(self, result: Segmentation) -> None:
         """Show nuclei that a hand corrected in the place of the model's."""
@@ -190,6 +193,7 @@ class Presenter:
         w.compare.follow_state(event.state)
         w.plans.take_state(event.state)
         w.calibration.follow_state(event.state)
+        w.bridge.composer.let_flow(event.state in _FLOWING)
         self._show_scale()  # a replay's own ends with it
         if event.state is State.REPLAYING:
             w.replay_bar.clear()
@@ -205,7 +209,8 @@ class Presenter:
             w.toasts.clear_errors()
         if event.state is State.STARTING:
             self.focus.reset()
-            w.counts.clear(tr("Waiting for the first picture"))
+            self._forget_count()
+        self._tell_standing()
         self.refresh_badges()
 
     def _recording(self, event: RecordingChanged) -> None:
@@ -278,11 +283,14 @@ class Presenter:
     def forget(self) -> None:
         """Another source: what was measured before is no part of it."""
         self.w.charts.clear()
-        self.w.counts.clear(tr("Nothing counted yet"))
-        self._result, self._result_new = None, False
+        self._forget_count()
         self.focus.reset()
-        self.w.bridge.composer.show_result(None)
         self.w.layers.forget()
+
+    def _forget_count(self) -> None:
+        self._result, self._result_new = None, False
+        self.w.counts.clear(tr("Nothing counted yet"))
+        self.w.bridge.composer.show_result(None)
 
     # --- at a human pace -------------------------------------------------------------------------------------------
 
@@ -304,11 +312,10 @@ class Presenter:
             self.w.layers.refresh()
             self._measure(composed)
         if self._result_new and self._result is not None:
-            self._result_new = False
+            self._result_new = self._greyed = False
             self.w.counts.show_result(self._result, self.w.correct.words(self._result))
             self._show_nuclei(self._result)
-        elif now - self._result_at > STALE_AFTER_S:
-            self._explain_no_count()
+        self._tell_standing()
         self.w.strip.show_stats(self._stats.stats, self.painted_fps)
         self.w.plans.tick()
         self.w.correct.follow()
@@ -338,24 +345,47 @@ class Presenter:
         if self._result is not None and self.w.table.isVisible():
             self.w.table.show_result(self._result)
 
-    def _explain_no_count(self) -> None:
-        w, frame = self.w, self.w.viewer.frame
-        if w.session.state is not State.LIVE or frame is None:
-            return
-        w.counts.show_waiting(self.reason_for_no_count(frame))
+    def _tell_standing(self) -> None:
+        """Grey the number as soon as it is not that of the picture on the screen, and say why."""
+        why = self.why_not_counted()
+        if why:
+            self.w.counts.show_waiting(why)
+        elif self._greyed and self._result is not None:
+            self.w.counts.show_result(self._result, self.w.correct.words(self._result))
+        self._greyed = bool(why)
 
-    def reason_for_no_count(self, frame: Frame) -> str:
-        """Return why the present frames are not counted."""
+    def why_not_counted(self) -> str:
+        """Return why the number is not the count of the picture on the screen; empty when it is."""
+        state, frame, snapped = self.w.session.state, self.w.viewer.frame, self.snapped
+        if state is State.STARTING:
+            return tr("Waiting for the first picture")
+        if state is State.FAILED:
+            return tr("Stopped by a failure")
+        if frame is None:
+            return tr("Nothing counted yet")
+        if state not in _FLOWING:
+            if state is State.SNAPPING or (snapped is not None and snapped.frame is frame):
+                if belongs(frame, self._result, flowing=False):
+                    return ""
+                return tr("Waiting for a count") if state is State.SNAPPING else tr("This picture was not counted.")
+            return tr("Stopped: this is the last picture.")
+        return self._why_frame_not_counted(frame) or ("" if belongs(frame, self._result) else tr("Waiting for a count"))
+
+    def _why_frame_not_counted(self, frame: Frame) -> str:
+        live, light, seen = self.w.session.state is State.LIVE, frame.light, self.light
         if not self.w.actions_by_id["counting"].isChecked():
             return tr("Counting is off; press C.")
-        if frame.light.channel is None and (frame.light.confirmed or self.light.channel is None):
+        if not light.watched:
+            return ""
+        went_dark = seen is not None and seen.known and seen.channel is None  # the box is ahead of the picture
+        if live and (went_dark or (light.confirmed and light.channel is None)):
             return tr("Not counted: it is dark. Choose a channel, 1–4.")
-        if not frame.light.confirmed:
-            return f"{tr('Not counted: light not confirmed')} ({frame.light.reason})"
+        if not light.confirmed:
+            return f"{tr('Not counted: light not confirmed')} ({light.reason})"
+        if light.channel is None:
+            return tr("Not counted: it was dark.")
         counting = {channel.name: channel.counts_nuclei for channel in self.w.session.channels}
-        if not counting.get(frame.light.channel or "", False):
-            return tr("Not counted: this channel does not show nuclei.")
-        return tr("Waiting for a count")
+        return "" if counting.get(light.channel, False) else tr("Not counted: this channel does not show nuclei.")
 
     # --- badges ----------------------------------------------------------------------------------------------------
 
@@ -402,9 +432,9 @@ class Presenter:
         colors = {channel.name: channel.color for channel in self.w.session.channels}
         if state is State.REPLAYING or (frame is not None and frame.name):
             return None if frame is None else self._recorded_light(frame, colors)
-        if not self.light.known:
+        if self.light is not None and not self.light.known:
             return Badge(tr("THE LIGHT MAY STILL BE ON"), p.error, strong=True)
-        if self.light.channel is not None:
+        if self.light is not None and self.light.channel is not None:
             text = f"{self.light.channel} nm · {percent(self.light.level)}"
             return Badge(text, colors.get(self.light.channel, p.text), dot=True)
         if state is State.LIVE and frame is not None and not frame.light.confirmed and frame.light.reason:

@@ -99,6 +99,8 @@ class CountsPanel(QWidget):
         """Show a count with all that qualifies it; `corrected` says both counts where a hand was at work."""
         set_text(self.by_hand, corrected)
         self.by_hand.setVisible(bool(corrected))
+        set_role(self.by_hand, "title")
+        set_role(self.density, "")
         self.big.show_text(number(result.count), stale=bool(result.flags))
         set_text(
             self.interval,
@@ -113,9 +115,10 @@ class CountsPanel(QWidget):
             if result.density_per_mm2 is not None
             else tr("Density: scale unknown"),
         )
-        if not corrected:  # the mean is of what the model found
-            self._recent.append((result.frame.exposure_end_s, result.count))
-        while self._recent and not 0 <= result.frame.exposure_end_s - self._recent[0][0] <= MEAN_OVER_S:
+        moment = result.frame.exposure_end_s
+        if not corrected and (not self._recent or self._recent[-1][0] != moment):  # the mean is of the model's counts
+            self._recent.append((moment, result.count))
+        while self._recent and not 0 <= moment - self._recent[0][0] <= MEAN_OVER_S:
             self._recent.popleft()
         counts = [count for _, count in self._recent]
         set_text(self.mean, f"{tr('mean')} {number(sum(counts) / len(counts), 1)}" if len(counts) > 1 else "")
@@ -129,10 +132,11 @@ class CountsPanel(QWidget):
         set_role(self.scale, "warning" if result.scale_source == "estimated" or result.coarse > 1 else "muted")
 
     def show_waiting(self, why: str) -> None:
-        """Grey the number: it is not of the present picture, for the reason given."""
+        """Grey the number and all that goes with it: it is not of the present picture, for the reason given."""
         self.big.show_text(self.big.text, stale=True)
         set_text(self.fit, why)
-        set_role(self.fit, "muted")
+        for text in (self.fit, self.density, self.by_hand):
+            set_role(text, "muted")
 
     def clear(self, why: str) -> None:
         """Show no number, and why."""

@@ -2070,11 +2070,6 @@
         </message>
         <message>
             <location filename="../../../app/gui/presenter.py" />
-            <source>Waiting for a count</source>
-            <translation>Wartet auf eine Zählung</translation>
-        </message>
-        <message>
-            <location filename="../../../app/gui/presenter.py" />
             <source>End this; what was taken is kept.  [Esc]</source>
             <translation>Beenden; was aufgenommen ist, bleibt.  [Esc]</translation>
         </message>
@@ -2085,6 +2080,21 @@
         </message>
         <message>
             <location filename="../../../app/gui/presenter.py" />
+            <source>Waiting for the first picture</source>
+            <translation>Wartet auf das erste Bild</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/presenter.py" />
+            <source>Stopped by a failure</source>
+            <translation>Wegen eines Fehlers beendet</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/presenter.py" />
+            <source>Stopped: this is the last picture.</source>
+            <translation>Beendet: das ist das letzte Bild.</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/presenter.py" />
             <source>Counting is off; press C.</source>
             <translation>Die Zählung ist aus; C drücken.</translation>
         </message>
@@ -2092,6 +2102,11 @@
             <location filename="../../../app/gui/presenter.py" />
             <source>Not counted: it is dark. Choose a channel, 1–4.</source>
             <translation>Nicht gezählt: es ist dunkel. Einen Kanal wählen, 1–4.</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/presenter.py" />
+            <source>Not counted: it was dark.</source>
+            <translation>Nicht gezählt: es war dunkel.</translation>
         </message>
         <message>
             <location filename="../../../app/gui/presenter.py" />
@@ -2160,13 +2175,13 @@
         </message>
         <message>
             <location filename="../../../app/gui/presenter.py" />
-            <source>Waiting for the first picture</source>
-            <translation>Wartet auf das erste Bild</translation>
+            <source>The disk is measured before the recording begins; it is dark meanwhile.</source>
+            <translation>Vor der Aufnahme wird die Festplatte gemessen; solange ist es dunkel.</translation>
         </message>
         <message>
             <location filename="../../../app/gui/presenter.py" />
-            <source>The disk is measured before the recording begins; it is dark meanwhile.</source>
-            <translation>Vor der Aufnahme wird die Festplatte gemessen; solange ist es dunkel.</translation>
+            <source>Waiting for a count</source>
+            <translation>Wartet auf eine Zählung</translation>
         </message>
         <message>
             <location filename="../../../app/gui/presenter.py" />
@@ -2177,6 +2192,11 @@
             <location filename="../../../app/gui/presenter.py" />
             <source>Saved</source>
             <translation>Gespeichert</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/presenter.py" />
+            <source>This picture was not counted.</source>
+            <translation>Dieses Bild wurde nicht gezählt.</translation>
         </message>
         <message>
             <location filename="../../../app/gui/presenter.py" />
@@ -3132,11 +3152,6 @@
             <location filename="../../../app/gui/panels/status_strip.py" />
             <source>Stopping…</source>
             <translation>Wird beendet …</translation>
-        </message>
-        <message>
-            <location filename="../../../app/gui/panels/status_strip.py" />
-            <source>Stopped by a failure</source>
-            <translation>Wegen eines Fehlers beendet</translation>
         </message>
         <message>
             <location filename="../../../app/gui/panels/status_strip.py" />
