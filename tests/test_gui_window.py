@@ -319,6 +319,25 @@ def test_a_snapshot_keeps_its_count_while_it_stands(qtbot, window, session):
     assert window.counts.big.stale, "another picture has come"
 
 
+def test_the_picture_of_a_closed_replay_is_not_taken_for_that_of_the_microscope(qtbot, window, session):
+    session.ready()
+    session.shine(None)
+    path = Path("a.ome.tif")
+    session.publish(StateChanged(State.REPLAYING), ReplayMoved(path, 1, 5, False, 1.0, 0, ("camera",)))
+    session.count(make_result(shown(qtbot, window, session, make_frame(0, source=str(path)))))
+    qtbot.waitUntil(lambda: "Fit to count" in window.counts.fit.text())
+    session.publish(StateChanged(State.IDLE))
+    qtbot.waitUntil(lambda: "The replay is closed" in window.counts.fit.text())
+    assert window.counts.big.stale
+    assert [badge.text for badge in window.viewer.badges] == ["REPLAY, CLOSED", "SIMULATED CAMERA"]
+    assert window.viewer.light_badge.text == "recorded: 405 · 25 %"
+    session.go_live()
+    session.shine("405")
+    shown(qtbot, window, session)
+    qtbot.waitUntil(lambda: [b.text for b in window.viewer.badges] == ["LIVE", "SIMULATED CAMERA + LIGHT"])
+    assert window.viewer.light_badge.text == "405 nm · 25 %"
+
+
 def test_the_focus_of_another_channel_has_a_peak_of_its_own(qtbot, window, session):
     sharp = make_frame(0, light=Light("488", 0.25, True, ""))
     blurred = replace(make_frame(1), pixels=read_only(cv2.GaussianBlur(sharp.pixels, (0, 0), 12)))

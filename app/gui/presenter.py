@@ -1,6 +1,7 @@
 """What each event changes on the screen. The fast ones are gathered and shown at a pace that eyes can follow."""
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -368,6 +369,8 @@ class Presenter:
                 if belongs(frame, self._result, flowing=False):
                     return ""
                 return tr("Waiting for a count") if state is State.SNAPPING else tr("This picture was not counted.")
+            if self._replayed:
+                return tr("The replay is closed: this is its last picture.")
             return tr("Stopped: this is the last picture.")
         return self._why_frame_not_counted(frame) or ("" if belongs(frame, self._result) else tr("Waiting for a count"))
 
@@ -403,12 +406,14 @@ class Presenter:
             left.append(Badge(words[state], p.good, dot=True))
         elif state is State.REPLAYING:
             left.append(Badge(tr("REPLAY"), p.text, dot=True))
+        elif self._replayed:
+            left.append(Badge(tr("REPLAY, CLOSED"), p.text))
         elif self.snapped is not None and self.w.viewer.frame is self.snapped.frame:
             left.append(Badge(tr("SNAPSHOT"), p.text, dot=True))
         if self.recording:
             left.append(Badge(tr("● RECORDING"), p.error, strong=True))
         simulated = [name for name in ("camera", "light") if self.simulated.get(name)]
-        if state is State.REPLAYING:  # what was there when it was recorded
+        if state is State.REPLAYING or self._replayed:  # what was there when it was recorded
             simulated = list(self.replay.simulated) if self.replay is not None else []
         if simulated:
             parts = " + ".join(tr(name) for name in simulated)
@@ -427,10 +432,16 @@ class Presenter:
             left.append(Badge(tr("DIM: more exposure or light"), "#8fb8ff"))
         self.w.viewer.set_badges(left, self._light_badge(state))
 
+    @property
+    def _replayed(self) -> bool:
+        """True while the picture on the screen comes from the replay, also after that was closed."""
+        frame, path = self.w.viewer.frame, self.replay.path if self.replay is not None else None
+        return frame is not None and path in (Path(frame.source), *Path(frame.source).parents)
+
     def _light_badge(self, state: State) -> Badge | None:
         p, frame = THEME.palette, self.w.viewer.frame
         colors = {channel.name: channel.color for channel in self.w.session.channels}
-        if state is State.REPLAYING or (frame is not None and frame.name):
+        if state is State.REPLAYING or self._replayed or (frame is not None and frame.name):
             return None if frame is None else self._recorded_light(frame, colors)
         if self.light is not None and not self.light.known:
             return Badge(tr("THE LIGHT MAY STILL BE ON"), p.error, strong=True)

@@ -2180,6 +2180,11 @@
         </message>
         <message>
             <location filename="../../../app/gui/presenter.py" />
+            <source>The replay is closed: this is its last picture.</source>
+            <translation>Die Wiedergabe ist geschlossen: das ist ihr letztes Bild.</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/presenter.py" />
             <source>Waiting for a count</source>
             <translation>Wartet auf eine Zählung</translation>
         </message>
@@ -2267,6 +2272,11 @@
             <location filename="../../../app/gui/presenter.py" />
             <source>REPLAY</source>
             <translation>WIEDERGABE</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/presenter.py" />
+            <source>REPLAY, CLOSED</source>
+            <translation>WIEDERGABE, GESCHLOSSEN</translation>
         </message>
         <message>
             <location filename="../../../app/gui/presenter.py" />
