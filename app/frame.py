@@ -85,6 +85,8 @@ class Frame:
         Simulator only: nuclei really in view.
     shading : Shading or None
         What is to be taken out where the frame is shown or counted; `pixels` are raw all the same.
+    recorded_s : float or None
+        Seconds into the recording that is replayed; None for a frame that is new.
     """
 
     pixels: NDArray[np.uint8] | NDArray[np.uint16]
@@ -101,6 +103,12 @@ class Frame:
     readout_ms: float = 0.0
     truth_count: int | None = None
     shading: Shading | None = None
+    recorded_s: float | None = None
+
+    @property
+    def moment_s(self) -> float:
+        """Where it stands on an axis of time, in seconds: of the recording where one is replayed."""
+        return self.exposure_end_s if self.recorded_s is None else self.recorded_s
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -320,8 +320,38 @@ def test_a_series_keeps_the_whole_run_at_a_bounded_size():
         series.add(float(index), float(index))
     times, values = series.arrays()
     assert len(series) <= 100 and values[-1] == 999 and times[-1] - times[0] > 900
-    series.add(3.0, 1.0)
-    assert len(series) == 1
+    assert np.diff(times).max() <= 60, "evenly over the time"
+    assert np.isfinite(values).all(), "thinned out, it is still one line"
+
+
+def test_a_point_comes_where_it_belongs_when_a_replay_goes_back():
+    series = Series()
+    for moment, value in ((100.0, 5), (100.2, 6), (100.4, 7), (100.2, 8), (100.1, 9)):
+        series.add(moment, value)
+    times, values = series.arrays()
+    assert times.tolist() == pytest.approx([0, 0.1, 0.2, 0.4]) and values.tolist() == [5, 9, 8, 7]
+
+
+@pytest.mark.parametrize(
+    ("moments", "breaks"),
+    [
+        ([0, 0.2, 0.4, 25.0, 25.2, 25.4], [3]),  # it was dark
+        ([0, 0.2, 0.4, 0.9, 1.1], []),  # a count was slow
+        ([0, 2, 4, 7, 9], []),  # all of them are
+        ([0, 600, 1200, 1800], []),  # a plan
+        ([0, 0.2, 5, 5.2, 10], [2, 4]),
+        ([0, 30], [1]),
+        ([0], []),
+        ([], []),
+    ],
+)
+def test_a_line_breaks_where_nothing_was_measured(moments, breaks):
+    series = Series()
+    for moment in moments:
+        series.add(50.0 + moment, 7)
+    times, values = series.arrays()
+    assert np.flatnonzero(np.isnan(values)).tolist() == [each + number for number, each in enumerate(breaks)]
+    assert times[np.isfinite(values)].tolist() == pytest.approx(moments)
 
 
 def test_a_distribution_leaves_out_what_is_unknown():

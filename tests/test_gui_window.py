@@ -319,6 +319,17 @@ def test_a_snapshot_keeps_its_count_while_it_stands(qtbot, window, session):
     assert window.counts.big.stale, "another picture has come"
 
 
+def test_the_charts_of_a_replay_show_the_time_of_the_recording(qtbot, window, session):
+    session.publish(StateChanged(State.REPLAYING), ReplayMoved(Path("a.ome.tif"), 1, 5, False, 1.0, 0))
+    for index in (0, 19, 20):  # looked at for as long as one likes
+        frame = replace(make_frame(index), exposure_end_s=100.0 * index, recorded_s=0.2 * index)
+        session.count(make_result(shown(qtbot, window, session, frame)))
+        window.presenter.tick()
+    for series in (window.charts.counted, window.charts.brightness, window.charts.focus):
+        qtbot.waitUntil(lambda series=series: len(series) == 3)
+        assert series.arrays()[0].tolist()[-1] == pytest.approx(4.0)
+
+
 def test_the_picture_of_a_closed_replay_is_not_taken_for_that_of_the_microscope(qtbot, window, session):
     session.ready()
     session.shine(None)

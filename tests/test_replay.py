@@ -186,7 +186,18 @@ def test_delivery_is_stamped_by_the_clock_it_was_given(recording, play):
     replay.start(frames.append, lambda error: ended.set())
     assert ended.wait(20)
     assert frames[0].exposure_end_s == 5000.0 and frames[0].unix_time_s == 1.7e9
+    assert replay.frame(1).recorded_s is None
     replay.close()
+
+
+def test_what_is_replayed_knows_its_time_in_the_recording(recording, folder):
+    for path, period_s in ((recording, 0.5), (folder, 0.1)):  # a folder says no times: those it is played with
+        frames, ended = [], threading.Event()
+        with open_replay(path, clock=ManualClock(5000.0)) as replay:
+            replay.start(frames.append, lambda error, ended=ended: ended.set())
+            assert ended.wait(20)
+        moments = [frame.moment_s for frame in frames]
+        assert moments == pytest.approx([period_s * each for each in range(len(frames))]) and len(moments) > 2
 
 
 # ---------------------------------------------------------------------- kinds of files

@@ -45,6 +45,8 @@ class Counted:
         Nothing speaks against using the count.
     replayed : bool
         It came from a file.
+    axis_s : float
+        `Frame.moment_s`: where it stands in the chart.
     """
 
     index: int
@@ -56,6 +58,7 @@ class Counted:
     row: tuple[str, ...]
     fit: bool
     replayed: bool
+    axis_s: float
 
     @classmethod
     def of(cls, found: Segmentation, *, replayed: bool) -> "Counted":
@@ -63,7 +66,7 @@ class Counted:
         frame = found.frame
         return cls(
             frame.index, frame.exposure_end_s, found.count, found.interval, frame.unix_time_s, frame.name,
-            tuple(count_row(found)), not found.flags, replayed,
+            tuple(count_row(found)), not found.flags, replayed, frame.moment_s,
         )  # fmt: skip
 
 

@@ -58,8 +58,7 @@ class Presenter:
     def __init__(self, window: "MainWindow") -> None:
         self.w = window
         self.focus = PeakHold()
-        self.light: LightSeen | None = None
-        """What the box said last; None before it said anything."""
+        self.light, self._light_told = LightSeen(None, 0.0, True), False
         self.simulated: dict[str, bool] = {}
         self.recording = False
         self.replay: ReplayMoved | None = None
@@ -103,7 +102,7 @@ class Presenter:
             case Notice():
                 self.w.notify(event)
             case LightSeen():
-                self.light = event
+                self.light, self._light_told = event, True
                 self.w.light.show_seen(event)
                 self._tell_standing()
                 self.refresh_badges()
@@ -178,7 +177,7 @@ class Presenter:
         self.w.bridge.composer.show_result(result)
 
     def _counted(self, counted: Counted) -> None:
-        self.w.charts.counted.add(counted.moment_s, counted.count)
+        self.w.charts.counted.add(counted.axis_s, counted.count)
         self.w.exports.note_count(counted)
         if counted.replayed:
             self.w.replay_bar.timeline.show_count(counted.index, counted.count)
@@ -329,7 +328,7 @@ class Presenter:
 
     def _measure(self, composed: Composed) -> None:
         picture = composed.picture
-        moment = picture.frame.exposure_end_s
+        moment = picture.frame.moment_s
         self.w.charts.brightness.add(moment, brightness(picture.histogram, picture.frame.white))
         self.w.charts.focus.add(moment, composed.sharpness)
         lit = picture.frame.light.channel is not None or self.w.session.state is State.REPLAYING
@@ -375,12 +374,13 @@ class Presenter:
         return self._why_frame_not_counted(frame) or ("" if belongs(frame, self._result) else tr("Waiting for a count"))
 
     def _why_frame_not_counted(self, frame: Frame) -> str:
-        live, light, seen = self.w.session.state is State.LIVE, frame.light, self.light
+        live, light = self.w.session.state is State.LIVE, frame.light
         if not self.w.actions_by_id["counting"].isChecked():
             return tr("Counting is off; press C.")
         if not light.watched:
             return ""
-        went_dark = seen is not None and seen.known and seen.channel is None  # the box is ahead of the picture
+        # The box is ahead of the picture.
+        went_dark = self._light_told and self.light.known and self.light.channel is None
         if live and (went_dark or (light.confirmed and light.channel is None)):
             return tr("Not counted: it is dark. Choose a channel, 1–4.")
         if not light.confirmed:
@@ -443,9 +443,9 @@ class Presenter:
         colors = {channel.name: channel.color for channel in self.w.session.channels}
         if state is State.REPLAYING or self._replayed or (frame is not None and frame.name):
             return None if frame is None else self._recorded_light(frame, colors)
-        if self.light is not None and not self.light.known:
+        if not self.light.known:
             return Badge(tr("THE LIGHT MAY STILL BE ON"), p.error, strong=True)
-        if self.light is not None and self.light.channel is not None:
+        if self.light.channel is not None:
             text = f"{self.light.channel} nm · {percent(self.light.level)}"
             return Badge(text, colors.get(self.light.channel, p.text), dot=True)
         if state is State.LIVE and frame is not None and not frame.light.confirmed and frame.light.reason:

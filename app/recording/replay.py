@@ -203,8 +203,8 @@ class Replay:
     def start(self, sink: FrameSink, ended: EndSink) -> None:
         """Play from `position` on the thread ``app-replay``; see `app.frame.FrameSource`.
 
-        `Frame.exposure_end_s` is the moment of delivery, so that latencies are those of this run; all else is as
-        recorded.
+        `Frame.exposure_end_s` is the moment of delivery, so that latencies are those of this run, and
+        `Frame.recorded_s` how far into the recording it is; all else is as recorded.
         """
         if self._thread is not None and self._thread.is_alive():
             return
@@ -277,9 +277,16 @@ class Replay:
                 due_s = self._clock.monotonic()
             if frame is not None:
                 good_since_start = True
-                sink(replace(frame, exposure_end_s=self._clock.monotonic()))
+                sink(replace(frame, exposure_end_s=self._clock.monotonic(), recorded_s=self._recorded_s(index)))
             # Forget the pixels before waiting for the next moment.
             del frame
+
+    def _recorded_s(self, index: int) -> float:
+        """Return how far into the recording frame `index` is: as its file says, else at the rate it is played with."""
+        now, first = self._sequence.time_of(index), self._sequence.time_of(0)
+        if now is not None and first is not None:
+            return now - first
+        return index / (self.info.fps or _DEFAULT_FPS)
 
     def _gap_s(self, index: int) -> float:
         """Return the recorded time between frame `index` and the one before it, at the present speed."""

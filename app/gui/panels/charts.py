@@ -2,8 +2,7 @@
 
 import math
 import warnings
-from collections import deque
-from collections.abc import Iterable
+from bisect import bisect_left
 from typing import Any
 
 import numpy as np
@@ -22,48 +21,51 @@ with warnings.catch_warnings():
 
 KEEP = 4000
 """Points of a time series; an hour at one a second."""
+GAP_S, GAP_STEPS = 1.0, 4.0
+"""Neither so long between two points, nor so many times as long as beside them: a line joins them, else it breaks."""
 
 
 class Series:
-    """A quantity over time; thins itself out when it grows long.
-
-    Attributes
-    ----------
-    times, values : list of float
-    """
+    """A quantity over time; thins itself out when it grows long."""
 
     def __init__(self, keep: int = KEEP) -> None:
-        self._points: deque[tuple[float, float]] = deque()
+        self._moments: list[float] = []
+        self._values: list[float] = []
         self._keep = keep
 
     def add(self, moment: float, value: float) -> None:
-        """Append; a clock that went back (another recording) begins anew."""
-        if self._points and moment < self._points[-1][0]:
-            self._points.clear()
-        self._points.append((moment, value))
-        if len(self._points) > self._keep:
-            # Keep every second of the older half: the whole run stays in sight at a bounded cost.
-            points = list(self._points)
-            half = len(points) // 2
-            self._points = deque(points[:half:2] + points[half:])
+        """Put in a point where its moment belongs, in the place of one of the same moment: a replay goes back too."""
+        place = bisect_left(self._moments, moment)
+        known = self._moments[place : place + 1] == [moment]
+        self._moments[place : place + known], self._values[place : place + known] = [moment], [value]
+        if len(self._moments) > self._keep:
+            self._thin()
+
+    def _thin(self) -> None:
+        """Keep half as many, evenly over the time: the whole run stays in sight at a bounded cost."""
+        step = (self._moments[-1] - self._moments[0]) / (self._keep // 2)
+        kept = [0]
+        last = len(self._moments) - 1
+        for index, moment in enumerate(self._moments):
+            if moment - self._moments[kept[-1]] >= step or index == last:
+                kept.append(index)
+        self._moments, self._values = [self._moments[i] for i in kept], [self._values[i] for i in kept]
 
     def clear(self) -> None:
         """Forget everything."""
-        self._points.clear()
+        self._moments.clear()
+        self._values.clear()
 
     def __len__(self) -> int:
-        return len(self._points)
+        return len(self._moments)
 
     def arrays(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return (seconds since the first point, values), both shape (N,)."""
-        if not self._points:
-            return np.zeros(0), np.zeros(0)
-        both = np.array(self._points, np.float64)
-        return both[:, 0] - both[0, 0], both[:, 1]
-
-    def rows(self) -> Iterable[tuple[float, float]]:
-        """Return (moment, value) of every point kept."""
-        return tuple(self._points)
+        """Return (seconds since the first point, values), both shape (N,), with a NaN value where the line breaks."""
+        times, values = np.array(self._moments), np.array(self._values, np.float64)
+        steps = np.diff(times, prepend=np.nan, append=np.nan)
+        beside = np.fmax(steps[:-2], steps[2:])
+        breaks = np.flatnonzero(steps[1:-1] > np.fmax(GAP_STEPS * beside, GAP_S)) + 1
+        return np.insert(times - times[:1], breaks, (times - times[:1])[breaks]), np.insert(values, breaks, np.nan)
 
 
 def distribution(values: NDArray[np.float32], bins: int = 24) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -184,10 +186,10 @@ class Charts(QTabWidget):
             return  # the table shows itself
         if index < 3:
             times, values = (self.counted, self.brightness, self.focus)[index].arrays()
-            self._curves[index].setData(times, values)
+            self._curves[index].setData(times, values, connect="finite")
             if values.size:
-                top = float(values.max())
-                low = 0.0 if index == 0 else float(values.min())
+                top = float(np.nanmax(values))
+                low = 0.0 if index == 0 else float(np.nanmin(values))
                 spread = max(top - low, abs(top) * 0.05, 1e-6)
                 self._plots[index].setYRange(max(low - 0.1 * spread, 0.0), top + 0.1 * spread, padding=0)
                 self._plots[index].setXRange(0, max(float(times[-1]), 10.0), padding=0)
