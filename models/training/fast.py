@@ -237,6 +237,7 @@ def train(
                     out / "best.pt",
                     {
                         "config": config.model_dump(),
+                        "teachers": len(teachers),
                         "average": trainer.average.state_dict(),
                         "done": trainer.done,
                         "scores": scores,
@@ -244,7 +245,7 @@ def train(
                 )
             losses = []
         if trainer.done % config.save_every == 0 or ends:
-            save_checkpoint(out / "last.pt", {**trainer.state(), "best": best})
+            save_checkpoint(out / "last.pt", {**trainer.state(), "teachers": len(teachers), "best": best})
         if trainer.done % 100 == 0 and losses:
             pace = (time.monotonic() - started) / 100
             started = time.monotonic()

@@ -293,10 +293,11 @@ def _draw(history: list[dict[str, float]], path: Path, chosen: int) -> None:
 
     epochs = [line["done"] for line in history]
     figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3), layout="constrained")
-    left.plot(epochs, [100 * line["validation_accuracy"] for line in history], label="validation")
+    shown = [line["validation_accuracy"] for line in history]
+    left.plot(epochs, [100 * each for each in shown], label="validation")
     left.axhline(97.3, color="0.5", ls="--", lw=1, label="the paper, test")
     left.axvline(chosen, color="tab:green", lw=1, label="chosen")
-    left.set(xlabel="epoch", ylabel="pixel accuracy / %", ylim=(93, 98.5))
+    left.set(xlabel="epoch", ylabel="pixel accuracy / %", ylim=(min(93, 100 * min(shown) - 0.5), 98.5))
     left.legend()
     right.plot(epochs, [line["loss"] for line in history], label="training")
     right.plot(epochs, [line["validation_loss"] for line in history], label="validation")

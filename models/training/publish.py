@@ -107,6 +107,8 @@ def publish_fast(run: Path, data: Path, target: Path, name: str, version: str, v
     _, validation, group = split_by_group(read_folder(data), config.validation_fraction, config.seed)
     console.print(choice.figures)
     pixel = 0.65
+    recipe, taught = ("taught", " --teacher RUN" * state["teachers"]) if config.taught else (name, "")
+    recipe = f"models/training/configs/{recipe}.toml"
     card = {
         "name": name,
         "version": version,
@@ -130,13 +132,13 @@ def publish_fast(run: Path, data: Path, target: Path, name: str, version: str, v
             "data": "BBBC038 (Data Science Bowl 2018 stage 1), fluorescence subset: 498 images, 18,116 nuclei",
             "data_licence": "CC0 1.0",
             "split": f"{group.max() + 1} groups of neighbouring crops; {len(validation)} images held out",
-            "recipe": f"models/training/configs/{name}.toml",
+            "recipe": recipe,
             "seed": config.seed,
             "steps": state["done"],
             "planned_steps": config.steps,
             "crops_per_step": config.batch,
             "parameters": sum(p.numel() for p in network.parameters()),
-            "command": f"python -m models.training fast --config models/training/configs/{name}.toml --data DATA",
+            "command": f"python -m models.training fast --config {recipe}{taught} --data DATA",
         },
         "scores": {"internal_validation": {k: round(v, 4) for k, v in choice.figures.items()}},
         "failures": {"known": FAST_FAILURES},
