@@ -105,7 +105,7 @@ def test_what_it_is_behind_is_made_when_the_recording_has_ended(tmp_path, record
 
 def test_it_sleeps_while_frames_wait_for_the_disk():
     status = SimpleNamespace(free_bytes=1 << 40, acknowledged=4, fill=0.2)
-    assert zarr_follower._follow(SimpleNamespace(status=status), SimpleNamespace(planes=2), None) is False
+    assert zarr_follower._follow(SimpleNamespace(status=status), SimpleNamespace(planes=2)) is False
 
 
 def test_on_a_disk_that_gets_full_it_gives_its_room_to_the_recording(tmp_path, recorder, appended, monkeypatch):

@@ -10,7 +10,6 @@ import os
 import sys
 import threading
 from contextlib import suppress
-from io import FileIO
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -100,17 +99,16 @@ class ZarrFollower:
             with suppress(OSError):
                 os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
         try:
-            with recorder.path.open("rb", buffering=0) as file:
-                while not self._ended.is_set():
-                    if not _follow(recorder, writer, file):
-                        self._ended.wait(_LOOK_EVERY_S)
+            while not self._ended.is_set():
+                if not _follow(recorder, writer):
+                    self._ended.wait(_LOOK_EVERY_S)
         except Exception as error:  # noqa: BLE001 - the recording goes on, and its image is made when it has ended
             log.warning("the OME-Zarr image of %s is made when it has ended: %s", recorder.path, error)
             writer.discard()
             self._writer = None
 
 
-def _follow(recorder: Recorder, writer: ZarrWriter, file: FileIO) -> bool:
+def _follow(recorder: Recorder, writer: ZarrWriter) -> bool:
     """Write the next plane, if there is one and nothing else to do; False where there was not."""
     status = recorder.status
     if status.free_bytes < _ROOM_BYTES:
@@ -118,8 +116,8 @@ def _follow(recorder: Recorder, writer: ZarrWriter, file: FileIO) -> bool:
     if status.acknowledged == writer.planes or status.fill > _BUSY:
         return False
     record = recorder.acknowledged(writer.planes)[0]
-    file.seek(record.offset)
-    kind = np.dtype(np.uint8 if record.item_bytes == 1 else "<u2")
-    pixels = np.fromfile(file, kind, record.height * record.width).reshape(record.height, record.width)
-    writer.append(pixels, record)
+    kind, size = np.dtype(np.uint8 if record.item_bytes == 1 else "<u2"), record.height * record.width
+    # Opened for each plane: Windows lets nobody remove or rename a file that is open.
+    pixels = np.fromfile(recorder.path, kind, size, offset=record.offset)
+    writer.append(pixels.reshape(record.height, record.width), record)
     return True
