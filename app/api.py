@@ -338,6 +338,9 @@ def segment(
     ------
     UsageError, BadImageError, ModelError
     """
+    number = isinstance(pixel_size_um, int | float) and not isinstance(pixel_size_um, bool)
+    if not (number or pixel_size_um in (None, "auto")):
+        raise UsageError(f'The pixel size is a number of µm, "auto" or None, not {pixel_size_um!r}.')
     frame = image if isinstance(image, Frame) else _frame_of(image)
     return _counter(model).segment(frame, pixel_size_um, exact=True)
 

@@ -131,3 +131,9 @@ def test_examples_time_lapse_and_count_a_recording(tmp_path, capsys):
     counts = example("count_a_recording").main(tmp_path / "plan.ome.tif")
     assert len(counts) == 3  # those at 405 nm: the others show no nuclei
     assert "12 of 12" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("size", ["foo", True, -1.0, float("nan")])
+def test_a_pixel_size_that_is_none_is_refused(size):
+    with pytest.raises(UsageError):
+        segment(np.zeros((64, 64), np.uint8), pixel_size_um=size, model="fast")
