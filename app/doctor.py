@@ -193,7 +193,7 @@ def _models() -> Check:
 def _provider() -> Check:
     from app.inference.model_card import load_model
     from app.inference.providers import cache_file
-    from app.inference.segmenter import measured_way
+    from app.inference.trial import measured_way
 
     choice = measured_way(load_model("fast"))
     trials = sorted(choice.trials, key=lambda trial: trial.ms)

@@ -23,7 +23,7 @@ import psutil
 
 from app.build import make_session, share_the_cores
 from app.inference.model_card import load_model
-from app.inference.segmenter import measured_way
+from app.inference.trial import measured_way
 from app.settings import Settings
 from benchmarks import bench_inference, bench_stages, bench_start, bench_writer
 from benchmarks.bench_live import Drift, in_window

@@ -28,9 +28,10 @@ from app.hardware.scene import Scene, SceneSpec
 from app.hardware.sensor import Sensor
 from app.inference.evaluation import evaluate_pair
 from app.inference.model_card import Model, find_models, load_model
+from app.inference.nuclei import nuclei_in
 from app.inference.overlay import overlay_rgba, upscale_labels
 from app.inference.preprocess import normalise
-from app.inference.segmenter import Segmenter, nuclei_in
+from app.inference.segmenter import Segmenter
 from benchmarks.machine import machine
 
 SHAPE = (2160, 3840)

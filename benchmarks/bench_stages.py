@@ -24,9 +24,11 @@ from app.display import Contrast, View, render
 from app.frame import BufferPool
 from app.inference.measure import background_level, measure, outline_steepness, quality_flags
 from app.inference.model_card import load_model
+from app.inference.nuclei import nuclei_in
 from app.inference.overlay import overlay_rgba
 from app.inference.preprocess import normalise
-from app.inference.segmenter import Segmenter, nuclei_in, to_scale
+from app.inference.scale import to_scale
+from app.inference.segmenter import Segmenter
 from app.recording import Recorder, RunMetadata
 from benchmarks.bench_inference import PIXEL_UM, frames
 from benchmarks.bench_writer import plain

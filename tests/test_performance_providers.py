@@ -7,7 +7,7 @@ import pytest
 
 from app.errors import ModelError
 from app.frame import Frame
-from app.inference import providers, segmenter
+from app.inference import providers, segmenter, trial
 from app.inference.model_card import load_model
 from app.inference.providers import CPU, OPENVINO, Choice, Trial, Way, agree, all_cores, best, choose, key_of, ways
 
@@ -55,7 +55,7 @@ def test_large_images_get_all_cores_where_there_are_more():
 
 def test_what_is_kept_is_counted_with_the_models_own_numbers(monkeypatch):
     model = load_model("fast")
-    image = segmenter._test_image(model.card.input.nucleus_diameter_px)
+    image = trial.picture(model.card.input.nucleus_diameter_px)
     seen = Frame(image, 0, 0.0, 0.0, None, None, "Mono8", 0.65)
     plain = segmenter.Segmenter(model, provider="cpu", threads=1)
     monkeypatch.setattr(segmenter, "measured_way", lambda model: Choice(Way(CPU, 1, "int8")))
@@ -71,7 +71,7 @@ def test_what_is_kept_is_counted_with_the_models_own_numbers(monkeypatch):
 def test_large_image_gives_the_same_on_all_cores(monkeypatch):
     monkeypatch.setattr(segmenter.os, "cpu_count", lambda: 2)
     model = load_model("fast")
-    image = segmenter._test_image(model.card.input.nucleus_diameter_px)
+    image = trial.picture(model.card.input.nucleus_diameter_px)
     seen = Frame(image, 0, 0.0, 0.0, None, None, "Mono8", 0.65)
     whole = segmenter.Segmenter(model, provider="cpu", threads=1).segment(seen)
     monkeypatch.setattr(segmenter, "measured_way", lambda model: Choice(Way(CPU, 1)))
@@ -149,12 +149,12 @@ def test_key_changes_with_model_runtime_and_providers():
 
 def test_every_installed_way_of_the_real_model_agrees_with_the_processor(tmp_path):
     model = load_model("fast")
-    choice = segmenter.measured_way(model, tmp_path / "providers.json")
+    choice = trial.measured_way(model, tmp_path / "providers.json")
     assert choice.trials
     assert all(trial.agrees and trial.ms > 0 for trial in choice.trials)
-    assert segmenter.measured_way(model, tmp_path / "providers.json").kept
-    image = segmenter._test_image(model.card.input.nucleus_diameter_px)
-    assert image.shape == segmenter.TRIAL_SHAPE
+    assert trial.measured_way(model, tmp_path / "providers.json").kept
+    image = trial.picture(model.card.input.nucleus_diameter_px)
+    assert image.shape == trial.TRIAL_SHAPE
     # The picture that decides must have something in it to disagree about.
     assert providers.AGREEMENT_PX <= 0.05
-    assert segmenter._try(model, choice.way)[1].max() > 50
+    assert trial.tried(model, choice.way)[1].max() > 50

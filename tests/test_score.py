@@ -8,9 +8,10 @@ from pydantic import ValidationError
 
 from app.inference.instances import Instances, find
 from app.inference.model_card import Model, ModelScore, load_model
+from app.inference.nuclei import nuclei_in
 from app.inference.runs import runs_of
 from app.inference.score import FEATURES, candidates, least_likely, probability
-from app.inference.segmenter import Segmenter, nuclei_in
+from app.inference.segmenter import Segmenter
 from tests.test_segmenter import frame, nuclei
 
 WEIGHTS = {"bias": 0.0, **dict.fromkeys(FEATURES, 0.0)}

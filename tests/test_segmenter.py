@@ -13,9 +13,10 @@ from app.frame import Frame, Light, Segmentation
 from app.inference import preprocess
 from app.inference import segmenter as module
 from app.inference.model_card import Model, ModelCalibration, load_model
+from app.inference.network import BUFFERS_KEPT, available_providers
 from app.inference.preprocess import normalise, normaliser
 from app.inference.scale import ScaleTracker, to_scale
-from app.inference.segmenter import Segmenter, available_providers
+from app.inference.segmenter import Segmenter
 
 
 @pytest.fixture(scope="module")
@@ -226,7 +227,7 @@ def test_results_do_not_change_with_what_came_before(segmenter):
 def test_buffers_are_few(segmenter):
     for size in range(40, 240, 16):
         segmenter.segment(frame(np.zeros((size, size), np.uint8), 0.65))
-    assert len(segmenter._network._buffers) <= module.BUFFERS_KEPT
+    assert len(segmenter._network._buffers) <= BUFFERS_KEPT
 
 
 @pytest.mark.parametrize("views", [2, 4])

@@ -1,26 +1,22 @@
-"""A frame in, its nuclei out: scale, normalise, network, decode, measure. The only importer of onnxruntime."""
+"""A frame in, its nuclei out: scale, normalise, network, decode, measure. Pure but for the network."""
 
 import functools
-import json
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, Literal
 
 import cv2
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
-from app.errors import ModelError, UsageError
+from app.errors import UsageError
 from app.frame import Frame, Segmentation
-from app.inference.instances import Instances, find, full, relief
+from app.inference.instances import Instances, full
 from app.inference.interval import count_interval
-from app.inference.joining import best
 from app.inference.measure import (
     BLURRED_EDGE,
     WHITE,
@@ -33,10 +29,12 @@ from app.inference.measure import (
     outline_steepness,
     quality_flags,
 )
-from app.inference.model_card import Model, ModelCard
+from app.inference.model_card import Model
+from app.inference.network import Network, way_of
+from app.inference.nuclei import Output, nuclei_in
 from app.inference.overlay import upscale_labels
 from app.inference.preprocess import normalise, normaliser
-from app.inference.providers import Choice, Way, all_cores, cache_file, choose, key_of, ways
+from app.inference.providers import all_cores
 from app.inference.refine import refine_labels
 from app.inference.runs import runs_of
 from app.inference.scale import (
@@ -50,11 +48,8 @@ from app.inference.scale import (
     seen,
     to_scale,
 )
-from app.inference.score import candidates, least_likely, probability
 from app.inference.tiles import Stitcher, tiles
-
-PROVIDERS = {"cpu": "CPUExecutionProvider", "openvino": "OpenVINOExecutionProvider", "cuda": "CUDAExecutionProvider"}
-"""Short names of the execution providers."""
+from app.inference.trial import measured_way
 
 WHOLE_PIXELS = 1_500_000
 """Larger images, at the model's scale, are run in tiles of `TILE_PX`."""
@@ -77,11 +72,6 @@ LARGEST_NUCLEUS, LARGE_NUCLEUS = 4.0, 2.5
 SUITED, ENOUGH_TO_JUDGE = (0.8, 1.45), 5
 """Median diameters over the nominal one at which the model is at its best, and from how many nuclei that is judged."""
 
-TRIAL_SHAPE = (332, 591)
-"""(h, w) on which ways to run a network are timed against each other: a live frame at the model's scale."""
-TRIALS = 5
-"""Runs of each; the fastest counts, so that what else the machine does meanwhile decides little."""
-
 WIDE_PIXELS = 300_000
 """Larger images, at the model's scale, are run on all cores."""
 LIVE_PIXELS = 600_000
@@ -92,13 +82,7 @@ COARSEST = 2.5
 SAMPLED_LINES = 128
 """Rows and columns, about, on which it is seen whether an image is all white."""
 
-BUFFERS_KEPT = 4
-"""Input and output buffers are kept for this many image sizes."""
-
 Scaling = Literal["auto"] | float | None
-Output = NDArray[np.float32] | NDArray[np.uint8]
-"""What a network gives, (C, h, w): 0…1, or in its 8-bit variant as 0…255."""
-_OUTPUT_TYPES = {"tensor(float)": np.float32, "tensor(uint8)": np.uint8}
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,11 +133,6 @@ class _Found:
     foreground: NDArray[np.uint8] | None
 
 
-def available_providers() -> tuple[str, ...]:
-    """Return the execution providers of the installed onnxruntime, by its own names."""
-    return tuple(onnxruntime.get_available_providers())
-
-
 class Segmenter:
     """Finds nuclei in frames with one model. Knows nothing of cameras; threads that share it wait for one another.
 
@@ -184,13 +163,13 @@ class Segmenter:
         warm_up: tuple[int, int] | None = None,
     ) -> None:
         self.model = model
-        self.way = measured_way(model).way if provider == "auto" else _way(provider, threads)
-        self._network = _Network(model, self.way)
+        self.way = measured_way(model).way if provider == "auto" else way_of(provider, threads)
+        self._network = Network(model, self.way)
         # One core may keep up with usual frames and leave the others to camera, window and disk; fields that it cannot
         # keep up with anyway get them all.
         self._wide_way = all_cores(self.way, os.cpu_count() or 2) if provider == "auto" else None
-        self._wide: _Network | None = None
-        self._plain: _Network | None = None
+        self._wide: Network | None = None
+        self._plain: Network | None = None
         self._busy = threading.Lock()
         self._input = model.card.input
         if warm_up is not None:
@@ -465,16 +444,16 @@ class Segmenter:
             foreground = cv2.convertScaleAbs(output[0], alpha=255 / full(output)) if exact else None
         return _Found(nuclei, foreground)
 
-    def _network_for(self, pixels: int, exact: bool) -> "_Network":
+    def _network_for(self, pixels: int, exact: bool) -> Network:
         if exact and self.way.precision in self.model.variants:
             # What is kept is counted with the model's own numbers, the same on every machine.
             if self._plain is None:
-                self._plain = _Network(self.model, replace(self.way, precision="f32"))
+                self._plain = Network(self.model, replace(self.way, precision="f32"))
             return self._plain
         if self._wide_way is None or pixels <= WIDE_PIXELS:
             return self._network
         if self._wide is None:
-            self._wide = _Network(self.model, self._wide_way)
+            self._wide = Network(self.model, self._wide_way)
         return self._wide
 
     def _probabilities(self, ready: NDArray[np.float32], exact: bool = False) -> Output:
@@ -517,174 +496,3 @@ def blinded(image: NDArray[Any], white: int) -> bool:
 def coarseness(pixels: float) -> float:
     """Return how many times coarser than the model's own scale a live image of so many pixels there is counted."""
     return float(np.clip((pixels / LIVE_PIXELS) ** 0.5, 1.0, COARSEST))
-
-
-def nuclei_in(output: Output, card: ModelCard, coarse: float = 1.0) -> Instances:
-    """Return the nuclei in one network output, shape (C, h, w), with how likely each is one for scores.
-
-    `coarse` tells how many times coarser than the model's scale the image was.
-    """
-    decoding = _decoding(card.decode, coarse)
-    if card.score is None:
-        pieces = find(output, decoding)
-        return replace(pieces, labels=pieces.labels.astype(np.int32, copy=False))
-    cut_along = relief(output, decoding)
-    pieces = find(output, decoding, cut_along)
-    nominal_area_px = np.pi / 4 * (card.input.nucleus_diameter_px / coarse) ** 2
-    # A field too large for the model's scale has thousands: there is no time to ask which of them are parts of one.
-    tree, seen = candidates(output, pieces, cut_along if coarse == 1.0 else None, nominal_area_px)
-    likely = probability(seen, card.score)
-    nucleus, chosen = best(tree, likely, least_likely(card.score, pieces))
-    return pieces.joined(nucleus, likely[chosen])
-
-
-def _decoding(params: Mapping[str, Any], coarse: float) -> Mapping[str, Any]:
-    """Return the card's decoding for an image `coarse` times coarser than the model's scale."""
-    if coarse == 1.0:
-        return params
-    scaled = dict(params)
-    cores = np.atleast_1d(params.get("core", ()))
-    if len(cores) > 1:
-        scaled["core"] = float(np.median(cores))  # pieces are not joined there: cut once
-    for name in ("min_area", "coreless_area", "min_core_area"):
-        if name in params:
-            scaled[name] = max(1, round(params[name] / coarse**2))
-    if "steps" in params:
-        scaled["steps"] = max(1, round(params["steps"] / coarse))
-    return scaled
-
-
-class _Network:
-    """One onnxruntime session with its buffers."""
-
-    def __init__(self, model: Model, way: Way) -> None:
-        self._card = model.card
-        self._session = _open(model, way)
-        self.provider = str(self._session.get_providers()[0])
-        given, output = self._session.get_inputs()[0], self._session.get_outputs()[0]
-        self._names = given.name, output.name
-        self._kind = _OUTPUT_TYPES[output.type]
-        self._buffers: dict[tuple[int, int], tuple[NDArray[np.float32], Output, Any]] = {}
-
-    def run(self, image: NDArray[np.float32]) -> Output:
-        """Return the network's output (C, h, w) for a normalised image (h, w); valid until the next call."""
-        height, width = image.shape
-        multiple = self._card.input.multiple_of
-        padded = (-(-height // multiple) * multiple, -(-width // multiple) * multiple)
-        given, output, binding = self._buffer(padded)
-        down, right = padded[0] - height, padded[1] - width
-        cv2.copyMakeBorder(image, 0, down, 0, right, cv2.BORDER_REFLECT, dst=given[0, 0])
-        given[0, 1:] = given[0, 0]
-        try:
-            self._session.run_with_iobinding(binding)
-        except Exception as error:
-            raise ModelError(
-                f"The model failed ({_first_line(error)}): use a smaller image or --provider cpu."
-            ) from error
-        return output[0, :, :height, :width]
-
-    def _buffer(self, shape: tuple[int, int]) -> tuple[NDArray[np.float32], Output, Any]:
-        kept = self._buffers.pop(shape, None)
-        if kept is None:
-            if len(self._buffers) >= BUFFERS_KEPT:
-                del self._buffers[next(iter(self._buffers))]
-            given = np.zeros((1, self._card.input.channels, *shape), np.float32)
-            output = np.zeros((1, len(self._card.output.channels), *shape), self._kind)
-            binding = self._session.io_binding()
-            for bind, name, array in zip(
-                (binding.bind_input, binding.bind_output), self._names, (given, output), strict=True
-            ):
-                bind(name, "cpu", 0, array.dtype.type, array.shape, array.ctypes.data)
-            kept = given, output, binding
-        self._buffers[shape] = kept
-        return kept
-
-
-def measured_way(model: Model, file: Path | None = None) -> Choice:
-    """Return how this machine runs `model` best: measured at the first time, and kept in `file`; ModelError."""
-    there = available_providers()
-    cores = os.cpu_count() or 2
-    files = "".join((model.sha256, *(variant.sha256 for variant in model.card.variants.values())))
-    key = key_of(files, onnxruntime.__version__, there)
-    return choose(ways(there, cores, model.variants), lambda way: _try(model, way), key, file or cache_file())
-
-
-def _try(model: Model, way: Way) -> tuple[float, NDArray[np.int32]]:
-    """Return the milliseconds that `way` takes for a live frame, and the labels it finds in `_test_image`."""
-    network = _Network(model, way)
-    image = _test_image(model.card.input.nucleus_diameter_px)
-    ready = normalise(image, model.card.input.normalisation)
-    labels = nuclei_in(network.run(ready), model.card).labels
-    times = []
-    for _ in range(TRIALS):
-        begin, worked = time.perf_counter(), time.process_time()
-        network.run(ready)
-        times.append(time.perf_counter() - begin)
-        if way.on_processor:
-            # Where others compute too, waiting for a turn is no fault of the way; its own work is what counts.
-            times.append((time.process_time() - worked) / way.threads)
-    return min(times) * 1e3, labels
-
-
-def _test_image(diameter_px: float) -> NDArray[np.uint8]:
-    """Return a picture with blurred disks of the nucleus' size on a noisy ground, shape `TRIAL_SHAPE`."""
-    rng = np.random.default_rng(0)
-    image = np.zeros(TRIAL_SHAPE, np.float32)
-    pitch = 1.5 * diameter_px
-    for y in np.arange(pitch, TRIAL_SHAPE[0] - pitch, pitch):
-        for x in np.arange(pitch, TRIAL_SHAPE[1] - pitch, pitch):
-            radius, grey = int(diameter_px * rng.uniform(0.35, 0.5)), float(rng.uniform(60, 160))
-            cv2.circle(image, (int(x), int(y)), radius, grey, -1)
-    image = np.asarray(cv2.GaussianBlur(image, (0, 0), 1.0), np.float32)
-    return np.clip(image + rng.normal(12, 2, TRIAL_SHAPE), 0, 255).astype(np.uint8)
-
-
-def _way(provider: str, threads: int) -> Way:
-    """Return the way that `provider` names; ModelError where it is not there."""
-    if provider not in PROVIDERS:
-        raise ModelError(f"There is no execution provider '{provider}': choose auto, {', '.join(PROVIDERS)}.")
-    if PROVIDERS[provider] not in available_providers():
-        raise ModelError(f"The execution provider '{provider}' is not installed: use --provider cpu.")
-    return Way(PROVIDERS[provider], threads)
-
-
-def _open(model: Model, way: Way) -> Any:
-    """Return a session that really runs on the provider of `way`."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = way.threads
-    options.inter_op_num_threads = 1
-    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-    options.log_severity_level = 4
-    # DirectML wants no memory pattern; nobody else misses it when frames come in one size.
-    options.enable_mem_pattern = way.provider != "DmlExecutionProvider"
-    # Spinning threads would take the cores from camera, display and recording between two frames.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    if way.threads > 1:
-        # Small pieces of work: a thread that camera or screen hold up leaves its share to the other.
-        options.add_session_config_entry("session.dynamic_block_base", "4")
-    wanted = [(way.provider, _options(way))]
-    try:
-        data = model.variants.get(way.precision, model.data)
-        session = onnxruntime.InferenceSession(data, options, providers=wanted)
-    except Exception as error:
-        raise ModelError(f"The model {model.path} cannot be run ({_first_line(error)}): install it again.") from error
-    # onnxruntime falls back to the CPU with no more than a log line.
-    if session.get_providers()[0] != way.provider:
-        raise ModelError(f"The execution provider {way.provider} did not start: use --provider cpu.")
-    inputs, outputs = session.get_inputs(), session.get_outputs()
-    fits = len(inputs) == len(outputs) == 1 and len(inputs[0].shape) == 4 and inputs[0].type == "tensor(float)"
-    if not fits or outputs[0].type not in _OUTPUT_TYPES:
-        raise ModelError(f"The model {model.path} does not take and give one image: install it again.")
-    return session
-
-
-def _options(way: Way) -> dict[str, str]:
-    if way.provider != PROVIDERS["openvino"]:
-        return {}
-    settings = {"INFERENCE_NUM_THREADS": way.threads, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": way.precision}
-    return {"device_type": "CPU", "load_config": json.dumps({"CPU": settings})}
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0][:160] if lines else type(error).__name__
