@@ -19,7 +19,7 @@ from app.frame import Frame, FrameSource, Light
 from app.images import read_image
 from app.pipeline import LatestSlot
 from app.recording import Recorder, RunMetadata, open_replay
-from app.recording.sources import natural_key, open_sequence
+from app.recording.sources import natural_key, open_sequence, plane_to_count
 
 
 def picture(index, shape=(30, 40), kind=np.uint8):
@@ -103,6 +103,16 @@ def test_frames_keep_what_was_recorded(recording, play):
         assert replay.frame(1).light == Light("405", 0.25, False, "light just changed")
         with pytest.raises(ValueError, match="read-only"):
             frame.pixels[0, 0] = 1
+
+
+def test_where_no_channel_is_known_the_first_plane_is_counted_and_that_is_said(tmp_path):
+    recorder = Recorder(tmp_path / "r.ome.tif", RunMetadata())
+    recorder.start()
+    for index in range(3):
+        light = Light("405", 0.25, True, "")
+        recorder.put(Frame(picture(index), index, 0.0, 1.7e9, 9.0, 0.0, "Mono8", 0.1, light))
+    with closing(open_sequence(recorder.close().path)) as sequence:
+        assert plane_to_count(sequence) == (0, "plane 1 of 3; the file names no channel that shows nuclei")
 
 
 def test_playing_keeps_the_recorded_rate_and_ends_once(recording, play):

@@ -64,6 +64,19 @@ def test_the_image_is_saved_in_full_depth_with_true_metadata(tmp_path):
     assert RunMetadata.from_entries({"settings": "[]", "camera": "c"}).camera == "c"
 
 
+def test_the_settings_of_another_version_are_read_as_far_as_they_are_known():
+    entries = META.to_entries()
+    settings = json.loads(entries["settings"])
+    settings["optics"]["condenser"] = settings["channels"][0]["laser_class"] = settings["robot"] = 1
+    meta = RunMetadata.from_entries(entries | {"settings": json.dumps(settings)})
+    assert (meta.channels, meta.magnification) == (META.channels, META.magnification) and meta.settings == settings
+    # A damaged part takes nothing else with it.
+    settings["channels"][1]["wavelength_nm"] = "green"
+    settings["optics"] = []
+    meta = RunMetadata.from_entries(entries | {"settings": json.dumps(settings)})
+    assert meta.channels == (META.channels[0], *META.channels[2:]) and meta.magnification is None
+
+
 def test_the_table_has_units_and_leaves_the_unknown_empty(tmp_path):
     files = save(tmp_path)
     with files.nuclei.open(newline="") as file:

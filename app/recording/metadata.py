@@ -4,9 +4,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
-from typing import Any, Self
+from typing import Any, Self, TypeVar
+
+from pydantic import BaseModel
 
 from app.settings import Channel, OpticsSettings, Settings
+
+_Part = TypeVar("_Part", bound=BaseModel)
 
 
 def software_version() -> str:
@@ -97,17 +101,19 @@ class RunMetadata:
 
     @classmethod
     def from_entries(cls, entries: Mapping[str, str]) -> Self:
-        """Rebuild from the texts a file of dapiscope holds; what is missing or damaged stays empty."""
+        """Rebuild from the texts a file of dapiscope holds, of any version; what is missing or damaged stays empty."""
         try:
             settings = json.loads(entries.get("settings", "{}"))
-            channels = tuple(Channel.model_validate(channel) for channel in settings.get("channels", ()))
-            optics = OpticsSettings.model_validate(settings["optics"]) if "optics" in settings else None
-        except (ValueError, TypeError, AttributeError):
-            settings, channels, optics = {}, (), None
+        except ValueError:
+            settings = {}
+        settings = settings if isinstance(settings, dict) else {}
+        optics = _known(OpticsSettings, settings["optics"]) if "optics" in settings else None
+        listed = settings.get("channels")
+        channels = [_known(Channel, channel) for channel in listed] if isinstance(listed, list) else []
         return cls(
             camera=entries.get("camera", ""),
             light=entries.get("light source", ""),
-            channels=channels,
+            channels=tuple(channel for channel in channels if channel is not None),
             magnification=optics.magnification if optics else None,
             numerical_aperture=optics.numerical_aperture if optics else None,
             sample=entries.get("sample", ""),
@@ -117,3 +123,11 @@ class RunMetadata:
             settings=settings,
             software=entries.get("software", software_version()),
         )
+
+
+def _known(kind: type[_Part], plain: Any) -> _Part | None:
+    """Return a part of the settings by the keys that this version knows; None where it is damaged."""
+    try:
+        return kind.model_validate({key: value for key, value in plain.items() if key in kind.model_fields})
+    except (ValueError, AttributeError):
+        return None

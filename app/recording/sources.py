@@ -385,6 +385,8 @@ def plane_to_count(sequence: ImageSequence) -> tuple[int, str]:
     those, and of a single frame, there is nothing to tell.
     """
     length, counting = sequence.info.length, counted_channels(sequence.info)
+    if sequence.info.kind == "recording" and length > 1 and not counting:
+        return 0, f"plane 1 of {length}; the file names no channel that shows nuclei"
     index = next((index for index in range(length) if sequence.channel_of(index) in counting), 0)
     if length == 1 or not counting:
         return index, ""
