@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import imagecodecs
 import numpy as np
+import ome_types
 import pytest
 import roifile
 import tifffile
@@ -301,6 +302,10 @@ def test_any_image_is_exported(run, tmp_path, monkeypatch):
     path.write_bytes(imagecodecs.png_encode(np.full((80, 90), 30, np.uint8)))
     code, out = run("export", path, "--out", tmp_path / "out", "--pixel-size-um", "0.5", "--model", "fast")
     assert code == 0 and "0 nuclei" in out
+    (image,) = ome_types.from_tiff(tmp_path / "out" / "field.ome.tif").images  # nothing is made up from the file's date
+    assert image.acquisition_date is None and image.pixels.planes[0].delta_t is None
+    with open_replay(tmp_path / "out" / "field.ome.tif") as replay:
+        assert "readout_ms" not in replay.info.meta and replay.frame(0).unix_time_s == 0
     monkeypatch.chdir(tmp_path)
     assert run("export", ".", "--out", "dot", "--pixel-size-um", "0.5", "--model", "fast")[0] == 0
     assert (tmp_path / "dot" / f"{tmp_path.name}.ome.tif").is_file()

@@ -94,7 +94,8 @@ def write_image(path: Path, frame: Frame, meta: RunMetadata, notes: Mapping[str,
                 "choose another pixel format."
             )
         store.append(frame.pixels)
-        finish(store, path, [record], meta, {"readout_ms": frame.readout_ms} | dict(notes), title)
+        readout = {"readout_ms": frame.readout_ms} if frame.readout_ms else {}  # no file but a camera's says it
+        finish(store, path, [record], meta, readout | dict(notes), title)
     finally:
         store.close()
 
