@@ -22,7 +22,7 @@ from app.clock import Clock, SystemClock
 from app.errors import DapiscopeError, RefusedError
 from app.events import Event, Notice, PictureReady, RecordingChanged, ResultReady, State, StateChanged
 from app.frame import Segmentation
-from app.inference.measure import COUNT_COLUMNS, count_row, known_pixel_size_um
+from app.inference.measure import COUNT_COLUMNS, MOMENT, count_row, known_pixel_size_um, moment_text
 from app.inference.overlay import overlay_of, overlay_rgba, upscale_labels
 from app.recording import free_path, make_folder, write_labels
 from app.recording.files import disk_error, whole_file
@@ -30,7 +30,7 @@ from app.recording.snapshot import write_png
 from app.session import Session
 
 DISPLAY_SIZE = (1280, 720)
-COUNT_HEADER = ("frame", COUNT_COLUMNS[0], "image", *COUNT_COLUMNS[1:])
+COUNT_HEADER = ("frame", MOMENT, COUNT_COLUMNS[0], "image", *COUNT_COLUMNS[1:])
 
 
 class RunLog:
@@ -179,7 +179,7 @@ class RunLog:
             frame = segmentation.frame
             row = count_row(segmentation)
             try:
-                self._rows.writerow([frame.index, row[0], frame.name, *row[1:]])
+                self._rows.writerow([frame.index, moment_text(frame), row[0], frame.name, *row[1:]])
             except OSError as error:
                 raise disk_error(error, Path(self._file.name)) from error
         if self._out is not None and segmentation.frame.name:

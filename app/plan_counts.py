@@ -13,7 +13,7 @@ from typing import Any
 
 from app.errors import DapiscopeError
 from app.frame import Frame, Segmentation
-from app.inference.measure import COUNT_COLUMNS, count_row
+from app.inference.measure import COUNT_COLUMNS, MOMENT, count_row, moment_text
 from app.live_path import countable
 from app.pipeline import Stage
 from app.recording import free_path
@@ -21,7 +21,7 @@ from app.recording.files import disk_error, split_name
 from app.settings import Channel
 
 log = logging.getLogger(__name__)
-HEADER = ("frame", "time_point", "channel", *COUNT_COLUMNS)
+HEADER = ("frame", MOMENT, "time_point", "channel", *COUNT_COLUMNS)
 PATIENCE_S = 20.0
 """For the last count, when the plan has ended."""
 
@@ -132,7 +132,8 @@ class PlanCounts:
         found = self._segment(frame)
         if self._ended:
             return
-        self._waiting.append([str(frame.index), str(time_point), frame.light.channel or "", *count_row(found)])
+        which = [str(frame.index), moment_text(frame), str(time_point), frame.light.channel or ""]
+        self._waiting.append([*which, *count_row(found)])
         self.counted += 1
         self._write(self._safe())
         self._told(found)

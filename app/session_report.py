@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -23,6 +24,7 @@ from app.frame import Frame, Segmentation
 from app.images import read_labels
 from app.inference.measure import (
     BLURRED_EDGE,
+    MOMENT,
     background_level,
     density_per_mm2,
     light_flag,
@@ -250,10 +252,8 @@ def report_of(folder: Path) -> SessionReport:
     began = min(image.moments[0] for image in images)
     ended = max(image.moments[-1] for image in images)
     runs = [image for image in images if len(image.moments) > 1]
-    tables, unclaimed = _tables(folder, runs)
-    counted = _counts_of_snapshots(images, began)
-    for image in runs:
-        counted += _points(tables.get(image.path), image, began, unclaimed)
+    of_runs, unplaced = _counts_of_runs(folder, runs, began)
+    counted = [*_counts_of_snapshots(images, began), *of_runs]
     main = max(images, key=lambda image: len(image.moments))
     modelled = next((image.meta for image in images if image.meta.model_name), main.meta)
     meta = RunMetadata.from_json(
@@ -275,7 +275,7 @@ def report_of(folder: Path) -> SessionReport:
         _dose(images),
         list(_pictures(images)),
         sorted(path for path in folder.iterdir() if path.suffix in _RESULTS and not path.name.startswith(".")),
-        notes=[*(f"Left out: {why}" for why in left_out), *_notes(images), *unclaimed],
+        notes=[*(f"Left out: {why}" for why in left_out), *_notes(images), *unplaced],
         corrected=_corrected(images),
     )
 
@@ -330,54 +330,61 @@ def _interval(told: Mapping[str, Any]) -> tuple[int, int] | None:
             return None
 
 
-def _tables(folder: Path, runs: Sequence[_Image]) -> tuple[dict[Path, Path], list[str]]:
-    """Return recording → the table of its counts, and a sentence for each table that no recording is certain to own.
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """One row of a table of counts: which frame, taken when (NaN where that is not known), and what was counted."""
 
-    A recording names its table. Of those made before they did, a single one owns a single table.
+    frame: int
+    unix_time_s: float
+    count: int
+    band: tuple[int, int] | None
+    fit: bool
+
+
+def _counts_of_runs(folder: Path, runs: Sequence[_Image], began: float) -> tuple[list[CountPoint], list[str]]:
+    """Return the counts of recordings in the tables of `folder`, and a sentence for what is left out of them.
+
+    A count is of a recording whose frame of that number was taken at that moment, whatever else a table is called or
+    lies beside. A recording has those of the table that it names, else of the one with the most of them, and of the
+    first of these.
     """
-    tables = {image.path: folder / name for image in runs if (name := _named_table(image))}
-    silent = [image.path for image in runs if image.path not in tables and "plan" not in image.entries]
-    rest = sorted(set(folder.glob("counts*.csv")) - set(tables.values()))
-    if len(silent) == len(rest) == 1:
-        return tables | {silent[0]: rest[0]}, []
-    if not silent:
-        return tables, []  # of a batch, or of a recording that is not here
-    return tables, [f"{table.name} is not in the chart: no recording says that it belongs to it." for table in rest]
+    tables, notes, points, used = {}, [], [], set()
+    for path in sorted(folder.glob("*counts*.csv"), key=lambda path: (len(path.name), path.name)):
+        tables[path], read = _read_counts(path)
+        if bad := read - len(tables[path]):
+            notes.append(f"{path.name}: {bad} of its {read} rows are no counts of dapiscope, and were left out.")
+    for image in runs:
+        name, moments = _named_table(image), dict(zip(image.indices, image.moments, strict=True))
+        found: list[_Counted] = []
+        for path, rows in tables.items():
+            mine = [row for row in rows if abs(moments.get(row.frame, math.nan) - row.unix_time_s) < SAME_MOMENT_S]
+            if name in {"", path.name} and len(mine) > len(found):
+                found, table = mine, path
+        if found:
+            used.add(table)
+        points += [CountPoint(moments[row.frame] - began, row.count, row.band, row.fit) for row in found]
+    unused = (path for path, rows in tables.items() if rows and path not in used)
+    notes += [f"{path.name} is not in the chart: its counts are not those of a recording here." for path in unused]
+    return points, notes
 
 
 def _named_table(image: _Image) -> str:
-    """Return the name of the table of counts that a recording names, or that a plan is known to have; else empty."""
+    """Return the name of the table of counts that a recording names; else empty."""
     told = _json(image.entries.get("nuclei", "{}"), {})
     name = told.get("table") if isinstance(told, dict) else None
-    if isinstance(name, str) and name:
-        return Path(name).name
-    # A plan of before its file named the table; one that was run without counting says that nothing was counted.
-    unnamed = "plan" in image.entries and "nuclei" not in image.entries
-    return f"{split_name(image.path.name)[0]}_counts.csv" if unnamed else ""
+    return Path(name).name if isinstance(name, str) else ""
 
 
-def _points(table: Path | None, image: _Image, began: float, notes: list[str]) -> list[CountPoint]:
-    """Return the counts of a run; their moments are those of the recorded frames of the same number.
-
-    A row that says when its frame was taken is of another run where the recording says otherwise. `notes` gets a
-    sentence for a table with rows that cannot be read, or with none of this run.
-    """
-    if table is None:
-        return []
-    moments, points, bad = dict(zip(image.indices, image.moments, strict=True)), [], 0
-    rows = _rows(table)
+def _read_counts(path: Path) -> tuple[list[_Counted], int]:
+    """Return the counts in a table of a run, and how many rows it has; nothing of other tables, e.g. of a batch."""
+    counts, rows = [], [row for row in _rows(path) if "frame" in row]
     for row in rows:
         try:
-            moment, taken = moments.get(int(row["frame"])), row.get("unix_time_s")
-            if moment is not None and (not taken or abs(float(taken) - moment) < SAME_MOMENT_S):
-                points.append(CountPoint(moment - began, int(row["count"]), _band(row), not row["flags"]))
+            moment = float(row[MOMENT] or math.nan)
+            counts.append(_Counted(int(row["frame"]), moment, int(row["count"]), _band(row), not row["flags"]))
         except (KeyError, ValueError, TypeError):
-            bad += 1
-    if bad:
-        notes.append(f"{table.name}: {bad} of its {len(rows)} rows are no counts of dapiscope, and were left out.")
-    elif rows and not points:
-        notes.append(f"{table.name} is not in the chart: it has no count of a frame of {image.path.name}.")
-    return points
+            continue
+    return counts, len(rows)
 
 
 def _band(row: Mapping[str, str]) -> tuple[int, int] | None:

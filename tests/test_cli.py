@@ -14,6 +14,7 @@ import app.__main__ as command_line
 from app.errors import RefusedError
 from app.frame import Frame
 from app.recording import open_replay
+from app.session_report import report_of
 from app.settings import Settings
 
 LIVE = ("live", "--headless", "--fps", "8")
@@ -84,10 +85,13 @@ def test_recording_and_replay_give_equal_counts(run, tmp_path):
         "replay", live["recording"], "--headless", "--out", tmp_path / "again", "--json", tmp_path / "r.json"
     )
     assert code == 0
-    seen = {row["frame"]: row["count"] for row in rows(tmp_path / "live" / "counts.csv")}
-    again = {row["frame"]: row["count"] for row in rows(tmp_path / "again" / "counts.csv")}
+    seen, again = (
+        {(row["frame"], row["unix_time_s"]): row["count"] for row in rows(tmp_path / folder / "counts.csv")}
+        for folder in ("live", "again")
+    )
     assert seen
     assert {frame: again[frame] for frame in seen} == seen
+    assert len(report_of(tmp_path / "live").counts) == len(seen)
     assert len(again) == live["frames"]["recorded"] - live["frames"]["not_counted"]
 
 

@@ -323,11 +323,21 @@ def record(folder, frames=6, began_s=1.7e9, **notes):
     recorder.close({"lost_camera": 3, "dose": {"channels": {"405": {"lit_s": 2.5, "dose_s": 1.25}}}, **notes})
 
 
+def counted(path, *rows, began_s=1.7e9):
+    """Write the table of a run: (frame, count), and flags and an interval where there are some."""
+    columns = "count,image,density_per_mm2,pixel_size_um,scale_source,flags,interval_low,interval_high"
+    lines = [f"frame,unix_time_s,{columns}"]
+    for frame, count, *more in rows:
+        flags, low, high = more or ("", "", "")
+        lines.append(f"{frame},{began_s + frame - 10:.6f},{count},,,,metadata,{flags},{low},{high}")
+    path.write_text("\n".join(lines) + "\n")
+
+
 def test_counts_and_frames_meet_in_the_report(tmp_path):
     record(tmp_path)
-    header = "frame,count,image,density_per_mm2,pixel_size_um,scale_source,flags,interval_low,interval_high\n"
-    rows = "12,50,,,,metadata,,45,55\n14,52,,,,metadata,too dim,,\n99,1,,,,metadata,,,\nbroken\n"
-    (tmp_path / "counts.csv").write_text(header + rows)
+    counted(tmp_path / "counts.csv", (12, 50, "", 45, 55), (14, 52, "too dim", "", ""), (99, 1))
+    with (tmp_path / "counts.csv").open("a") as file:
+        file.write("broken\n")
     report = report_of(tmp_path)
     assert [(p.time_s, p.count, p.interval, p.fit) for p in report.counts] == [
         (2.0, 50, (45, 55), True), (4.0, 52, None, False),
@@ -338,29 +348,39 @@ def test_counts_and_frames_meet_in_the_report(tmp_path):
     assert len(report.pictures) == 1 and report.ended_unix_s - report.started_unix_s == 5
 
 
-COUNTS_HEADER = "frame,count,image,density_per_mm2,pixel_size_um,scale_source,flags,interval_low,interval_high\n"
-
-
-def test_each_run_s_counts_stand_at_its_own_time(tmp_path):
+@pytest.mark.parametrize("named", [True, False])
+def test_each_run_s_counts_stand_at_its_own_time(tmp_path, named):
     """Both runs number their frames from the same one on, and the second is the longer."""
-    record(tmp_path, frames=6, nuclei={"table": "counts.csv"})
-    record(tmp_path, frames=9, began_s=1.7e9 + 100, nuclei={"table": "counts-2.csv"})
-    (tmp_path / "counts.csv").write_text(COUNTS_HEADER + "12,50,,,,metadata,,,\n")
-    (tmp_path / "counts-2.csv").write_text(COUNTS_HEADER + "12,70,,,,metadata,,,\n")
-    assert [(point.time_s, point.count) for point in report_of(tmp_path).counts] == [(2.0, 50), (102.0, 70)]
-
-
-def test_counts_that_may_be_of_either_run_are_left_out_and_named(tmp_path):
-    record(tmp_path)
-    record(tmp_path, began_s=1.7e9 + 100)
-    (tmp_path / "counts.csv").write_text(COUNTS_HEADER + "12,50,,,,metadata,,,\n")
+    notes = [{"nuclei": {"table": name}} if named else {} for name in ("counts.csv", "counts-2.csv")]
+    record(tmp_path, frames=6, **notes[0])
+    record(tmp_path, frames=9, began_s=1.7e9 + 100, **notes[1])
+    counted(tmp_path / "counts.csv", (12, 50))
+    counted(tmp_path / "counts-2.csv", (12, 70), began_s=1.7e9 + 100)
+    counted(tmp_path / "counts-3.csv", (12, 70))  # of a replay: counted another time
     report = report_of(tmp_path)
-    assert report.counts == [] and any(note.startswith("counts.csv is not in the chart") for note in report.notes)
+    assert [(point.time_s, point.count) for point in report.counts] == [(2.0, 50), (102.0, 70)]
+    assert [note for note in report.notes if "chart" in note] == [
+        "counts-3.csv is not in the chart: its counts are not those of a recording here."
+    ]
+
+
+def test_a_run_has_no_counts_of_another_whose_table_took_its_name(tmp_path):
+    """The first failed before it counted anything, or its table was moved away: the second's has that name too."""
+    record(tmp_path, nuclei={"table": "counts.csv"})
+    record(tmp_path, began_s=1.7e9 + 100, nuclei={"table": "counts.csv"})
+    counted(tmp_path / "counts.csv", (12, 70), began_s=1.7e9 + 100)
+    assert [(point.time_s, point.count) for point in report_of(tmp_path).counts] == [(102.0, 70)]
+
+
+def test_a_plan_that_was_killed_finds_its_counts_by_their_moments(tmp_path):
+    record(tmp_path, plan={})
+    counted(tmp_path / "recording_counts.csv", (12, 50))
+    assert [(point.time_s, point.count) for point in report_of(tmp_path).counts] == [(2.0, 50)]
 
 
 def test_a_plan_that_counted_nothing_has_no_counts_of_another(tmp_path):
     record(tmp_path, plan={}, nuclei={"counted": 0})
-    (tmp_path / "recording_counts.csv").write_text(COUNTS_HEADER + "12,50,,,,metadata,,,\n")
+    counted(tmp_path / "recording_counts.csv", (12, 50), began_s=1.7e9 - 100)
     assert report_of(tmp_path).counts == []
 
 

@@ -149,7 +149,7 @@ def test_the_report_of_the_folder_takes_the_counts_that_the_window_exported(qtbo
     path.write_text(text.replace(",17", ",16"))
     told = report_of(tmp_path)
     assert not told.counts and told.notes == [
-        "counts.csv is not in the chart: it has no count of a frame of recording.ome.tif."
+        "counts.csv is not in the chart: its counts are not those of a recording here."
     ]
     path.write_text(text.replace("flags", "fit"))
     told = report_of(tmp_path)

@@ -7,7 +7,7 @@ import threading
 
 import numpy as np
 import pytest
-from test_data_commands import COUNTS_HEADER, record
+from test_data_commands import counted, record
 
 from app.images import read_image
 from app.recording.report import write_report
@@ -70,7 +70,7 @@ def asked_by_pages(network):
 
 def test_a_report_shows_its_pictures_and_asks_for_nothing(tmp_path, network):
     record(tmp_path, nuclei={"table": "counts.csv"})
-    (tmp_path / "counts.csv").write_text(COUNTS_HEADER + "12,50,,,,metadata,,45,55\n14,52,,,,metadata,,,\n")
+    counted(tmp_path / "counts.csv", (12, 50, "", 45, 55), (14, 52))
     page = write_report(tmp_path / "report.html", report_of(tmp_path))
     shown = browse(page, network, tmp_path, "--dump-dom")
     assert "recording.ome.tif" in shown and shown.count("<svg") >= 1 and "data:image" in shown

@@ -18,7 +18,7 @@ from app.events import DoseSeen, ModelReady, Notice, ReplayMoved
 from app.frame import Frame, Segmentation
 from app.gui.bridge import Counted
 from app.gui.text import tr
-from app.inference.measure import COUNT_COLUMNS
+from app.inference.measure import COUNT_COLUMNS, MOMENT
 
 if TYPE_CHECKING:
     from app.gui.main_window import MainWindow
@@ -251,7 +251,7 @@ def write_counts(folder: Path, points: tuple[Counted, ...], corrected: Mapping[_
         ]
         for p in points
     ]
-    header = ("time_s", "unix_time_s", "frame", "image", *COUNT_COLUMNS, "count_corrected_by_hand")
+    header = ("time_s", MOMENT, "frame", "image", *COUNT_COLUMNS, "count_corrected_by_hand")
     return write_together(folder, "counts", {".csv": lambda path: encode_csv(path, header, rows)})[".csv"]
 
 

@@ -33,6 +33,8 @@ OUTLINE_PIXELS, OUTLINE_ROWS = 1 << 19, 64
 SAMPLE_PIXELS, NOISE_PIXELS = 1 << 15, 1 << 16
 """Medians of background and noise are taken from about so many pixels."""
 
+MOMENT = "unix_time_s"
+"""Column of the counts of a run: by it and the number of the frame they are known to be of a recording."""
 COUNT_COLUMNS = (
     "count",
     "density_per_mm2",
@@ -347,6 +349,11 @@ def local_contrast(labels: NDArray[np.int32], count: int, image: NDArray[Any], r
         inner = _sums(labels.ravel(), count, image.ravel()) / _sums(labels.ravel(), count, None)
         outer = _sums(around.ravel(), count, image.ravel()) / _sums(around.ravel(), count, None)
     return np.asarray(inner - outer, np.float64)
+
+
+def moment_text(frame: Frame) -> str:
+    """Return the end of the exposure for the column `MOMENT`, empty where it is not known."""
+    return f"{frame.unix_time_s:.6f}" if frame.unix_time_s else ""
 
 
 def count_row(segmentation: Segmentation) -> list[str]:
