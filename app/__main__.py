@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from app.data_commands import add_commands
-from app.errors import DapiscopeError, RefusedError, UsageError
+from app.errors import DapiscopeError, ModelError, RefusedError, UsageError
 from app.settings import Settings, read_config, settings_from
 
 EXPOSURE_MS = 15.0
@@ -182,6 +182,7 @@ def live(
 
     if not headless:
         _need_display()
+        _check_model(settings)
     session = make_session(settings)
     if headless:
         from app.headless import run_live
@@ -456,6 +457,7 @@ def _must_ask(tree: dict[str, Any]) -> bool:
 def _window(settings: Settings, *, start_live: bool = False, replay: Path | None = None, ask: bool = False) -> int:
     """Show a window, and another one as long as other devices are chosen in it; return the exit code."""
     _need_display()
+    _check_model(settings)
     from app.build import make_session
     from app.gui.application import run_window
 
@@ -501,6 +503,15 @@ def _need_display() -> None:
 
     if not has_display():
         raise DapiscopeError("There is no display to open a window on; add --headless.")
+
+
+def _check_model(settings: Settings) -> None:
+    """See that the model has a card, before a window opens; ModelError names those that have."""
+    from app.inference.model_card import find_models
+
+    name, known = settings.segmentation.model, find_models()
+    if not name.endswith(".toml") and name not in known:
+        raise ModelError(f"There is no model {name!r}; choose one of those installed ({', '.join(known)}).")
 
 
 def _check_json(json_file: Path | None) -> None:

@@ -52,10 +52,14 @@ class StateChanged:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A sentence for the operator. `level` is ``"info"``, ``"warning"`` or ``"error"``."""
+    """A sentence for the operator. `level` is ``"info"``, ``"warning"`` or ``"error"``.
+
+    The remedy ``"folder"`` is to save to another folder.
+    """
 
     level: str
     text: str
+    remedy: Literal["", "folder"] = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,21 +53,25 @@ class RateMeter:
 
 
 class Pace:
-    """Notices when counting falls behind, and says once a run what is skipped and what would help.
+    """Notices when counting falls behind, and says once for each model what is skipped and what would help.
 
     A path never queues frames for counting: what cannot be counted in time is shown and recorded, not counted.
     """
 
-    SKIPPED, PERIOD_S = 0.2, 5.0
-    """Part of the countable frames that may be skipped, over this time."""
+    SKIPPED, PERIOD_S, LEAST = 0.2, 5.0, 20
+    """Part of the countable frames that may be skipped, over this time; of fewer frames nothing can be said."""
 
     def __init__(self) -> None:
         self._since: tuple[float, Stats] | None = None
-        self._said = False
+        self._said: set[str] = set()
+
+    def begin(self) -> None:
+        """Look at a new run."""
+        self._since = None
 
     def look(self, now_s: float, stats: Stats, model: str) -> str | None:
         """Return the sentence for the operator when it is due; call it a few times a second with the run's counters."""
-        if self._said:
+        if model in self._said:
             return None
         if self._since is None or stats.segmented < self._since[1].segmented:
             self._since = now_s, stats
@@ -77,9 +81,9 @@ class Pace:
             return None
         self._since = now_s, stats
         counted, skipped = stats.segmented - before.segmented, stats.skipped_segment - before.skipped_segment
-        if skipped <= self.SKIPPED * (counted + skipped):
+        if skipped <= self.SKIPPED * (counted + skipped) or counted + skipped < self.LEAST:
             return None
-        self._said = True
+        self._said.add(model)
         remedy = "choose the model fast" if model != "fast" else "lower the camera's frame rate or bin 2×2"
         seconds = now_s - since_s
         return (

@@ -1106,7 +1106,8 @@ class Session:
             return work()
         except (RefusedError, CancelledError) as error:
             refused = isinstance(error, RefusedError) and error.reason != "cancelled"
-            self._publish(Notice("error" if refused else "info", sentence(error)))
+            disk = refused and isinstance(error, RefusedError) and error.reason == "disk"
+            self._publish(Notice("error" if refused else "info", sentence(error), "folder" if disk else ""))
             if self.state is State.STARTING:
                 self._teardown()
                 self._life.move(State.IDLE)

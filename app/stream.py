@@ -5,6 +5,7 @@ The way itself is `app.live_path.LivePath`, one a run; here is what outlives a r
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 
 from app.clock import Clock
 from app.counting_desk import CountingDesk
@@ -62,7 +63,8 @@ class Stream:
         settings, count = self._settings(), self._counting.begin()
         path = LivePath(self._publish, count, settings.channels, self._clock, self._failed, lossless=lossless)
         path.view, path.contrast = self._view, self._contrast
-        self._camera, self._pace, self.path = camera, Pace(), path
+        self._camera, self.path = camera, path
+        self._pace.begin()
         path.start()
         return path
 
@@ -70,7 +72,8 @@ class Stream:
         """Let the stages finish what they hold; idempotent."""
         if self.path is not None:
             self.path.stop()
-            self._publish(StatsReady(self.stats()))
+            still = {"fps_camera": 0.0, "fps_display": 0.0, "fps_segment": 0.0, "latency_ms": 0.0}
+            self._publish(StatsReady(replace(self.stats(), **still)))
 
     # ------------------------------------------------------------------ counting and counters, any thread
 

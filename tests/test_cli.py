@@ -221,6 +221,8 @@ def test_segment_then_evaluate_against_its_own_labels_is_perfect(run, fields, tm
         (("live", "--headless", "--camera", "pylon:00000000"), 1),
         (("live", "--headless", "--light", "/no/such/port"), 1),
         (("live", "--headless", "--model", "nonesuch"), 1),
+        (("live", "--model", "nonesuch"), 1),  # before a window opens
+        (("replay", "some.tif", "--model", "nonesuch"), 1),
         (("replay", "/no/such/file.tif", "--headless"), 1),
         (("segment", "/no/such/file.tif", "--out", "unused"), 1),
         (("snap",), 2),

@@ -123,6 +123,21 @@ def test_nuclei_are_added_removed_split_and_merged_with_the_mouse(qtbot, window,
     counted(qtbot, window, 3)
 
 
+def test_the_ring_stays_at_its_nucleus_when_another_is_removed(qtbot, window, snapshot):
+    nuclei = snapshot.nuclei
+    window.viewer.select_row(1)
+    key(window, "Ctrl+2")
+    click(window, (float(nuclei["x_px"][0]), float(nuclei["y_px"][0])))
+    counted(qtbot, window, 1)
+    window.viewer.select_row(0)
+    key(window, "Ctrl+Z")
+    counted(qtbot, window, 2)
+    assert window.viewer.selected_row == 1 and nuclei["label"][1] == 2
+    click(window, (float(nuclei["x_px"][1]), float(nuclei["y_px"][1])))
+    counted(qtbot, window, 1)
+    assert window.viewer.selected_row is None
+
+
 def test_every_edit_is_saved_beside_the_picture_with_who_and_when(qtbot, window, snapshot, tmp_path):
     key(window, "H")
     key(window, "Ctrl+2")

@@ -129,6 +129,16 @@ def test_another_camera_can_be_chosen_later(qtbot, window, session, found):
     assert "again" in window.messages.notices[-1][1].text
 
 
+def test_simulators_in_use_are_shown_as_chosen_where_nothing_else_is_there(qtbot, window, session, found):
+    found[0] = Found((), (), ())
+    window.actions_by_id["devices"].trigger()
+    page = window.start.page
+    qtbot.waitUntil(page.again.isEnabled)
+    assert (page.camera.currentData(), page.light.currentData()) == ("sim", "sim") and page.use.isEnabled()
+    press(page.use)
+    assert not page.isVisible() and not window.messages.notices
+
+
 @pytest.mark.parametrize(
     ("said", "remembered", "ask", "then"),
     [

@@ -6,11 +6,12 @@ from pathlib import Path
 import cv2
 import pytest
 from gui_fake_session import FakeSession, make_frame, make_result
-from PySide6.QtCore import QPoint, QPointF, QSettings, Qt
+from PySide6.QtCore import QPoint, QPointF, QSettings, QSize, Qt
 from PySide6.QtGui import QKeySequence
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QFileDialog, QPushButton
 
+from app import doctor
 from app.dose import ChannelDose
 from app.events import (
     DoseSeen,
@@ -28,7 +29,9 @@ from app.events import (
 from app.frame import Light, read_only
 from app.gui.actions import ACTIONS, MENUS
 from app.gui.icons import DRAWINGS
-from app.gui.main_window import MainWindow
+from app.gui.main_window import MainWindow, first_size
+from app.gui.panels.counts import CountsPanel
+from app.gui.panels.page import Page
 from app.gui.store import WindowStore
 from app.gui.theme import DARK, THEME
 
@@ -143,6 +146,88 @@ def test_escape_switches_the_light_off_and_closes_what_is_open(qtbot, window, se
     qtbot.waitUntil(lambda: not shown_part.isVisible())
 
 
+@pytest.mark.parametrize("name", ["presets", "plan", "doctor", "calibrate", "devices", "report"])
+def test_a_page_is_closed_by_its_key_by_esc_and_by_another_page(qtbot, window, session, monkeypatch, name):
+    monkeypatch.setattr(doctor, "examine", lambda _folder: iter(()))
+    monkeypatch.setattr(doctor, "look_for_devices", lambda _tell: doctor.Found((), (), ()))
+
+    def in_sight():
+        return Page.in_sight(window.page)
+
+    window.actions_by_id[name].trigger()
+    (page,) = in_sight()
+    window.actions_by_id[name].trigger()
+    assert not in_sight() and window.viewer.hasFocus()
+    window.actions_by_id[name].trigger()
+    assert in_sight() == [page]
+    if name == "doctor":
+        qtbot.waitUntil(page.again.isEnabled)
+    if name == "devices":
+        qtbot.waitUntil(lambda: not page.cancel.isEnabled())
+    QTest.keyClick(page, Qt.Key.Key_Escape)
+    assert not in_sight() and len(session.asked("all_off")) == 1
+    window.actions_by_id[name].trigger()
+    window.actions_by_id["presets" if name != "presets" else "report"].trigger()
+    assert in_sight() != [page] and len(in_sight()) == 1
+    window.start.show_tour()
+    assert not in_sight()
+
+
+def test_esc_leaves_a_page_of_which_it_ended_something(qtbot, window, session):
+    window.actions_by_id["plan"].trigger()
+    session.publish(StateChanged(State.PLAN))
+    qtbot.waitUntil(lambda: session.state is State.PLAN)
+    QTest.keyClick(window, Qt.Key.Key_Escape)
+    assert Page.in_sight(window.page)
+    session.publish(StateChanged(State.IDLE))
+
+
+def test_messages_stay_above_what_opens_below_the_picture(qtbot, window, session):
+    session.publish(Notice("error", "Something is to be read."))
+    qtbot.waitUntil(lambda: len(window.toasts.toasts) == 1)
+    qtbot.wait(10)
+    before = window.toasts.geometry().bottom()
+    window.replay_bar.show()
+    qtbot.waitUntil(lambda: window.toasts.geometry().bottom() < before)
+    assert window.toasts.geometry().bottom() < window.desk.height()
+
+
+def test_the_record_button_says_what_it_does_now(qtbot, window, session):
+    session.publish(RecordingChanged(True, Path("a.ome.tif")))
+    qtbot.waitUntil(lambda: window.actions_by_id["record"].text() == "Stop recording")
+    session.publish(RecordingChanged(False, Path("a.ome.tif")))
+    qtbot.waitUntil(lambda: window.actions_by_id["record"].text() == "Record")
+
+
+def test_a_disk_that_was_refused_offers_another_folder(qtbot, window, session, monkeypatch):
+    asked = []
+    monkeypatch.setattr(window.files, "choose_folder", lambda: asked.append(1))
+    session.publish(Notice("error", "The disk is too small.", "folder"))
+    qtbot.waitUntil(lambda: len(window.toasts.toasts) == 1)
+    assert window.toasts.toasts[0].action.text() == "Where to save…"
+    qtbot.mouseClick(window.toasts.toasts[0].action, Qt.MouseButton.LeftButton)
+    assert asked
+
+
+@pytest.mark.parametrize(
+    ("screen", "size"), [((1388, 868), (1372, 820)), ((3840, 2160), (1480, 900)), ((1920, 880), (1480, 832))]
+)
+def test_the_first_window_is_no_larger_than_its_screen(screen, size):
+    assert first_size(QSize(*screen)) == QSize(*size)
+
+
+def test_labels_beside_their_picture_are_not_taken_for_one(qtbot, window, session, tmp_path):
+    for name in ("snapshot_labels.tif", "snapshot.ome.tif", "other_labels.tif"):
+        (tmp_path / name).touch()
+    window.files.open_path(str(tmp_path / "snapshot_labels.tif"))
+    qtbot.waitUntil(lambda: len(window.toasts.toasts) == 1)
+    assert not session.asked("open_replay")
+    qtbot.mouseClick(window.toasts.toasts[0].action, Qt.MouseButton.LeftButton)
+    assert session.asked("open_replay") == [(tmp_path / "snapshot.ome.tif",)]
+    window.files.open_path(str(tmp_path / "other_labels.tif"))
+    qtbot.waitUntil(lambda: len(session.asked("open_replay")) == 2)
+
+
 # --- the light -------------------------------------------------------------------------------------------------------
 
 
@@ -250,6 +335,16 @@ def test_a_count_comes_with_interval_density_and_fitness(qtbot, window, session)
     qtbot.waitUntil(lambda: window.counts.big.stale)
     assert "out of focus" in window.counts.fit.text()
     assert window.counts.fit.property("role") == "warning"
+
+
+def test_no_mean_of_the_model_stands_beside_a_corrected_count(qtbot):
+    panel = CountsPanel()
+    qtbot.addWidget(panel)
+    for index in range(3):
+        panel.show_result(make_result(make_frame(index)))
+    assert panel.mean.text()
+    panel.show_result(make_result(make_frame(3)), "2 by the model, 1 corrected by hand")
+    assert not panel.mean.text()
 
 
 def test_an_unconfirmed_light_says_why_nothing_is_counted(qtbot, window, session):

@@ -35,7 +35,16 @@ def test_skipping_is_said_once_with_numbers_and_a_remedy():
     (sentence,) = run(pace, counted=15, skipped=30, seconds=60, model="accurate")
     assert "15 of 45 frames a second" in sentence
     assert "choose the model fast" in sentence
-    assert run(pace, counted=15, skipped=30, seconds=60, begin_s=60.0) == []
+    assert run(pace, counted=15, skipped=30, seconds=60, model="accurate", begin_s=60.0) == []
+
+
+def test_it_is_said_once_a_model_and_of_frames_enough():
+    pace = Pace()
+    assert len(run(pace, counted=15, skipped=30, seconds=10)) == 1
+    pace.begin()
+    assert run(pace, counted=15, skipped=30, seconds=10) == []
+    assert len(run(pace, counted=15, skipped=30, seconds=10, model="accurate")) == 1
+    assert run(Pace(), counted=1, skipped=1, seconds=8) == []
 
 
 def test_the_fastest_model_offers_the_camera_instead():

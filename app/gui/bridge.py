@@ -160,16 +160,18 @@ class Bridge(QObject):
 
     def lone_work(
         self, work: Callable[[Callable[[Any], None]], Any], moved: Callable[[Any], None], done: Callable[[Any], None]
-    ) -> Callable[[], None]:
+    ) -> Callable[[], bool]:
         """Do what may hang as `long_work` does, on a thread of its own; returns how to leave it behind.
 
-        Then `done` has CancelledError at once, and what comes late is thrown away.
+        Then `done` has CancelledError at once, and what comes late is thrown away; False when it had ended.
         """
         over = threading.Lock()  # taken once, by whoever is first
 
-        def end(result: Any) -> None:
-            if over.acquire(blocking=False):
+        def end(result: Any) -> bool:
+            first = over.acquire(blocking=False)
+            if first:
                 self._enqueue(_Call(done, result))
+            return first
 
         def tell(progress: Any) -> None:
             if over.locked() or self._closed:

@@ -25,6 +25,8 @@ OVERLAY_MAX_AGE_S = 5.0
 
 _SATURATED: Rgb = (255, 60, 220)
 _DARK: Rgb = (40, 90, 255)
+_MOST_DARK = 0.5
+"""Where more of the picture lies at zero, painting it would make a lamp of the screen; the histogram says it anyway."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +153,8 @@ def _blend(image: QImage, overlay: NDArray[np.uint32]) -> None:
 
 def _mark_limits(picture: Picture, planes: NDArray[np.uint8]) -> None:
     """Colour what lies at the ends of the sensor's own scale (the picture's black and white are only the view's)."""
-    if picture.saturated_fraction <= 0 and picture.dark_fraction <= 0:
+    saturated, dark = picture.saturated_fraction > 0, 0 < picture.dark_fraction <= _MOST_DARK
+    if not saturated and not dark:
         return
     x, y, width, height = picture.region
     rows, columns = picture.pixels.shape
@@ -160,8 +163,8 @@ def _mark_limits(picture: Picture, planes: NDArray[np.uint8]) -> None:
     )
     white = picture.frame.white
     for found, value, (red, green, blue) in (
-        (picture.saturated_fraction > 0, white, _SATURATED),
-        (picture.dark_fraction > 0, 0, _DARK),
+        (saturated, white, _SATURATED),
+        (dark, 0, _DARK),
     ):
         if found:
             planes[raw >= value if value else raw == 0] = (blue, green, red, 255)

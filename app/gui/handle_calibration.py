@@ -57,6 +57,8 @@ class CalibrationActions:
             page.measure_asked.connect(self.measure)
             page.use_asked.connect(self.use_measured)
             page.forget_asked.connect(lambda: self.w.session.set_measured_pixel(None))
+        if page.toggle():
+            return
         page.channel.setCurrentText(self.w.session.selected_channel or "")
         self._refresh()
         page.appear()

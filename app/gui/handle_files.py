@@ -17,6 +17,8 @@ from app.gui.text import tr
 if TYPE_CHECKING:
     from app.gui.main_window import MainWindow
 
+_LABELS = ("_labels.tif", "_labels.ome.tif")
+
 
 class FileActions:
     """Each method is one action of the table."""
@@ -39,9 +41,21 @@ class FileActions:
         dialog.show()
 
     def open_path(self, path: str) -> None:
-        """Replay a file or a folder."""
-        if path:
+        """Replay a file or a folder; beside the labels of a snapshot, offer its picture."""
+        if not path:
+            return
+        if not Path(path).name.endswith(_LABELS):
             self.w.session.open_replay(Path(path))
+            return
+
+        def go_on(picture: Any) -> None:
+            if isinstance(picture, Path):
+                text = f"{Path(path).name} {tr('holds the numbers of nuclei, not a picture; open the picture')}."
+                self.w.notify(Notice("warning", text), tr("Open"), lambda: self.w.session.open_replay(picture))
+            else:
+                self.w.session.open_replay(Path(path))
+
+        self.w.bridge.off_thread(lambda: picture_of_labels(Path(path)), go_on)
 
     def choose_folder(self) -> None:
         """Ask where to save."""
@@ -60,7 +74,8 @@ class FileActions:
         if self.report_page is None:
             self.report_page = ReportPage(self.w)
             self.report_page.write_asked.connect(self.save_report)
-        self.report_page.appear()
+        if not self.report_page.toggle():
+            self.report_page.appear()
 
     def save_report(self, with_picture: bool) -> None:
         """Write a problem report into the folder for files."""
@@ -102,6 +117,16 @@ class FileActions:
         dialog = file_dialog(self.w, title, self.w.folder)
         dialog.setFileMode(mode)
         return dialog
+
+
+def picture_of_labels(path: Path) -> Path | None:
+    """Return the picture whose nuclei the label image at `path` numbers; None when it is no label image of ours."""
+    name = path.name
+    for end in _LABELS:
+        if name.endswith(end):
+            beside = (path.with_name(name.removesuffix(end) + suffix) for suffix in (".ome.tif", ".tif", ".png"))
+            return next((each for each in beside if each.is_file()), None)
+    return None
 
 
 def model_names() -> list[str]:

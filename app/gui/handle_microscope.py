@@ -6,6 +6,7 @@ from PySide6.QtWidgets import QApplication, QDialog
 
 from app.events import Notice, State
 from app.gui.contrast import LONGEST_LIVE_MS, auto_exposure
+from app.gui.panels.page import Page
 from app.gui.text import tr
 
 if TYPE_CHECKING:
@@ -48,8 +49,10 @@ class MicroscopeActions:
         self.w.session.all_off()
         if self.w.presenter.starting:
             self.w.session.cancel()
-        self.w.start.cancel_look()
-        self.w.tools.cancel_checks()
+        looked, checked = self.w.start.cancel_look(), self.w.tools.cancel_checks()
+        if not (looked or checked) and self.w.session.state not in (State.PLAN, State.SNAPPING):
+            for page in Page.in_sight(self.w.page):  # but one of which this ended something
+                page.leave()
         self.w.actions_by_id["help"].setChecked(False)
         self.w.key_map.hide()
         self.w.start.end_tour()

@@ -35,8 +35,10 @@ class PlanActions:
     # --- the page --------------------------------------------------------------------------------------------------
 
     def show_page(self) -> None:
-        """Show the editor with the last plan, or how far the plan is that runs."""
+        """Show the editor with the last plan, or how far the plan is that runs; or take it away."""
         page = self._need_page()
+        if page.toggle():
+            return
         if not page.rows:
             page.show_form(self._last_form())
         else:

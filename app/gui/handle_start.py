@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from app.events import Notice
+from app.gui.panels.page import Page
 from app.gui.panels.start_page import SIMULATED, StartPage
 from app.gui.text import tr
 from app.gui.tour import Tour
@@ -29,7 +30,7 @@ class StartActions:
         self.on_choice: Callable[[str, str], object] | None = None
         self.page: StartPage | None = None
         self.tour: Tour | None = None
-        self._give_up_look: Callable[[], None] = lambda: None
+        self._give_up_look: Callable[[], bool] = lambda: False
 
     # --- devices ---------------------------------------------------------------------------------------------------
 
@@ -40,14 +41,15 @@ class StartActions:
         self.show_devices()
 
     def show_devices(self) -> None:
-        """Show the page on which devices are chosen, and look for them."""
+        """Show the page on which devices are chosen, and look for them; or take it away."""
         if self.page is None:
             self.page = StartPage(self.w)
             self.page.chosen.connect(self.use)
             self.page.look_asked.connect(self.look)
             self.page.cancel.clicked.connect(lambda _checked=False: self.cancel_look())
-        self.page.appear()
-        self.look()
+        if not self.page.toggle():
+            self.page.appear()
+            self.look()
 
     def look(self) -> None:
         """Look for devices, on a thread of its own: a driver or a port may hang."""
@@ -55,7 +57,7 @@ class StartActions:
             return
         self._give_up_look()
         settings = self.w.session.settings
-        self.page.begin(settings.camera_id, settings.light_id)
+        self.page.begin(settings.camera_id, settings.light_id, in_use=not self.undecided)
 
         def work(tell: Callable[[object], None]) -> object:
             from app.doctor import look_for_devices
@@ -64,9 +66,9 @@ class StartActions:
 
         self._give_up_look = self.w.bridge.lone_work(work, self.page.show_looking, self.page.show_found)
 
-    def cancel_look(self) -> None:
-        """Look no further."""
-        self._give_up_look()
+    def cancel_look(self) -> bool:
+        """Look no further; False when nothing was looked for."""
+        return self._give_up_look()
 
     def use(self, camera: str, light: str) -> None:
         """Work with these; the real ones are remembered for the next start, simulators never are."""
@@ -94,6 +96,8 @@ class StartActions:
 
     def show_tour(self) -> None:
         """Walk through the window."""
+        for page in Page.in_sight(self.w.page):
+            page.hide()
         if self.tour is None:
             self.tour = Tour(self.w)
         self.tour.begin()

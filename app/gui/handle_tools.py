@@ -29,7 +29,7 @@ class ToolActions:
         self.presets_page: PresetsPage | None = None
         self.doctor_page: DoctorPage | None = None
         self._before: Preset | None = None
-        self._give_up_checks: Callable[[], None] = lambda: None
+        self._give_up_checks: Callable[[], bool] = lambda: False
         self.goes_on = False
         """This window goes on from where the last one on the same camera was left."""
         self._camera_id, self._models = "", list[str]()  # until they are known
@@ -48,13 +48,14 @@ class ToolActions:
         self.w.panel_area.ensureWidgetVisible(section)
 
     def show_doctor(self) -> None:
-        """Examine the system, line by line."""
+        """Examine the system, line by line, or take the page away."""
         if self.doctor_page is None:
             self.doctor_page = DoctorPage(self.w)
             self.doctor_page.again.clicked.connect(lambda _checked=False: self.examine())
             self.doctor_page.cancel.clicked.connect(lambda _checked=False: self.cancel_checks())
-        self.doctor_page.appear()
-        self.examine()
+        if not self.doctor_page.toggle():
+            self.doctor_page.appear()
+            self.examine()
 
     def examine(self) -> None:
         """Run every check, on a thread of its own: a driver may hang."""
@@ -76,14 +77,14 @@ class ToolActions:
 
         self._give_up_checks = self.w.bridge.lone_work(work, page.show_so_far, page.show_checks)
 
-    def cancel_checks(self) -> None:
-        """Run no further checks."""
-        self._give_up_checks()
+    def cancel_checks(self) -> bool:
+        """Run no further checks; False when none ran."""
+        return self._give_up_checks()
 
     # --- presets ---------------------------------------------------------------------------------------------------
 
     def show_presets(self) -> None:
-        """Show the presets; they are read anew."""
+        """Show the presets, read anew, or take them away."""
         if self.presets_page is None:
             page = self.presets_page = PresetsPage(self.w)
             page.use_asked.connect(self.use_preset)
@@ -92,6 +93,8 @@ class ToolActions:
             page.undo_asked.connect(self.undo)
             page.import_asked.connect(self.import_presets)
             page.export_asked.connect(self.export_presets)
+        if self.presets_page.toggle():
+            return
         self.presets_page.appear()
         path = self.preset_file
         self.w.bridge.off_thread(lambda: read_presets(path), self._show)

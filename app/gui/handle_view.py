@@ -114,6 +114,8 @@ class ViewActions:
     def restyle(self, style: OverlayStyle) -> None:
         """Draw nuclei, tint and marks in this way from now on."""
         self.w.viewer.show_ids = style.ids and style.shown
+        if THEME.palette is RED:  # no colour but red: those of sizes and of scores say nothing then
+            style = style.with_(color=_rgb(RED.accent), color_by=ColorBy.NOTHING)
         self.w.viewer.color_by = style.color_by if style.shown and not self.w.compare.on else ColorBy.NOTHING
         self.w.viewer.update()
         line = style.line_px * THEME.font_scale * self.w.devicePixelRatioF()

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtCore import QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractButton,
@@ -65,7 +65,15 @@ from app.gui.viewer import Viewer
 _TICK_MS = 125
 _PANELS, _NARROW_PANELS = 312, 280
 """Width of the column of panels, and in a narrow window, at letters of size 1."""
+_FIRST = QSize(1480, 900)
+_BORDERS = QSize(16, 48)
+"""What a window manager may lay around a window."""
 _REPLAYABLE = (".tif", ".tiff", ".png")
+
+
+def first_size(screen: QSize) -> QSize:
+    """Return the size of a window that nobody has sized yet, on a screen with this room: all of it can be seen."""
+    return _FIRST.boundedTo(screen - _BORDERS).expandedTo(QSize(1, 1))
 
 
 class MainWindow(QMainWindow):
@@ -316,7 +324,7 @@ class MainWindow(QMainWindow):
 
     def _restore(self) -> None:
         store = self.store
-        self.resize(1480, 900)
+        self.resize(first_size(self.screen().availableSize()))
         if (geometry := store.raw("geometry")) is not None:
             self.restoreGeometry(geometry)
         self.rows.setSizes([700, THEME.px(150)])
@@ -414,7 +422,9 @@ class MainWindow(QMainWindow):
             self.tools.go_on(models=names)
 
     def notify(self, notice: Notice, button: str = "", call: Callable[[], object] | None = None) -> None:
-        """Say a sentence: in the corner and in the list."""
+        """Say a sentence: in the corner and in the list; with a button for its remedy."""
+        if notice.remedy == "folder" and not button:
+            button, call = tr("Where to save…"), self.files.choose_folder
         self.messages.add(notice)
         if self.closing.under_way:
             self.closing.take(notice)

@@ -66,6 +66,8 @@ class OverlayStyle:
     color_by : ColorBy
     ids : bool
         Numbers beside the nuclei (drawn by the viewer).
+    color : Rgb
+        Of all nuclei, where the colour says nothing.
     """
 
     shown: bool = True
@@ -75,6 +77,7 @@ class OverlayStyle:
     line_px: float = 1.6
     color_by: ColorBy = ColorBy.NOTHING
     ids: bool = False
+    color: Rgb = AMBER
 
     def with_(self, **changes: object) -> "OverlayStyle":
         """Return a copy with some values changed."""
@@ -99,7 +102,7 @@ def paint_overlay(
         (width, height) of the result in screen pixels.
     style : OverlayStyle
     marked : ndarray of int32, optional
-        Labels drawn in `MARKED`; all others are amber then, whatever the style colours nuclei by.
+        Labels drawn in `MARKED`; all others have the one colour then, whatever the style colours nuclei by.
 
     Returns
     -------
@@ -196,12 +199,12 @@ def _colors(
 ) -> Rgb | NDArray[np.uint8]:
     """Return one colour, or one per screen pixel, (h, w, 3) RGB."""
     if (marked is None and style.color_by is ColorBy.NOTHING) or (marked is not None and not len(marked)):
-        return AMBER
+        return style.color
     table = np.zeros((int(segmentation.nuclei["label"].max()) + 1, 3), np.uint8)
     if marked is None:
         table[segmentation.nuclei["label"]] = ramp_colors(values_of(segmentation, style.color_by))
     else:
-        table[:] = AMBER
+        table[:] = style.color
         table[marked] = MARKED
     grown = cv2.dilate(labels.astype(np.float32), np.ones((3, 3), np.uint8)).astype(np.int32)
     picked = table[np.where(labels > 0, labels, grown)]

@@ -218,7 +218,9 @@ class Presenter:
             text = f"{tr('Recorded')} {number(event.frames)} {tr('frames')}: {event.path.name}"
             self.w.notify_file(Notice("info", text), event.path)
         self.recording = event.active
-        self.w.actions_by_id["record"].setChecked(event.active)
+        record = self.w.actions_by_id["record"]
+        record.setChecked(event.active)
+        record.setText(tr("Stop recording") if event.active else tr("Record"))
         self.w.strip.show_recording(event)
         self.refresh_badges()
 

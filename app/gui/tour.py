@@ -32,7 +32,7 @@ def _button(name: str) -> Callable[[Any], QWidget | None]:
 STEPS = (
     Step(
         "Light",
-        "1 to 4 choose a light; a filled button is one that the box itself reports as on. "
+        "1 to 4 choose a light, once more switches it off; a filled button is one that the box itself reports as on. "
         "Esc switches everything off, at any time.",
         lambda window: window.sections["light"],
     ),

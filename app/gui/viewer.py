@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
 from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import (
     QColor,
@@ -132,16 +133,21 @@ class Viewer(QWidget):
     def show_composed(self, composed: Composed) -> None:
         """Show a new picture."""
         if composed.result is not (self.composed.result if self.composed else None):
-            self.selected_row = None if not self._same_frame(composed) else self.selected_row
+            self.selected_row = self._same_nucleus(composed)
         self.composed = composed
         height, width = composed.picture.frame.shape
         self._place(geometry.resized(self.placement, (width, height), self._size())
                     if self.placement else geometry.fit((width, height), self._size()))  # fmt: skip
         self.update()
 
-    def _same_frame(self, composed: Composed) -> bool:
-        before = self.composed.result if self.composed else None
-        return before is not None and composed.result is not None and before.frame is composed.result.frame
+    def _same_nucleus(self, composed: Composed) -> int | None:
+        """Return the row of the ringed nucleus in `composed`; None for another picture, or if it is gone."""
+        before, now = self._nucleus(self.selected_row), composed.result
+        if before is None or now is None or self.result is None or now.frame is not self.result.frame:
+            return None
+        # By its place: labels are dealt out anew when nuclei are corrected.
+        away = np.hypot(now.nuclei["x_px"] - before["x_px"], now.nuclei["y_px"] - before["y_px"])
+        return int(away.argmin()) if away.size and away.min() < 1 else None
 
     @property
     def frame(self) -> Frame | None:

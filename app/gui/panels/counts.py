@@ -121,7 +121,8 @@ class CountsPanel(QWidget):
         while self._recent and not 0 <= moment - self._recent[0][0] <= MEAN_OVER_S:
             self._recent.popleft()
         counts = [count for _, count in self._recent]
-        set_text(self.mean, f"{tr('mean')} {number(sum(counts) / len(counts), 1)}" if len(counts) > 1 else "")
+        said = len(counts) > 1 and not corrected
+        set_text(self.mean, f"{tr('mean')} {number(sum(counts) / len(counts), 1)}" if said else "")
         self.mean.setToolTip(tr("Mean of the counts of the last ten seconds."))
         size = f"{number(result.pixel_size_um, 3)} µm/px" if result.pixel_size_um else tr("scale unknown")
         source = {"metadata": tr("from camera or file"), "given": tr("given"), "estimated": tr("estimated")}

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -117,7 +117,14 @@ class ToastStack(QWidget):
         self._lines.setSpacing(THEME.px(6))
         self.toasts: list[Toast] = []
         self.works: list[WorkToast] = []
+        over.installEventFilter(self)
         self.hide()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
+        """Stay above what opens below the picture."""
+        if watched is self._over and event.type() == QEvent.Type.Resize:
+            self.settle()
+        return False
 
     def show_notice(self, notice: Notice, button: str = "", call: Callable[[], object] | None = None) -> None:
         """Show one more; the same sentence is not shown twice, and the oldest gives way."""

@@ -1,4 +1,4 @@
-"""A page of its own beside the picture: not modal, closed with its button."""
+"""A page of its own beside the picture: not modal, one at a time, closed by its button, by its key and by Esc."""
 
 from PySide6.QtCore import QEvent, QObject, QPoint, QRect, QSize, Qt
 from PySide6.QtGui import QKeyEvent
@@ -22,9 +22,9 @@ class Page(QFrame):
         close = QToolButton()
         close.setObjectName("flat")
         show_icon(close, "close")
-        close.setToolTip(tr("Close this page."))
+        close.setToolTip(tr("Close this page.  [Esc]"))
         close.setAccessibleName(tr("Close page"))
-        close.clicked.connect(lambda _checked=False: self.hide())
+        close.clicked.connect(lambda _checked=False: self.leave())
         head = label(title, "title")
         head.setFont(THEME.font(12, bold=True))
         row = QHBoxLayout()
@@ -68,8 +68,28 @@ class Page(QFrame):
         box.moveTop(min(max(box.top(), room.top()), room.bottom() - box.height()))
         self.setGeometry(box)
 
+    def leave(self) -> None:
+        """Go, and hand the keys back to the microscope."""
+        self.hide()
+        self._about.setFocus()
+
+    def toggle(self) -> bool:
+        """Go if it is in sight, by the key that shows it; True then."""
+        if self.isVisible():
+            self.leave()
+            return True
+        return False
+
+    @staticmethod
+    def in_sight(over: QWidget) -> "list[Page]":
+        """Return the pages over this widget that can be seen."""
+        return [page for page in over.findChildren(Page) if page.isVisible()]
+
     def appear(self) -> None:
-        """Show."""
+        """Show, in the place of any other page."""
+        for other in self.in_sight(self._over):
+            if other is not self:
+                other.hide()
         self.settle()
         self.show()
         self.raise_()

@@ -350,7 +350,8 @@ class PlanPage(Page):
         if at.disk_left_s is not None:
             parts.append(f"{tr('disk for')} {duration(at.disk_left_s)}")
         if at.taken:
-            parts.append(f"{tr('last frame')} {number(max(at.deviation_ms, 0), 1)} ms {tr('late')}")
+            late_ms = max(at.deviation_ms, 0)
+            parts.append(f"{tr('last frame')} {number(late_ms, 1 if late_ms < 10 else 0)} ms {tr('late')}")
         if at.counted or at.skipped:
             parts.append(counted_words(at))
         set_text(self.rest, " · ".join(parts))

@@ -74,13 +74,13 @@ class StartPage(Page):
         self.use.clicked.connect(lambda _checked=False: self._choose())
         for box in (self.camera, self.light):
             box.currentIndexChanged.connect(lambda _index: self._allow())
-        self._wanted = (SIMULATED, SIMULATED)
+        self._wanted, self._in_use = (SIMULATED, SIMULATED), False
         self._looks(False)
         self._fill(())
 
-    def begin(self, camera: str, light: str) -> None:
-        """Say that devices are looked for; `camera` and `light` are in use now."""
-        self._wanted = (camera, light)
+    def begin(self, camera: str, light: str, *, in_use: bool) -> None:
+        """Say that devices are looked for; `camera` and `light` are those of the settings, perhaps `in_use` now."""
+        self._wanted, self._in_use = (camera, light), in_use
         if self.isVisible():
             self.camera.setFocus()  # before "Look again" hands it to "simulators": Enter never chooses those by itself
         self._looks(True)
@@ -126,7 +126,7 @@ class StartPage(Page):
         return super().sizeHint().expandedTo(QSize(THEME.px(700), THEME.px(480)))
 
     def _fill(self, cameras: tuple[tuple[str, str], ...], lights: tuple[tuple[str, str], ...] = ()) -> None:
-        """List the devices; a real one is proposed, a simulator never is."""
+        """List the devices; a real one is proposed, a simulator only where one is in use and nothing else is there."""
         for box, found, simulated, wanted in (
             (self.camera, cameras, tr("Simulated camera"), self._wanted[0]),
             (self.light, lights, tr("Simulated light box"), self._wanted[1]),
@@ -135,9 +135,11 @@ class StartPage(Page):
             for name, title in found:
                 box.addItem(title, name)
             box.addItem(simulated, SIMULATED)
-            place = box.findData(wanted) if wanted != SIMULATED else -1
-            box.setCurrentIndex(max(place, 0) if found else -1)
             looks = self.cancel.isEnabled()
+            if found:
+                box.setCurrentIndex(max(box.findData(wanted) if wanted != SIMULATED else 0, 0))
+            else:
+                box.setCurrentIndex(0 if wanted == SIMULATED and self._in_use and not looks else -1)
             box.setPlaceholderText(tr("looking…") if looks else tr("none found: choose a simulator, or look again"))
         self._allow()
 

@@ -325,6 +325,11 @@
         </message>
         <message>
             <location filename="../../../app/gui/handle_files.py" />
+            <source>Open</source>
+            <translation>Öffnen</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/handle_files.py" />
             <source>Report</source>
             <translation>Bericht</translation>
         </message>
@@ -337,6 +342,11 @@
             <location filename="../../../app/gui/handle_files.py" />
             <source>choose another folder under “Save to”.</source>
             <translation>unter „Ablage in“ einen anderen Ordner wählen.</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/handle_files.py" />
+            <source>holds the numbers of nuclei, not a picture; open the picture</source>
+            <translation>enthält die Nummern von Kernen, kein Bild; öffnen Sie das Bild</translation>
         </message>
         <message>
             <location filename="../../../app/gui/handle_layers.py" />
@@ -615,8 +625,8 @@
         </message>
         <message>
             <location filename="../../../app/gui/main_window.py" />
-            <source>Open</source>
-            <translation>Öffnen</translation>
+            <source>Where to save…</source>
+            <translation>Wohin speichern …</translation>
         </message>
         <message>
             <location filename="../../../app/gui/main_window.py" />
@@ -1285,8 +1295,8 @@
         </message>
         <message>
             <location filename="../../../app/gui/panels/page.py" />
-            <source>Close this page.</source>
-            <translation>Diese Seite schließen.</translation>
+            <source>Close this page.  [Esc]</source>
+            <translation>Diese Seite schließen.  [Esc]</translation>
         </message>
         <message>
             <location filename="../../../app/gui/panels/page.py" />
@@ -2175,6 +2185,16 @@
         </message>
         <message>
             <location filename="../../../app/gui/presenter.py" />
+            <source>Stop recording</source>
+            <translation>Aufnahme beenden</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/presenter.py" />
+            <source>Record</source>
+            <translation>Aufnahme</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/presenter.py" />
             <source>The disk is measured before the recording begins; it is dark meanwhile.</source>
             <translation>Vor der Aufnahme wird die Festplatte gemessen; solange ist es dunkel.</translation>
         </message>
@@ -2455,11 +2475,6 @@
         </message>
         <message>
             <location filename="../../../app/gui/actions.py" />
-            <source>Record</source>
-            <translation>Aufnahme</translation>
-        </message>
-        <message>
-            <location filename="../../../app/gui/actions.py" />
             <source>Record every frame until you stop.</source>
             <translation>Jedes Bild aufzeichnen, bis Sie beenden.</translation>
         </message>
@@ -2507,11 +2522,6 @@
             <location filename="../../../app/gui/actions.py" />
             <source>Leave the replay and go back to the microscope.</source>
             <translation>Die Wiedergabe verlassen und zurück zum Mikroskop.</translation>
-        </message>
-        <message>
-            <location filename="../../../app/gui/actions.py" />
-            <source>Where to save…</source>
-            <translation>Wohin speichern …</translation>
         </message>
         <message>
             <location filename="../../../app/gui/actions.py" />
@@ -2570,8 +2580,8 @@
         </message>
         <message>
             <location filename="../../../app/gui/actions.py" />
-            <source>Choose the first channel; in live its light goes on.</source>
-            <translation>Den ersten Kanal wählen; bei Live geht sein Licht an.</translation>
+            <source>Choose the first channel; in live its light goes on, or off if it shines.</source>
+            <translation>Den ersten Kanal wählen; live geht sein Licht an, oder aus, wenn es leuchtet.</translation>
         </message>
         <message>
             <location filename="../../../app/gui/actions.py" />
@@ -2580,8 +2590,8 @@
         </message>
         <message>
             <location filename="../../../app/gui/actions.py" />
-            <source>Choose the second channel; in live its light goes on.</source>
-            <translation>Den zweiten Kanal wählen; bei Live geht sein Licht an.</translation>
+            <source>Choose the second channel; in live its light goes on, or off if it shines.</source>
+            <translation>Den zweiten Kanal wählen; live geht sein Licht an, oder aus, wenn es leuchtet.</translation>
         </message>
         <message>
             <location filename="../../../app/gui/actions.py" />
@@ -2590,8 +2600,8 @@
         </message>
         <message>
             <location filename="../../../app/gui/actions.py" />
-            <source>Choose the third channel; in live its light goes on.</source>
-            <translation>Den dritten Kanal wählen; bei Live geht sein Licht an.</translation>
+            <source>Choose the third channel; in live its light goes on, or off if it shines.</source>
+            <translation>Den dritten Kanal wählen; live geht sein Licht an, oder aus, wenn es leuchtet.</translation>
         </message>
         <message>
             <location filename="../../../app/gui/actions.py" />
@@ -2600,8 +2610,8 @@
         </message>
         <message>
             <location filename="../../../app/gui/actions.py" />
-            <source>Choose the fourth channel; in live its light goes on.</source>
-            <translation>Den vierten Kanal wählen; bei Live geht sein Licht an.</translation>
+            <source>Choose the fourth channel; in live its light goes on, or off if it shines.</source>
+            <translation>Den vierten Kanal wählen; live geht sein Licht an, oder aus, wenn es leuchtet.</translation>
         </message>
         <message>
             <location filename="../../../app/gui/actions.py" />
@@ -3170,8 +3180,8 @@
         </message>
         <message>
             <location filename="../../../app/gui/tour.py" />
-            <source>1 to 4 choose a light; a filled button is one that the box itself reports as on. Esc switches everything off, at any time.</source>
-            <translation>1 bis 4 wählen ein Licht; gefüllt ist ein Knopf, wenn die Lichtbox selbst es als an meldet. Esc schaltet jederzeit alles aus.</translation>
+            <source>1 to 4 choose a light, once more switches it off; a filled button is one that the box itself reports as on. Esc switches everything off, at any time.</source>
+            <translation>1 bis 4 wählen ein Licht, noch einmal gedrückt schaltet es aus; ein ausgefüllter Knopf ist eines, das die Lichtbox selbst als an meldet. Esc schaltet jederzeit alles aus.</translation>
         </message>
         <message>
             <location filename="../../../app/gui/tour.py" />
