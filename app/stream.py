@@ -72,8 +72,8 @@ class Stream:
         """Let the stages finish what they hold; idempotent."""
         if self.path is not None:
             self.path.stop()
-            still = {"fps_camera": 0.0, "fps_display": 0.0, "fps_segment": 0.0, "latency_ms": 0.0}
-            self._publish(StatsReady(replace(self.stats(), **still)))
+            still = replace(self.stats(), fps_camera=0.0, fps_display=0.0, fps_segment=0.0, latency_ms=0.0)
+            self._publish(StatsReady(still))
 
     # ------------------------------------------------------------------ counting and counters, any thread
 

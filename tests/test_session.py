@@ -176,6 +176,15 @@ def test_the_counters_can_be_read_while_a_replay_takes_over_from_the_camera():
     assert stream.stats() == Stats(grabbed=7, lost_camera=1)
 
 
+def test_nothing_has_a_rate_once_live_has_stopped(bench):
+    bench.session.start_live().result(20)
+    bench.watch.wait(lambda: any(told.stats.fps_camera > 0 for told in bench.watch.of(StatsReady)))
+    bench.session.stop_live().result(20)
+    last = bench.watch.of(StatsReady)[-1].stats
+    assert last.grabbed > 0
+    assert (last.fps_camera, last.fps_display, last.fps_segment, last.latency_ms) == (0, 0, 0, 0)
+
+
 def test_all_off_keeps_live_running_in_the_dark(bench):
     bench.session.start_live().result(20)
     bench.watch.wait_for(PictureReady)
