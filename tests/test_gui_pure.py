@@ -265,6 +265,27 @@ def test_a_result_is_drawn_over_its_own_frame_and_close_successors_only():
     assert not matches(later[60], make_result(frame))
 
 
+@pytest.mark.parametrize(
+    ("light", "there"),
+    [
+        (Light("405", 0.25, True, ""), True),
+        (Light("405", 0.50, True, ""), True),
+        (Light(None, 0.0, True, ""), False),
+        (Light("488", 0.25, True, ""), False),
+        (Light(reason="light had just changed"), False),
+    ],
+    ids=["the same", "brighter", "dark", "another channel", "in doubt"],
+)
+def test_what_was_found_is_in_later_frames_of_the_same_light_only_and_only_while_frames_flow(light, there):
+    result = make_result(make_frame(0))
+    later = make_frame(1, light=light)
+    assert belongs(later, result) is matches(later, result) is there
+    assert not belongs(later, result, flowing=False) and not matches(later, result, flowing=False)
+    assert belongs(result.frame, result, flowing=False) and matches(result.frame, result, flowing=False)
+    slow = make_frame(2 * OVERLAY_MAX_LAG)
+    assert belongs(slow, result) and not matches(slow, result), "a slow count is drawn over no sample that moved on"
+
+
 def test_a_picture_that_is_mostly_at_zero_is_not_painted_blue():
     frame = make_frame(fill=0)
     picture = render(frame, View(size=(640, 480)), Contrast(0, 256))
@@ -279,3 +300,139 @@ def test_nuclei_are_drawn_in_the_colour_that_is_asked_for():
     strongest = drawn.ravel()[np.argmax(drawn.ravel() >> 24)]
     red, green, blue = (int(strongest) >> shift & 255 for shift in (16, 8, 0))
     assert red > 3 * green and red > 3 * blue
+
+
+def test_a_composed_picture_is_grey_with_marks_where_the_sensor_was_full():
+    frame = make_frame()
+    bright = np.array(frame.pixels)
+    bright[200:220, 200:220] = 255
+    from dataclasses import replace
+
+    picture = render(replace(frame, pixels=bright), View(size=(640, 480)), Contrast(0, 256))
+    composed = compose(picture, None, Look(), np.empty((480, 640), np.uint32))
+    b, g, r, _ = composed.pixels.view(np.uint8).reshape(480, 640, 4)[210, 210]
+    assert (r, g, b) == (255, 60, 220)
+    b, g, r, _ = composed.pixels.view(np.uint8).reshape(480, 640, 4)[130, 130]
+    assert r == g == b > 100
+    plain = compose(picture, None, Look(mark_limits=False), np.empty((480, 640), np.uint32))
+    b, g, r, _ = plain.pixels.view(np.uint8).reshape(480, 640, 4)[210, 210]
+    assert r == g == b
+
+
+def test_a_tint_keeps_black_black():
+    picture = render(make_frame(fill=0), View(size=(640, 480)), Contrast(0, 256))
+    look = Look(tint=(0, 255, 0), mark_limits=False)
+    pixels = compose(picture, None, look, np.empty((480, 640), np.uint32)).pixels.view(np.uint8).reshape(480, 640, 4)
+    assert pixels[5, 5, :3].tolist() == [0, 0, 0]
+    assert pixels[130, 130, 1] > 100 and pixels[130, 130, 0] == pixels[130, 130, 2] == 0
+
+
+# --- series, histogram, presets --------------------------------------------------------------------------------------
+
+
+def test_a_series_keeps_the_whole_run_at_a_bounded_size():
+    series = Series(keep=100)
+    for index in range(1000):
+        series.add(float(index), float(index))
+    times, values = series.arrays()
+    assert len(series) <= 100 and values[-1] == 999 and times[-1] - times[0] > 900
+    assert np.diff(times).max() <= 60, "evenly over the time"
+    assert np.isfinite(values).all(), "thinned out, it is still one line"
+
+
+def test_a_point_comes_where_it_belongs_when_a_replay_goes_back():
+    series = Series()
+    for moment, value in ((100.0, 5), (100.2, 6), (100.4, 7), (100.2, 8), (100.1, 9)):
+        series.add(moment, value)
+    times, values = series.arrays()
+    assert times.tolist() == pytest.approx([0, 0.1, 0.2, 0.4]) and values.tolist() == [5, 9, 8, 7]
+
+
+@pytest.mark.parametrize(
+    ("moments", "breaks"),
+    [
+        ([0, 0.2, 0.4, 25.0, 25.2, 25.4], [3]),  # it was dark
+        ([0, 0.2, 0.4, 0.9, 1.1], []),  # a count was slow
+        ([0, 2, 4, 7, 9], []),  # all of them are
+        ([0, 600, 1200, 1800], []),  # a plan
+        ([0, 0.2, 5, 5.2, 10], [2, 4]),
+        ([0, 30], [1]),
+        ([0], []),
+        ([], []),
+    ],
+)
+def test_a_line_breaks_where_nothing_was_measured(moments, breaks):
+    series = Series()
+    for moment in moments:
+        series.add(50.0 + moment, 7)
+    times, values = series.arrays()
+    assert np.flatnonzero(np.isnan(values)).tolist() == [each + number for number, each in enumerate(breaks)]
+    assert times[np.isfinite(values)].tolist() == pytest.approx(moments)
+
+
+def test_a_distribution_leaves_out_what_is_unknown():
+    edges, counts = distribution(np.array([1, 2, 3, np.nan], np.float32), bins=4)
+    assert counts.sum() == 3 and len(edges) == 5
+    assert distribution(np.full(3, np.nan, np.float32))[1].size == 0
+
+
+def test_a_full_end_bin_does_not_hide_the_rest_of_the_histogram():
+    histogram = np.zeros(256, np.int64)
+    histogram[0], histogram[100] = 1_000_000, 50
+    assert bar_heights(histogram, log=False)[100] == 1.0
+    assert 0.2 < bar_heights(histogram, log=True)[100] < 0.5
+    assert bar_heights(np.zeros(256, np.int64), log=True).max() == 0
+
+
+def test_presets_are_written_read_and_merged(tmp_path):
+    path = tmp_path / "deep" / "presets.json"
+    assert read_presets(path) == USUAL
+    mine = Preset(name="mine", channel="405", intensity=0.5, exposure_ms=10, gain_db=0)
+    write_presets(path, with_preset(USUAL, mine))
+    assert read_presets(path) == (*USUAL, mine)
+    louder = mine.model_copy(update={"intensity": 0.9})
+    assert merged(read_presets(path), (louder,)) == (*USUAL, louder)
+    assert without_preset(read_presets(path), "mine") == USUAL
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}x", '{"format": "other"}', '{"presets": [{"name": ""}]}', "\x00"])
+def test_a_file_that_is_no_preset_file_is_refused_with_one_sentence(tmp_path, text):
+    path = tmp_path / "presets.json"
+    path.write_text(text)
+    with pytest.raises(FileError, match=r"presets\.json is not a file of presets"):
+        read_presets(path)
+
+
+def test_a_coarse_look_is_told_beside_the_count(qtbot):
+    from dataclasses import replace
+
+    from gui_fake_session import make_frame, make_result
+
+    from app.gui.panels.counts import CountsPanel
+
+    panel = CountsPanel()
+    qtbot.addWidget(panel)
+    result = make_result(make_frame())
+    panel.show_result(result)
+    assert "coarse" not in panel.scale.text()
+    panel.show_result(replace(result, coarse=2.5))
+    assert "counted coarsely to keep up" in panel.scale.text()
+
+
+@pytest.mark.parametrize(("room", "rows"), [(900, 2), (200, 3)])
+def test_badges_never_lie_over_each_other(qapp, monkeypatch, room, rows):
+    places = []
+    real = Badge.paint
+
+    def paint(self, *arguments, **more):
+        places.append(real(self, *arguments, **more))
+        return places[-1]
+
+    monkeypatch.setattr(Badge, "paint", paint)
+    image = QImage(room, 300, QImage.Format.Format_RGB32)
+    painter = QPainter(image)
+    left = [Badge("REPLAY", "#ffffff", dot=True), Badge("SIMULATED CAMERA", "#ffffff")]
+    paint_badges(painter, image.rect(), left, Badge("recorded: 405 · 25 %", "#ffffff"))
+    painter.end()
+    assert len({place.top() for place in places}) == rows
+    assert not any(a.intersects(b) for a in places for b in places if a is not b)
