@@ -196,7 +196,10 @@ def make_plan(sequence: MDASequence | Mapping[str, Any], settings: Settings) -> 
         One sentence: what is wrong, or what this microscope has not got.
     """
     if not isinstance(sequence, MDASequence):
-        plain, sequence = sequence, _validated(sequence)
+        plain = sequence
+        if plain.get("setup"):  # useq writes it so that it cannot read it again
+            raise UsageError(_NO_SETUP)
+        sequence = _validated(plain)
         _refuse_what_was_dropped({key: value for key, value in plain.items() if key != "uid"}, sequence)
     _refuse_what_is_missing(sequence)
     extra = _extra(sequence)
@@ -332,6 +335,9 @@ def _validated(plain: Mapping[str, Any]) -> MDASequence:
 # ---------------------------------------------------------------------- what this microscope has not got
 
 
+_NO_SETUP = "Set the camera up in the settings: remove setup from the plan."
+
+
 def _refuse_what_is_missing(sequence: MDASequence) -> None:
     if _any(sequence.stage_positions) and not _is_one_place(sequence.stage_positions):
         raise UsageError("This microscope has no motorised stage: remove stage_positions from the plan.")
@@ -346,7 +352,7 @@ def _refuse_what_is_missing(sequence: MDASequence) -> None:
     if sequence.autofocus_plan is not None:
         raise UsageError("This microscope has no autofocus: remove autofocus_plan from the plan.")
     if sequence.setup is not None:
-        raise UsageError("Set the camera up in the settings: remove setup from the plan.")
+        raise UsageError(_NO_SETUP)
     if {"t", "c"} & set(sequence.keep_shutter_open_across):
         raise UsageError("The light goes off after every frame: remove keep_shutter_open_across from the plan.")
     for channel in sequence.channels:
