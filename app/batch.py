@@ -84,7 +84,7 @@ def segment_files(
     ------
     Progress
         One a file, in order; with `resume` those that are in the tables come first. A file that cannot be read or
-        segmented is reported and skipped; the label images and rows of the others are on disk when their progress is
+        segmented is reported and skipped; the label images and rows of the others are written when their progress is
         told.
 
     Raises

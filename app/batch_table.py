@@ -154,7 +154,7 @@ def encode(rows: Sequence[Sequence[Any]]) -> bytes:
 
 @dataclass
 class BatchTables:
-    """``counts.csv`` and ``nuclei.csv`` of one batch; every row is on disk when `add` returns.
+    """``counts.csv`` and ``nuclei.csv`` of one batch; every row is written when `add` returns.
 
     Use `open_tables`. By `Key`, `finished` tells what is done already, and `waiting` where the labels are of what was
     finished by an earlier run and is not in the tables yet.

@@ -356,9 +356,9 @@ def _counts_of_runs(folder: Path, runs: Sequence[_Image], began: float) -> tuple
     for image in runs:
         name, moments = _named_table(image), dict(zip(image.indices, image.moments, strict=True))
         found: list[_Counted] = []
-        for path, rows in tables.items():
-            mine = [row for row in rows if abs(moments.get(row.frame, math.nan) - row.unix_time_s) < SAME_MOMENT_S]
-            if name in {"", path.name} and len(mine) > len(found):
+        for path in tables if not name else tables.keys() & {folder / name}:
+            mine = [row for row in tables[path] if _same_moment(row.unix_time_s, moments.get(row.frame))]
+            if len(mine) > len(found):
                 found, table = mine, path
         if found:
             used.add(table)
@@ -366,6 +366,10 @@ def _counts_of_runs(folder: Path, runs: Sequence[_Image], began: float) -> tuple
     unused = (path for path, rows in tables.items() if rows and path not in used)
     notes += [f"{path.name} is not in the chart: its counts are not those of a recording here." for path in unused]
     return points, notes
+
+
+def _same_moment(one_s: float, other_s: float | None) -> bool:
+    return other_s is not None and abs(one_s - other_s) < SAME_MOMENT_S
 
 
 def _named_table(image: _Image) -> str:
