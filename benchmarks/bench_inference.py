@@ -3,10 +3,11 @@
     python -m benchmarks.bench_inference [--rounds 30] [--threads 2] [--json FILE]
 
 The pools of threads are set as the app sets them. All paths see the same simulated frames, in turn within one run, so
-that the ratios hold on a busy machine too, and their labels are compared with the truth of those fields (F1 at IoU 0.5).
-The paper's network runs through the same scaling and session as ``fast``, at the scale its card names, and is decoded by
-connected components. The naive path is the same network as one would first write it: `skimage.transform.resize`, an
-onnxruntime session with its default options, and a loop over `skimage.measure.regionprops`.
+that the ratios hold on a busy machine too, and their labels are compared with the truth of those fields (F1 at IoU
+0.5). The paper's network runs through the same scaling and session as ``fast``, at the scale its card names, and is
+decoded by connected components. The naive path is the same network as one would first write it:
+`skimage.transform.resize`, an onnxruntime session with its default options, and a loop over
+`skimage.measure.regionprops`.
 """
 
 import argparse
