@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     Shares = Float | npt.NDArray[np.uint8]  # 0…1 as such or as 0…255
     Labels = npt.NDArray[np.int32]
     Bytes = npt.NDArray[np.uint8]
-    Growing = npt.NDArray[Any]  # uint16 or float32
+    Growing = npt.NDArray[Any]  # uint8, uint16 or float32
 
 _SQUARE = np.ones((3, 3), np.uint8)
 _CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
