@@ -99,17 +99,14 @@ class PlanCounts:
         """Count what lies ready, and close the table: it holds no frame from number `kept` on, which the file lacks."""
         self._stage.stop(PATIENCE_S)
         self._ended = True  # a count that took longer comes too late for the table and the account
-        self._over = self._offered - self.counted - self._stage.slot.skipped
-        self.counted -= sum(int(row[0]) >= kept for row in self._waiting)
-        self._waiting = [row for row in self._waiting if int(row[0]) < kept]
-        if not self.problem:
-            try:
-                self._write(kept)
-            except DapiscopeError as error:
+        late = sum(int(row[0]) >= kept for row in self._waiting)
+        self.counted -= late
+        try:
+            self._write(kept)  # of a model that failed, too, what it had counted before
+        except DapiscopeError as error:
+            if not self.problem:
                 self._failed(error)
-        self.counted -= len(self._waiting)
-        self._over += len(self._waiting)
-        self._waiting = []
+        self._over = self._offered - self.counted - late - self._stage.slot.skipped
         file, self._file, self._rows = self._file, None, None
         if file is not None:
             with suppress(OSError):  # its failed write was said, and the plan's file is still to be closed
@@ -152,6 +149,9 @@ class PlanCounts:
             self._file.flush()  # what is counted is kept, whatever becomes of the program
             del self._waiting[: len(ready)]
         except OSError as error:
+            # How many of them reached the file nobody knows: they are not written again.
+            self.counted -= len(self._waiting)
+            self._waiting.clear()
             raise disk_error(error, self._table) from error
 
     def _failed(self, error: BaseException) -> None:

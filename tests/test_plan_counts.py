@@ -157,6 +157,20 @@ def test_a_failing_model_ends_the_counting_and_not_the_plan(tmp_path):
     assert json.loads(entries(result.path)["nuclei"])["ended by"] == said[0]
 
 
+def test_what_a_model_counted_before_it_failed_is_kept(tmp_path):
+    counter, safe, told, said = Counter(), [0], [], []
+    counts = PlanCounts(counter, SETTINGS.channels, "fast", lambda found: told.append(found.frame.index), said.append)
+    counts.start(tmp_path / "plan.ome.tif", lambda: safe[0])
+    counts.offer(make_frame(0), 0)
+    wait(told, SimpleNamespace(frame=make_frame(0)))
+    assert not (tmp_path / "plan_counts.csv").exists(), "its frame is not safe yet"
+    counter.fails = True
+    counts.offer(make_frame(1), 1)
+    counts.finish(2)
+    assert (counts.counted, counts.skipped, said) == (1, 1, [counts.problem])
+    assert [row["frame"] for row in rows(counts.table)] == ["0"]
+
+
 def test_frames_in_doubt_are_not_counted(tmp_path):
     stand, counter = Stand(ManualClock()), Counter()
     taken = stand.snap
@@ -233,6 +247,6 @@ def test_a_full_disk_ends_the_table_and_keeps_nothing_from_being_closed(tmp_path
     assert swapped.wait(20)
     counts.offer(make_frame(1), 1)
     counts.finish(1 << 30)
-    assert counts.counted == 1
+    assert (counts.counted, counts.skipped) == (1, 1)
     assert said == [counts.problem]
     assert f"The disk of {tmp_path} is full" in said[0]

@@ -34,7 +34,7 @@ class Counted:
     index, count, interval
         See `app.frame.Segmentation`.
     moment_s : float
-        When the frame came, by the program's own clock: for a replay, when it was played.
+        `Frame.moment_s`: where it stands in the chart.
     unix_time_s : float
         When it was taken; 0 where its file does not say.
     name : str
@@ -45,8 +45,6 @@ class Counted:
         Nothing speaks against using the count.
     replayed : bool
         It came from a file.
-    axis_s : float
-        `Frame.moment_s`: where it stands in the chart.
     """
 
     index: int
@@ -58,15 +56,14 @@ class Counted:
     row: tuple[str, ...]
     fit: bool
     replayed: bool
-    axis_s: float
 
     @classmethod
     def of(cls, found: Segmentation, *, replayed: bool) -> "Counted":
         """Return what was found, without the pixels."""
         frame = found.frame
         return cls(
-            frame.index, frame.exposure_end_s, found.count, found.interval, frame.unix_time_s, frame.name,
-            tuple(count_row(found)), not found.flags, replayed, frame.moment_s,
+            frame.index, frame.moment_s, found.count, found.interval, frame.unix_time_s, frame.name,
+            tuple(count_row(found)), not found.flags, replayed,
         )  # fmt: skip
 
 

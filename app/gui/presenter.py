@@ -1,7 +1,6 @@
 """What each event changes on the screen. The fast ones are gathered and shown at a pace that eyes can follow."""
 
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -177,7 +176,7 @@ class Presenter:
         self.w.bridge.composer.show_result(result)
 
     def _counted(self, counted: Counted) -> None:
-        self.w.charts.counted.add(counted.axis_s, counted.count)
+        self.w.charts.counted.add(counted.moment_s, counted.count)
         self.w.exports.note_count(counted)
         if counted.replayed:
             self.w.replay_bar.timeline.show_count(counted.index, counted.count)
@@ -437,8 +436,8 @@ class Presenter:
     @property
     def _replayed(self) -> bool:
         """True while the picture on the screen comes from the replay, also after that was closed."""
-        frame, path = self.w.viewer.frame, self.replay.path if self.replay is not None else None
-        return frame is not None and path in (Path(frame.source), *Path(frame.source).parents)
+        frame = self.w.viewer.frame
+        return frame is not None and self.replay is not None and self.replay.shows(frame)
 
     def _light_badge(self, state: State) -> Badge | None:
         p, frame = THEME.palette, self.w.viewer.frame
