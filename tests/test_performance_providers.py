@@ -68,6 +68,11 @@ def test_what_is_kept_is_counted_with_the_models_own_numbers(monkeypatch):
     assert np.array_equal(kept.nuclei["score"], plain.segment(seen, exact=True).nuclei["score"])
 
 
+def test_the_8_bit_variant_has_no_slow_step():
+    """An eighth of its time for thousands of nuclei: `models.training quantise` makes copies instead of them."""
+    assert b"Resize" not in load_model("fast").variants["int8"]
+
+
 def test_large_image_gives_the_same_on_all_cores(monkeypatch):
     monkeypatch.setattr(segmenter.os, "cpu_count", lambda: 2)
     model = load_model("fast")
