@@ -98,28 +98,6 @@ def notes(path):
         return read_map(tif.ome_metadata)
 
 
-def test_a_plan_has_the_pixel_size_of_the_camera_and_not_of_what_was_open_before(stand, tmp_path):
-    def size_um(folder):
-        with open_replay(stand.session.run_plan(plan_of(1), tmp_path / folder).result(30).path) as replay:
-            return replay.info.pixel_size_um
-
-    tifffile.imwrite(tmp_path / "a.tif", np.full((64, 64), 9, np.uint8))
-    stand.session.open_replay(tmp_path / "a.tif", hold=True).result(20)
-    stand.session.set_pixel_size(0.65)
-    stand.wait(lambda: stand.session.settings.segmentation.pixel_size_um == 0.65)
-    assert size_um("out of a replay") == pytest.approx(0.1)
-    stand.session.set_measured_pixel(0.125).result(20)
-    again = Stand(SkippingClock())
-    try:  # a size that was measured on an earlier day, and a plan as the first thing of a session
-        result = again.session.run_plan(plan_of(1), tmp_path / "first").result(30)
-        assert json.loads(notes(result.path)["settings"])["optics"]["measured_pixel_um"] == 0.125
-        with open_replay(result.path) as replay:
-            assert replay.info.pixel_size_um == pytest.approx(0.125)
-    finally:
-        again.session.set_measured_pixel(None).result(20)
-        assert again.session.close()
-
-
 def test_a_plan_runs_in_the_session_and_it_is_dark_afterwards(stand, tmp_path):
     result = stand.session.run_plan(plan_of(3), tmp_path).result(30)
     assert result.complete and result.taken == 6
