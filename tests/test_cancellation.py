@@ -1,13 +1,14 @@
 """What takes long can be cancelled: the wait ends, it is dark, and what does not come back is left behind."""
 
 import threading
+from itertools import pairwise
 
 import pytest
 from fault_rig import Rig, StubCounter
 from test_closing import SkippingClock, hang, texts
 
 from app.errors import CancelledError
-from app.events import CameraReady, LightReady, ModelReady, SnapTaken, State, StateChanged, Underway
+from app.events import CameraReady, LightReady, LightSeen, ModelReady, SnapTaken, State, StateChanged, Underway
 
 
 class NamedCounter(StubCounter):
@@ -116,6 +117,51 @@ def test_what_waits_behind_what_is_cancelled_is_cancelled_with_it(made):
     assert isinstance(started.exception(20), CancelledError)
     assert made.session.state is State.IDLE and State.STARTING not in [told.state for told in made.of(StateChanged)]
     made.session.stop_live().result(20)  # what cannot be cancelled is done
+
+
+def test_a_snapshot_that_was_left_behind_does_not_light_the_next_one(made, tmp_path):
+    made.session.connect().result(20)
+    configure, hangs = made.camera.configure, threading.Event()
+
+    def stuck(settings):
+        if settings.trigger == "software" and not hangs.is_set():  # the snapshot's own, just before its light
+            hangs.set()
+            assert made.release.wait(30)
+        return configure(settings)
+
+    made.camera.configure = stuck
+    snapped = made.session.snap(False, tmp_path)
+    made.wait(hangs.is_set)
+    assert isinstance(cancel(made, snapped), CancelledError)
+    again = made.session.snap(False, tmp_path)
+    made.wait(lambda: made.session.state is State.SNAPPING and "left" in steps(made))
+    made.release.set()  # and the first one goes on while a snapshot is under way
+    again.result(20)
+    seen = [told.channel for told in made.of(LightSeen)]
+    assert sum(now is not None and before is None for before, now in pairwise(seen)) == 1
+    assert len(made.of(SnapTaken)) == 1
+
+
+def test_frames_of_a_camera_that_was_left_behind_are_nobodys(made):
+    hangs = hang(made, made.camera, "start")
+    close, grabbed = made.camera.close, []
+
+    def late():
+        if made.release.is_set():
+            made.wait(lambda: made.camera.stats().grabbed >= 2)
+            grabbed.append(made.camera.stats().grabbed)
+        close()
+
+    made.camera.close = late
+    started = made.session.start_live()
+    made.wait(hangs.is_set)
+    assert isinstance(cancel(made, started), CancelledError)
+    made.wait(lambda: made.session.state is State.IDLE)
+    made.release.set()
+    made.wait(lambda: not made.session._cancellation.left)
+    made.camera.close = close
+    assert grabbed
+    assert made.session.last_frame is None and made.session.state is State.IDLE
 
 
 @pytest.mark.parametrize("live", [False, True])
