@@ -6,7 +6,7 @@ Pure: moments go in, decisions come out. The session asks it a few times a secon
 import threading
 
 SILENCE_S = 0.35
-"""A camera that is silent for so long beyond its own pace gets no more light."""
+"""A camera that is silent for so long, and for longer than its own pace explains, gets no more light."""
 
 FIRST_FRAME_S = 3.0
 """A camera that was just started may take so much longer for its first frame."""
@@ -14,6 +14,14 @@ FIRST_FRAME_S = 3.0
 
 ASLEEP_S = 0.15
 """Who looks later than that was held up himself, and blames no camera."""
+
+
+def patience_s(period_s: float) -> float:
+    """Return the seconds from one frame of a camera until it is taken for silent.
+
+    A fast camera is dark within half a second; a slow one may lose one frame, and be late with the next.
+    """
+    return max(SILENCE_S, 2 * period_s + SILENCE_S / 2)
 
 
 class Shutter:
@@ -42,8 +50,7 @@ class Shutter:
             From one frame to the next, exposure and readout included.
         """
         with self._lock:
-            # A fast camera is dark within half a second; a slow one may miss no more than one frame.
-            self._limit_s = max(SILENCE_S, period_s + SILENCE_S / 2)
+            self._limit_s = patience_s(period_s)
             self._due_s = now_s + self._limit_s + FIRST_FRAME_S
             self._last_s, self._looked_s, self._closed, self._forgave = None, None, False, False
 
@@ -51,7 +58,7 @@ class Shutter:
         """Expect frames at another pace from `now_s` on; a light that is off for want of frames stays off."""
         with self._lock:
             if self._due_s is not None:
-                self._limit_s = max(SILENCE_S, period_s + SILENCE_S / 2)
+                self._limit_s = patience_s(period_s)
                 self._due_s = now_s + self._limit_s + FIRST_FRAME_S
 
     def disarm(self) -> None:

@@ -49,7 +49,17 @@ def test_a_stammering_camera_does_not_make_the_light_flicker():
 def test_a_slow_camera_may_be_slow():
     assert watch(armed(period_s=2.0), [2.0 * k for k in range(5)], 9.9) == ([], [])
     shut, _ = watch(armed(period_s=2.0), [2.0, 4.0], 9)
-    assert shut[0] == pytest.approx(4 + 2 + SILENCE_S / 2, abs=2 * LOOK_S)
+    assert shut[0] == pytest.approx(4 + 2 * 2 + SILENCE_S / 2, abs=2 * LOOK_S)
+
+
+@pytest.mark.parametrize("period_s", [0.1, 0.2, 1.0, 5.0])
+def test_a_slow_camera_that_loses_one_frame_or_is_late_with_one_is_not_missing(period_s):
+    lost = [k * period_s for k in range(1, 20) if k != 7]
+    late = [k * period_s + (0.15 if k == 7 else 0) for k in range(1, 20)]
+    for frames in (lost, late):
+        assert watch(armed(period_s), frames, frames[-1]) == ([], [])
+    silent = [k * period_s for k in range(1, 20) if not 7 <= k <= 10]
+    assert len(watch(armed(period_s), silent, silent[-1])[0]) == 1
 
 
 def test_the_first_frame_may_take_longer_but_not_for_ever():
