@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import pytest
 from gui_fake_session import FakeSession, make_frame, make_result
-from PySide6.QtCore import QPoint, QPointF, QSettings, QSize, Qt
+from PySide6.QtCore import QEvent, QObject, QPoint, QPointF, QSettings, QSize, Qt
 from PySide6.QtGui import QKeySequence
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QFileDialog, QPushButton
@@ -412,6 +412,32 @@ def test_a_snapshot_keeps_its_count_while_it_stands(qtbot, window, session):
     qtbot.waitUntil(lambda: window.viewer.result is result and not window.counts.big.stale)
     shown(qtbot, window, session, make_frame(1))
     assert window.counts.big.stale, "another picture has come"
+
+
+def test_steps_of_the_letters_are_put_together_and_esc_is_not_behind_them(qtbot, window, session):
+    dressed = []
+    noted = THEME.changed.connect(lambda: dressed.append((THEME.font_scale, len(session.asked("all_off")))))
+    for key in ("Ctrl+Shift+.",) * 6 + ("Ctrl+Shift+,", "Esc"):
+        QTest.keySequence(window, QKeySequence(key))
+    assert session.asked("all_off") and not dressed
+    qtbot.waitUntil(lambda: bool(dressed))
+    THEME.changed.disconnect(noted)
+    assert dressed == [(1.75, 1)]
+
+
+def test_a_change_of_the_letters_dresses_every_widget_once(qtbot, window):
+    class Counting(QObject):
+        seen = 0
+
+        def eventFilter(self, _watched, event):
+            self.seen += event.type() == QEvent.Type.StyleChange
+            return False
+
+    counting, button = Counting(), window.bar.widgetForAction(window.actions_by_id["live"])
+    button.installEventFilter(counting)
+    THEME.set(font_scale=1.5)
+    button.removeEventFilter(counting)
+    assert counting.seen <= 2, "undressed and dressed"
 
 
 def test_the_charts_of_a_replay_show_the_time_of_the_recording(qtbot, window, session):

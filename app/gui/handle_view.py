@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
+from PySide6.QtCore import QTimer
 from PySide6.QtGui import QUndoCommand, QUndoStack
 
 from app.display import Contrast
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from app.gui.main_window import MainWindow
 
 _MOST_UNDONE = 100
+_STEPS_MS = 250
+"""Steps of the letters that follow each other so soon are one."""
 
 
 class ViewActions:
@@ -31,6 +34,11 @@ class ViewActions:
         self.history = QUndoStack(window)
         """Changes of contrast, the newest last."""
         self.history.setUndoLimit(_MOST_UNDONE)
+        self._letters = THEME.font_scale
+        self._letters_later = QTimer(window)
+        self._letters_later.setSingleShot(True)
+        self._letters_later.setInterval(_STEPS_MS)
+        self._letters_later.timeout.connect(lambda: THEME.set(font_scale=self._letters))
         self.tinted = window.store.flag("tint", False)
         self.marking = window.store.flag("limits", True)
 
@@ -201,11 +209,18 @@ class ViewActions:
 
     def bigger_letters(self) -> None:
         """A quarter more, to twice the size."""
-        THEME.set(font_scale=THEME.font_scale + 0.25)
+        self._step_letters(0.25)
 
     def smaller_letters(self) -> None:
         """A quarter less, to the usual size."""
-        THEME.set(font_scale=THEME.font_scale - 0.25)
+        self._step_letters(-0.25)
+
+    def _step_letters(self, step: float) -> None:
+        """Put steps in quick succession together: every size lays the whole window out anew, and keys wait for that."""
+        if not self._letters_later.isActive():
+            self._letters = THEME.font_scale
+        self._letters = min(max(self._letters + step, 1.0), 2.0)
+        self._letters_later.start()
 
     def toggle_red(self, on: bool) -> None:
         """Deep red, or the dark theme."""
