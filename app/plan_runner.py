@@ -310,6 +310,8 @@ class PlanRunner:
         paused_s = self._clock.monotonic() - began_s
         self._zero_s += paused_s
         self._log.pauses.append((self._log.taken, paused_s))
+        if not self._stop.is_set():
+            self._tell(recorder, None, 0.0)  # at once: the next frame, and with it the light, may be minutes away
 
     def _tell(self, recorder: Recorder, frame: Frame | None, deviation_ms: float) -> None:
         total, taken = len(self._plan.frames), self._log.taken
