@@ -15,7 +15,7 @@ from PySide6.QtWidgets import QLineEdit
 
 import app.build
 from app.errors import UsageError
-from app.events import PlanEnded, PlanMoved, State, StateChanged
+from app.events import PlanEnded, PlanMoved, RecordingChanged, State, StateChanged
 from app.gui.main_window import MainWindow
 from app.gui.plan_form import ChannelRow, PlanForm, empty_form, form_of, sequence_of
 from app.gui.store import WindowStore
@@ -182,6 +182,19 @@ def test_a_burst_has_no_interval_and_no_channel_is_no_plan(qtbot, session, page)
     click(page.start)
     qtbot.waitUntil(lambda: bool(session.asked("run_plan")))
     assert {frame.due_s for frame in session.asked("run_plan")[0][0].frames} == {0.0}
+
+
+@pytest.mark.parametrize(("lit", "recording"), [(True, False), (False, False), (True, True)])
+def test_it_is_dark_while_a_plan_is_written_unless_a_recording_needs_the_light(qtbot, window, session, lit, recording):
+    session.go_live()
+    session.shine("405" if lit else None)
+    session.publish(RecordingChanged(recording))
+    qtbot.waitUntil(lambda: window.presenter.light.channel == ("405" if lit else None))
+    qtbot.waitUntil(lambda: window.presenter.recording == recording)
+    window.actions_by_id["plan"].trigger()
+    goes_dark = lit and not recording
+    assert session.asked("set_channel") == ([(None,)] if goes_dark else [])
+    assert any("dark while the plan" in notice.text for _, notice in window.messages.notices) == goes_dark
 
 
 def test_no_channel_is_refused_with_a_sentence(qtbot, page):

@@ -45,6 +45,10 @@ class PlanActions:
             self.reckon()
         page.show_running(self.w.session.state is State.PLAN)
         page.appear()
+        live = self.w.session.state is State.LIVE and not self.w.presenter.recording
+        if live and self.w.presenter.light.channel is not None:
+            self.w.session.set_channel(None)
+            self.w.notify(Notice("info", tr("It is dark while the plan is written; choose a channel for light.")))
 
     def _need_page(self) -> PlanPage:
         if self.page is None:

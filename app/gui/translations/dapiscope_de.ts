@@ -440,6 +440,11 @@
         </message>
         <message>
             <location filename="../../../app/gui/handle_plan.py" />
+            <source>It is dark while the plan is written; choose a channel for light.</source>
+            <translation>Es ist dunkel, während der Plan geschrieben wird; für Licht einen Kanal wählen.</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/handle_plan.py" />
             <source>No acquisition plan runs.</source>
             <translation>Kein Aufnahmeplan läuft.</translation>
         </message>
