@@ -440,6 +440,14 @@ def test_a_change_of_the_letters_dresses_every_widget_once(qtbot, window):
     assert counting.seen <= 2, "undressed and dressed"
 
 
+def test_darkness_is_told_once_the_box_has_told_it(qtbot, window, session):
+    session.publish(StateChanged(State.FAILED, "The port /dev/ttyACM0 is not there; plug the light box in."))
+    qtbot.waitUntil(lambda: "Stopped by a failure" in window.counts.fit.text())
+    assert window.viewer.light_badge.text == "light not connected" and window.light.state.text() == "Not connected"
+    session.shine(None)
+    qtbot.waitUntil(lambda: window.viewer.light_badge.text == "DARK")
+
+
 def test_the_charts_of_a_replay_show_the_time_of_the_recording(qtbot, window, session):
     session.publish(StateChanged(State.REPLAYING), ReplayMoved(Path("a.ome.tif"), 1, 5, False, 1.0, 0))
     for index in (0, 19, 20):  # looked at for as long as one likes

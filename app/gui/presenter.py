@@ -449,6 +449,8 @@ class Presenter:
         if self.light.channel is not None:
             text = f"{self.light.channel} nm · {percent(self.light.level)}"
             return Badge(text, colors.get(self.light.channel, p.text), dot=True)
+        if not self._light_told:
+            return Badge(tr("light not connected"), p.muted)
         if state is State.LIVE and frame is not None and not frame.light.confirmed and frame.light.reason:
             return Badge(f"{tr('light not confirmed')}: {frame.light.reason}", p.warning)
         return Badge(tr("DARK"), p.muted)
