@@ -77,15 +77,32 @@ class Bench:
     def connect(self, settings: Settings) -> None:
         """Open what is not open yet: the light first, dark and read back, then the camera."""
         if self._keeper is None:
-            self._open_light(settings)
+            try:
+                self._open_light(settings)
+            except LightError as error:
+                also = self._why_no_camera(settings)
+                if also:  # both are told at once, not the second when the first is mended
+                    raise type(error)(f"{error} {also}") from error
+                raise
         if self.camera is not None and not self._running:
             self._look_at(self.camera)
+        self._open_camera(settings)
+
+    def _open_camera(self, settings: Settings) -> None:
         if self.camera is None:
             self._calls.at("camera", 0.3)
             self._made = self._made or self._make_camera()
             self._on(self._made, self._made.open)
             self.camera = self._made
             self.configure(settings.camera)
+
+    def _why_no_camera(self, settings: Settings) -> str:
+        """Return why there is no camera either; empty when there is one."""
+        try:
+            self._open_camera(settings)
+        except CameraError as error:
+            return str(error)
+        return ""
 
     def _look_at(self, camera: Camera) -> None:
         """Let go of a camera that was unplugged while nothing ran: it may be back, and must be opened again then."""

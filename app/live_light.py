@@ -71,16 +71,18 @@ class LiveLight:
         self._bench.switch(None, 0.0)
         self._bench.pause()
 
-    def switch(self, name: str | None, offs: int | None) -> None:
-        """Shine `name`, unless "all off" was asked since `offs` was counted; None: go dark.
+    def switch(self, name: str | None, offs: int | None) -> bool:
+        """Shine `name`, unless "all off" was asked since `offs` was counted; None: go dark. True when it shines then.
 
         While the camera sends no frames nothing shines; the light comes on with them.
         """
         if name is not None and self.shutter.closed:
-            return
-        self._bench.switch(name, self._settings().light.intensity, offs)
+            return False
+        read = self._bench.switch(name, self._settings().light.intensity, offs)
         if name is not None and self.shutter.closed:
             self._bench.off()  # the frames stayed away while it went on
+            return False
+        return read is not None and not read.dark
 
     @contextmanager
     def dark(self, live: Callable[[], bool]) -> Iterator[None]:
@@ -104,9 +106,9 @@ class LiveLight:
     def come_back(self) -> None:
         """Frames come again after the light was switched off for want of them."""
         offs = self._asked
-        if self.wanted:
-            self.switch(self._settings().light.channel, offs)
-            self._publish(Notice("info", "Frames come again; the light is back on."))
+        if self.wanted and self.switch(self._settings().light.channel, offs) and self.wanted:
+            # What was done, and not what is: it is read when darkness may have been asked for again.
+            self._publish(Notice("info", "Frames came again, so the light was switched back on."))
 
     # ------------------------------------------------------------------ on other threads
 

@@ -121,6 +121,7 @@ def test_no_light_command_relights_a_camera_that_sends_nothing(bench):
     assert not any(bench.lit())
     bench.session._bench.camera.faults._failing = 0
     bench.watch.wait(lambda: bench.lit()[1] > 0)
+    bench.watch.wait(lambda: any("switched back on" in notice.text for notice in bench.watch.of(Notice)))
 
 
 def test_a_refused_recording_leaves_live_running(bench, tmp_path, monkeypatch):
@@ -367,6 +368,43 @@ def test_a_new_exposure_does_not_relight_a_camera_that_sends_nothing(bench):
     assert not any(bench.lit())
     bench.session._bench.camera.faults._failing = 0
     bench.watch.wait(lambda: bench.lit()[0] > 0)
+
+
+def test_a_light_that_does_not_come_back_with_the_frames_is_not_told_to_be_on(bench, monkeypatch):
+    bench.session.start_live().result(20)
+    bench.watch.wait_for(ResultReady)
+    bench.session._bench.camera.faults.fail_next(10_000)
+    bench.watch.wait(lambda: any("No frames" in notice.text for notice in bench.watch.of(Notice)))
+    asked, switch = threading.Event(), bench.session._bench.switch
+
+    def off_first(*arguments):
+        bench.session.all_off().result(20)
+        asked.set()
+        return switch(*arguments)
+
+    monkeypatch.setattr(bench.session._bench, "switch", off_first)
+    bench.session._bench.camera.faults._failing = 0
+    assert asked.wait(20)
+    bench.session._devices.submit(int).result(20)  # behind it
+    assert not any("switched back on" in notice.text for notice in bench.watch.of(Notice))
+    assert not any(bench.lit())
+
+
+def test_a_light_and_a_camera_that_are_missing_are_both_told_at_once(bench, monkeypatch):
+    def no_light(*_arguments):
+        raise LightGoneError("There is no light.")
+
+    def no_camera():
+        raise CameraError("There is no camera.")
+
+    monkeypatch.setattr(bench.session._bench, "_make_light", no_light)
+    make_camera = bench.session._bench._make_camera
+    monkeypatch.setattr(bench.session._bench, "_make_camera", no_camera)
+    with pytest.raises(LightGoneError, match=r"^There is no light\. There is no camera\.$"):
+        bench.session.connect().result(20)
+    monkeypatch.setattr(bench.session._bench, "_make_camera", make_camera)
+    with pytest.raises(LightGoneError, match=r"^There is no light\.$"):
+        bench.session.connect().result(20)
 
 
 def test_every_problem_of_stopping_is_told(bench, monkeypatch):

@@ -2220,6 +2220,11 @@
         </message>
         <message>
             <location filename="../../../app/gui/presenter.py" />
+            <source>light not connected</source>
+            <translation>Licht nicht verbunden</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/presenter.py" />
             <source>Saved</source>
             <translation>Gespeichert</translation>
         </message>
