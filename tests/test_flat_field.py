@@ -244,10 +244,11 @@ def test_a_batch_and_the_python_interface_see_an_own_file_as_a_replay_does(tmp_p
     for seen_frame in (read, *model.seen):
         assert seen_frame.shading.title == expected.shading.title and seen_frame.light == expected.light == went
         np.testing.assert_array_equal(seen_frame.pixels, expected.pixels)
-    assert step.error == step.note == ""
+    plane = ["plane 1 of 2; the file names no channel that shows nuclei"] * (planes > 1)
+    assert (step.error, step.note) == ("", "; ".join(plane))
     monkeypatch.setattr(app.batch, "usual_folder", lambda: tmp_path / "elsewhere")
     (step,) = segment_files([path], tmp_path / "out", Looking())
-    assert step.note == "counted without its flat field, which is not on this computer"
+    assert step.note == "; ".join([*plane, "counted without its flat field, which is not on this computer"])
 
 
 # ---------------------------------------------------------------------- the desk, without devices
