@@ -471,6 +471,8 @@ def test_the_picture_of_a_closed_replay_is_not_taken_for_that_of_the_microscope(
     assert window.counts.big.stale
     assert [badge.text for badge in window.viewer.badges] == ["REPLAY, CLOSED", "SIMULATED CAMERA"]
     assert window.viewer.light_badge.text == "recorded: 405 · 25 %"
+    session.shine(None, known=False)
+    qtbot.waitUntil(lambda: "MAY STILL BE ON" in window.viewer.light_badge.text)
     session.go_live()
     session.shine("405")
     shown(qtbot, window, session)

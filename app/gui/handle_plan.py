@@ -44,9 +44,9 @@ class PlanActions:
         else:
             self.reckon()
         page.show_running(self.w.session.state is State.PLAN)
+        spare = not page.isVisible() and self.w.session.state is State.LIVE and not self.w.presenter.recording
         page.appear()
-        live = self.w.session.state is State.LIVE and not self.w.presenter.recording
-        if live and self.w.presenter.light.channel is not None:
+        if spare and self.w.presenter.light.channel is not None:
             self.w.session.set_channel(None)
             self.w.notify(Notice("info", tr("It is dark while the plan is written; choose a channel for light.")))
 

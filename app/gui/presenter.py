@@ -442,10 +442,10 @@ class Presenter:
     def _light_badge(self, state: State) -> Badge | None:
         p, frame = THEME.palette, self.w.viewer.frame
         colors = {channel.name: channel.color for channel in self.w.session.channels}
+        if not self.light.known:  # whatever picture is shown
+            return Badge(tr("THE LIGHT MAY STILL BE ON"), p.error, strong=True)
         if state is State.REPLAYING or self._replayed or (frame is not None and frame.name):
             return None if frame is None else self._recorded_light(frame, colors)
-        if not self.light.known:
-            return Badge(tr("THE LIGHT MAY STILL BE ON"), p.error, strong=True)
         if self.light.channel is not None:
             text = f"{self.light.channel} nm · {percent(self.light.level)}"
             return Badge(text, colors.get(self.light.channel, p.text), dot=True)

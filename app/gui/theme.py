@@ -102,7 +102,7 @@ class Theme(QObject):
         sheet = style_sheet(self.palette, self.px)
         if app.styleSheet() == sheet:
             return  # dressing every widget again takes a second on a busy machine
-        # Undressed first: else font, palette and sheet dress every widget anew, each by itself: four times the work.
+        # Undressed first: else font, palette and sheet dress every widget anew, each by itself: thrice the work.
         app.setStyleSheet("")
         if app.style().name() != "fusion":
             app.setStyle("Fusion")
