@@ -378,7 +378,7 @@ def test_saturated_nuclei_on_a_dark_field_are_still_counted(segmenter):
 @pytest.mark.parametrize("exact", [False, True])
 def test_each_nucleus_out_of_focus_says_so(segmenter, exact):
     pixels, _ = nuclei(shape=(256, 384))
-    blurred = cv2.GaussianBlur(pixels, (0, 0), 6.0)
+    blurred = cv2.GaussianBlur(pixels, (0, 0), 5.0)
     half = np.where(np.arange(384) < 192, pixels, blurred).astype(np.uint8)
     found = segmenter.segment(frame(half, 0.65), exact=exact)
     sharp, soft = (found.nuclei[(found.nuclei["x_px"] < 192) == left] for left in (True, False))
