@@ -319,8 +319,6 @@ def _resumed(out: Path, path: Path, ledger: int, model_sha256: str, scale: Scale
             tables.finished[entry.key] = entry
         else:
             tables.finished.pop(entry.key, None)
-    for entry in entries[kept:]:
-        _take_back(out, entry)
     tables.find_waiting()
     os.ftruncate(ledger, length[kept])
     tables.counts.reopen(*counts[kept])
@@ -338,17 +336,6 @@ def _has_labels(out: Path, entry: Entry) -> bool:
         return path.stat().st_size == entry.labels_size or bool(read_labels(path).size)
     except (OSError, BadImageError):
         return False
-
-
-def _take_back(out: Path, entry: Entry) -> None:
-    """Let a label image whose rows a crash cut off wait for its name again."""
-    labels, part = out / entry.labels, out / entry.part
-    with suppress(OSError):
-        if labels.stat().st_size == entry.labels_size:
-            if not part.exists():
-                labels.rename(part)
-            elif labels.samefile(part):
-                labels.unlink()
 
 
 def _publish_part(out: Path, entry: Entry) -> bool:

@@ -127,7 +127,9 @@ def test_what_a_crash_cut_short_is_mended(folder, tmp_path, segmenter, expected,
     out = tmp_path / "out"
     interrupted(folder, out, segmenter, 5)
     ledger = out / ".dapiscope-segment.jsonl"
-    if keep == "rows":  # killed while a row was written
+    if keep == "rows":  # killed while a row was written: the labels have no name yet
+        entry = json.loads(ledger.read_text().splitlines()[-1])
+        (out / entry["labels"]).rename(out / entry["part"])
         text = (out / "nuclei.csv").read_bytes()
         (out / "nuclei.csv").write_bytes(text[:-7])
     elif keep == "ledger":  # killed while the ledger was written
@@ -177,6 +179,19 @@ def test_what_is_finished_before_its_turn_is_not_computed_again(folder, tmp_path
 
 def table_rows(out):
     return (out / "counts.csv").read_text().splitlines()[1:]
+
+
+def test_labels_stay_where_their_row_is_gone(folder, tmp_path, segmenter, expected):
+    """A power cut or an operator took it; the images that go on are others."""
+    out = tmp_path / "out"
+    run(folder, out, segmenter, resume=True)
+    table = (out / "counts.csv").read_text().splitlines(keepends=True)
+    (out / "counts.csv").write_text("".join(table[:-1]))
+    list(segment_files(sorted(folder.iterdir())[:3], out, segmenter, 0.65, resume=True))
+    assert (out / "field7_labels.tif").read_bytes() == expected["field7_labels.tif"]
+    run(folder, out, segmenter, resume=True)
+    assert (out / "field7_labels.tif").exists() and len(table_rows(out)) == 8
+    assert (out / "field7_labels-2.tif").read_bytes() == expected["field7_labels.tif"]
 
 
 def test_a_label_image_that_a_power_cut_emptied_is_made_again(folder, tmp_path, segmenter, expected):
