@@ -99,7 +99,9 @@ class PlanCounts:
         """Count what lies ready, and close the table: it holds no frame from number `kept` on, which the file lacks."""
         self._stage.stop(PATIENCE_S)
         self._ended = True  # a count that took longer comes too late for the table and the account
-        late = sum(int(row[0]) >= kept for row in self._waiting)
+        told = len(self._waiting)
+        self._waiting = [row for row in self._waiting if int(row[0]) < kept]
+        late = told - len(self._waiting)
         self.counted -= late
         try:
             self._write(kept)  # of a model that failed, too, what it had counted before

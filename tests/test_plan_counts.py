@@ -250,3 +250,18 @@ def test_a_full_disk_ends_the_table_and_keeps_nothing_from_being_closed(tmp_path
     assert (counts.counted, counts.skipped) == (1, 1)
     assert said == [counts.problem]
     assert f"The disk of {tmp_path} is full" in said[0]
+
+
+def test_a_disk_that_takes_neither_frames_nor_table_takes_every_count_back_once(tmp_path):
+    told = threading.Semaphore(0)
+    counts = PlanCounts(Counter(), SETTINGS.channels, "fast", lambda found: told.release())
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    counts.start(folder / "plan.ome.tif", lambda: 0)
+    for number in range(5):
+        counts.offer(make_frame(number), number)
+        assert told.acquire(timeout=20)
+    folder.rmdir()
+    counts.finish(2)
+    assert (counts.counted, counts.skipped, counts.table) == (0, 2, None)
+    assert counts.problem
