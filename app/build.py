@@ -3,7 +3,6 @@
 Nothing is chosen silently: ``sim`` must be asked for by name, and a real part that is missing is an error.
 """
 
-import ctypes
 import os
 import sys
 from collections.abc import Sequence
@@ -26,14 +25,10 @@ if TYPE_CHECKING:
 
 Levels = tuple[float, ...]
 
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
-"""Of glibc's `mallopt`: most bytes to keep at the end of the heap, and least bytes to take from the system directly."""
-
 
 def make_session(settings: Settings, clock: Clock | None = None) -> Session:
     """Return a session over the parts that `settings` names; nothing is opened yet."""
     share_the_cores()
-    keep_freed_memory()
     clock = clock or SystemClock()
     parts = _parts(settings, clock)
     made = Parts(parts.camera, parts.light, make_counter, make_tracker, usual_folder())
@@ -75,18 +70,6 @@ def share_the_cores(cores: int | None = None) -> None:
     # A thread that wants the interpreter waits this long for one that computes in Python: 1 ms instead of 5 keeps the
     # window's loop and the camera from waiting for the counting.
     sys.setswitchinterval(0.001)
-
-
-def keep_freed_memory() -> None:
-    """Let the allocator keep what a frame's arrays leave behind for those of the next one.
-
-    glibc gives arrays of megabytes back to the system at once and gets them anew, cleared, for every frame: 4 % of the
-    time of counting 5,000 nuclei. Other systems' allocators are left as they are.
-    """
-    tune = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
-    if tune is not None:
-        tune(_MMAP_THRESHOLD, 32 << 20)
-        tune(_TRIM_THRESHOLD, 64 << 20)
 
 
 def make_counter(name: str) -> "Segmenter":

@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 import psutil
 
-from app.build import keep_freed_memory, make_session, share_the_cores
+from app.build import make_session, share_the_cores
 from app.inference.model_card import load_model
 from app.inference.trial import measured_way
 from app.settings import Settings
@@ -76,7 +76,6 @@ def main() -> None:
     options = parser.parse_args()
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
     share_the_cores()
-    keep_freed_memory()
     way = measured_way(load_model("fast"))
     threads = way.way.threads
     result: dict[str, Any] = {"machine": machine(), "date": time.strftime("%Y-%m-%d"), "way": str(way.way)}
