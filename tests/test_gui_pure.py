@@ -265,6 +265,17 @@ def test_a_result_is_drawn_over_its_own_frame_and_close_successors_only():
     assert not matches(later[60], make_result(frame))
 
 
+def test_a_count_belongs_to_no_frame_far_off_in_the_recording_however_soon_it_is_shown():
+    counted = dataclasses.replace(make_frame(10), exposure_end_s=100.0, recorded_s=0.4)
+    shown = {
+        at: dataclasses.replace(counted, index=int(25 * at), exposure_end_s=100.4, recorded_s=at) for at in (1, 36)
+    }
+    assert belongs(shown[1], make_result(counted))
+    assert not belongs(shown[36], make_result(counted)), "a paused replay was sought"
+    resumed = dataclasses.replace(shown[1], exposure_end_s=900.0)
+    assert belongs(resumed, make_result(counted)), "it stood meanwhile"
+
+
 @pytest.mark.parametrize(
     ("light", "there"),
     [

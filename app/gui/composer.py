@@ -21,7 +21,8 @@ from app.gui.overlay_paint import OverlayPainter, OverlayStyle, Rgb
 OVERLAY_MAX_LAG = 30
 """Frames after which a result is too old to be drawn over a newer picture (the sample or the light has changed)."""
 OVERLAY_MAX_AGE_S = 5.0
-"""And seconds, where frames are rare: those of a plan may lie an hour apart. A slow machine needs some for a count."""
+"""And seconds, of the recording where one is replayed: frames of a plan, or before and after a seek, may lie an hour
+apart. A slow machine needs some for a count."""
 
 _SATURATED: Rgb = (255, 60, 220)
 _DARK: Rgb = (40, 90, 255)
@@ -85,7 +86,7 @@ def belongs(frame: Frame, result: Segmentation | None, flowing: bool = True) -> 
         and (found.source, found.name) == (frame.source, frame.name)
         and (found.light.channel, found.light.confirmed) == (frame.light.channel, frame.light.confirmed)
         and found.index <= frame.index
-        and frame.exposure_end_s - found.exposure_end_s <= OVERLAY_MAX_AGE_S
+        and frame.moment_s - found.moment_s <= OVERLAY_MAX_AGE_S
     )
 
 
