@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -158,13 +159,15 @@ def test_what_is_not_finished_leaves_nothing(tmp_path, recorder, appended):
 def test_what_killed_programs_left_is_removed_and_what_others_write_is_not(tmp_path):
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
-    parts = [tmp_path / f".r.ome.zarr.part-{pid}" for pid in (dead.pid, os.getppid())]
+    here = platform.node()
+    owners = [f"{here}-{dead.pid}", f"{here}-{os.getppid()}", f"another-{here}-{dead.pid}", f"{here}-2-{dead.pid}"]
+    parts = [tmp_path / f".r.ome.zarr.part-{owner}" for owner in owners]
     for part in parts:
         (part / "0").mkdir(parents=True)
     with ZarrWriter(tmp_path / "r.ome.zarr") as writer, pytest.raises(RecordingError, match="one size"):
         writer.append(np.zeros((4, 5), np.uint8), _record())
         writer.append(np.zeros((4, 6), np.uint8), _record())
-    assert [part.exists() for part in parts] == [False, True]
+    assert [part.exists() for part in parts] == [False, True, True, True]
 
 
 def _record():

@@ -4,6 +4,7 @@ import errno
 import glob
 import math
 import os
+import platform
 import shutil
 import tempfile
 import time
@@ -211,15 +212,21 @@ def sync_file(path: Path) -> None:
 
 def part_folder(path: Path) -> Path:
     """Return where this process keeps what is to become the folder `path` while it is not whole."""
-    return path.with_name(f".{path.name}.part-{os.getpid()}")
+    return path.with_name(f"{_part_of_this_computer(path)}{os.getpid()}")
+
+
+def _part_of_this_computer(path: Path) -> str:
+    """Return how the names of such parts begin: on a shared disk another computer has processes of the same numbers."""
+    return f".{path.name}.part-{platform.node()}-"
 
 
 def remove_stale_parts(path: Path) -> None:
-    """Remove what programs that were killed have left of the folder `path`."""
+    """Remove what programs of this computer that were killed have left of the folder `path`."""
     import psutil
 
-    for part in path.parent.glob(f".{glob.escape(path.name)}.part-*"):
-        pid = part.name.rpartition("-")[2]
+    prefix = _part_of_this_computer(path)
+    for part in path.parent.glob(f"{glob.escape(prefix)}*"):
+        pid = part.name.removeprefix(prefix)
         if pid.isdecimal() and not psutil.pid_exists(int(pid)):
             shutil.rmtree(part, ignore_errors=True)
 
