@@ -9,7 +9,7 @@ from gui_fake_session import FakeSession, make_frame, make_result
 from PySide6.QtCore import QEvent, QObject, QPoint, QPointF, QSettings, QSize, Qt
 from PySide6.QtGui import QKeySequence
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QFileDialog, QPushButton
+from PySide6.QtWidgets import QApplication, QFileDialog, QLineEdit, QPushButton
 
 from app import doctor
 from app.dose import ChannelDose
@@ -817,6 +817,23 @@ def test_a_chosen_file_is_replayed(qtbot, window, session, tmp_path):
     dialog.fileSelected.emit(str(tmp_path / "run.ome.tif"))
     assert session.asked("open_replay") == [(tmp_path / "run.ome.tif",)]
     dialog.close()
+
+
+def test_a_name_typed_before_the_dialog_is_there_does_not_work_the_microscope(qtbot, window, session):
+    session.ready()
+    window.actions_by_id["open"].trigger()
+    dialog = window.findChild(QFileDialog, "file-dialog")
+    asked = len(session.calls)
+    for letter in "snap1":
+        qtbot.keyClick(window.viewer, letter)
+    assert len(session.calls) == asked
+    assert dialog.findChildren(QLineEdit)[0].text().endswith("snap1")
+    qtbot.keyClick(window.viewer, Qt.Key.Key_Escape)
+    assert session.asked("all_off")
+    dialog.close()
+    qtbot.waitUntil(lambda: window.findChild(QFileDialog, "file-dialog") is None)
+    qtbot.keyClick(window.viewer, "s")
+    assert len(session.calls) > asked + 1
 
 
 def test_counts_are_exported_without_overwriting(qtbot, window, session, tmp_path):
