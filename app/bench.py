@@ -3,6 +3,7 @@
 Everything here is called from the session's device worker, except `off` and the readings, which any thread may take.
 """
 
+import logging
 import math
 import threading
 from collections.abc import Callable
@@ -15,7 +16,15 @@ from typing import TypeVar
 from app.acquisition import acquire
 from app.cancellation import Cancellation
 from app.clock import Clock
-from app.errors import CameraError, CameraGoneError, CancelledError, DapiscopeError, LightError
+from app.errors import (
+    CameraError,
+    CameraGoneError,
+    CancelledError,
+    DapiscopeError,
+    LightError,
+    LightGoneError,
+    LightStuckError,
+)
 from app.events import CameraReady, Event, LightReady, LightSeen
 from app.frame import EndSink, Frame, FrameSink
 from app.hardware.base import Camera, CameraStats, LightInfo, LightReading, LightSource
@@ -24,9 +33,11 @@ from app.light_keeper import LightKeeper
 from app.settings import CameraSettings, Settings
 from app.shutter import SILENCE_S
 
+log = logging.getLogger(__name__)
 ANSWER_S = 10.0
 """A switch that was not confirmed by then has failed."""
 T = TypeVar("T")
+UNREAD = "THE LIGHT MAY STILL BE ON: its box does not answer; cut its power."
 OVERTAKEN = "The light was asked to go off meanwhile and stays dark; switch it on again."
 
 
@@ -44,7 +55,7 @@ class Bench:
         Gets the error when the light stops answering outside a command.
     calls : Cancellation, optional
         Ends the wait for a driver when the command that is carried out is cancelled. A camera or light that is left
-        behind then is none of the bench's any more, and nothing shines by it.
+        behind then is none of the bench's any more, and nothing comes on by it.
     """
 
     def __init__(
@@ -65,6 +76,8 @@ class Bench:
         self.light_info: LightInfo | None = None
         self.labeller: FrameLabeller | None = None
         self._keeper: LightKeeper | None = None
+        self._unread: LightKeeper | None = None
+        """One that was left behind while it opened its light."""
         self._running = False
         self._held = False
         self._gate = threading.RLock()  # a signal may ask for darkness within an asking for it
@@ -79,6 +92,8 @@ class Bench:
         if self._keeper is None:
             try:
                 self._open_light(settings)
+            except (LightStuckError, LightGoneError):
+                raise  # it may shine: that is told now, and not once a camera has answered
             except LightError as error:
                 also = self._why_no_camera(settings)
                 if also:  # both are told at once, not the second when the first is mended
@@ -97,11 +112,18 @@ class Bench:
             self.configure(settings.camera)
 
     def _why_no_camera(self, settings: Settings) -> str:
-        """Return why there is no camera either; empty when there is one."""
+        """Return why there is no camera either; empty when there is one, or nobody waited for it.
+
+        Whatever comes of the camera, the light's error is the one to tell.
+        """
         try:
             self._open_camera(settings)
-        except CameraError as error:
+        except CancelledError:
+            return ""
+        except DapiscopeError as error:
             return str(error)
+        except Exception:
+            log.exception("the camera, behind a light that failed")
         return ""
 
     def _look_at(self, camera: Camera) -> None:
@@ -127,8 +149,16 @@ class Bench:
             self._make_light(), settings.channels, timeline, self._clock, self._light_seen, self._light_failed
         )
         self._calls.at("light", 0.1)
-        self.light_info = self._calls.call(lambda: keeper.open(settings.light.watchdog_ms), keeper.close)
-        self._keeper = keeper
+        try:
+            self.light_info = self._calls.call(lambda: keeper.open(settings.light.watchdog_ms), keeper.close)
+        except CancelledError:
+            if self._calls.left:
+                # The light is opened first, so it is a light that has not come back: nobody has read it.
+                self._unread = self._unread or keeper
+                self._publish(LightSeen(None, 0.0, False))
+                raise LightStuckError(UNREAD) from None
+            raise
+        self._keeper, self._unread = keeper, None
         if self._held:
             keeper.lock()
         self.labeller = FrameLabeller(timeline, settings.light, free_run=settings.camera_images is None)
@@ -142,7 +172,8 @@ class Bench:
 
     def close_light(self) -> bool:
         """Switch off, confirm, release the port. True when the box said it is dark, or there never was one."""
-        return self._keeper.close() if self._keeper is not None else True
+        keeper = self._keeper or self._unread
+        return keeper.close() if keeper is not None else True
 
     # ------------------------------------------------------------------ light
 

@@ -7,8 +7,10 @@ import pytest
 from fault_rig import Rig, StubCounter
 from test_closing import SkippingClock, hang, texts
 
-from app.errors import CancelledError
+from app.errors import CancelledError, LightError, LightStuckError, UsageError
 from app.events import CameraReady, LightReady, LightSeen, ModelReady, SnapTaken, State, StateChanged, Underway
+from app.hardware.lumencor import LumencorLight
+from app.hardware.serial_simulator import port_to
 
 
 class NamedCounter(StubCounter):
@@ -26,6 +28,14 @@ def made(tmp_path):
     rig.release.set()
     assert rig.close()
     assert not rig.lit()
+
+
+def shining(rig):
+    """Have the box shine from before, as after a program that crashed."""
+    before = LumencorLight(port_to(rig.box), light_id="before")
+    before.open()
+    before.set(0, 0.5)
+    assert rig.lit()
 
 
 def steps(rig):
@@ -98,15 +108,65 @@ def test_a_call_that_ends_by_itself_keeps_its_device(made):
 def test_a_light_that_does_not_come_back_is_left_behind_dark(made):
     light = made.session._bench._make_light()
     made.session._bench._make_light = lambda: light
+    shining(made)
     hangs = hang(made, light, "open")
     connected = made.session.connect()
     made.wait(hangs.is_set)
-    assert isinstance(cancel(made, connected), CancelledError)
-    assert not made.of(LightReady)
+    assert isinstance(cancel(made, connected), LightStuckError)  # nobody has read the box
+    assert made.lit() and made.session.state is State.FAILED and not made.of(LightReady)
+    assert "THE LIGHT MAY STILL BE ON" in texts(made)[-1] and not made.of(LightSeen)[-1].known
+    again = made.session.start_live()
+    made.wait(lambda: "left" in steps(made))
+    assert isinstance(cancel(made, again), LightStuckError) and made.session.state is State.FAILED
     made.release.set()
+    made.wait(lambda: not made.session._cancellation.left)
+    assert not made.lit() and made.of(LightSeen)[-1].known
     made.session.start_live().result(20)
     assert len(made.of(LightReady)) == 1
     made.wait(made.lit)
+
+
+@pytest.mark.parametrize("camera", ["hangs", "is a wrong folder"])
+@pytest.mark.parametrize("how", ["connect", "start_live", "snap"])
+def test_a_light_that_is_not_confirmed_off_is_told_before_the_camera_is_looked_at(made, tmp_path, how, camera):
+    light, stuck = made.session._bench._make_light(), "THE LIGHT MAY STILL BE ON at sim; cut its power now."
+
+    def cannot_darken():
+        raise LightStuckError(stuck)
+
+    def no_folder():
+        raise UsageError("There are no images; choose another folder.")
+
+    light.open = cannot_darken
+    made.session._bench._make_light = lambda: light
+    if camera == "hangs":
+        hang(made, made.camera, "open")
+    else:
+        made.session._bench._make_camera = no_folder
+    asked = made.session.snap(False, tmp_path) if how == "snap" else getattr(made.session, how)()
+    assert isinstance(asked.exception(20), LightStuckError)
+    assert texts(made) == [stuck] and made.session.state is State.FAILED
+
+
+@pytest.mark.parametrize("camera", ["hangs", "is a wrong folder", "breaks"])
+def test_nothing_of_the_camera_replaces_what_became_of_the_light(made, camera):
+    def no_light():
+        raise LightError("There is no light.")
+
+    def no_camera():
+        raise UsageError("There are no images.") if camera == "is a wrong folder" else ImportError("no driver")
+
+    made.session._bench._make_light = no_light
+    if camera == "hangs":
+        hangs = hang(made, made.camera, "open")
+        started = made.session.start_live()
+        made.wait(hangs.is_set)
+        error = cancel(made, started)
+    else:
+        made.session._bench._make_camera = no_camera
+        error = made.session.start_live().exception(20)
+    assert type(error) is LightError and str(error).startswith("There is no light.")
+    assert made.session.state is State.FAILED
 
 
 def test_what_waits_behind_what_is_cancelled_is_cancelled_with_it(made):

@@ -392,7 +392,7 @@ def test_a_light_that_does_not_come_back_with_the_frames_is_not_told_to_be_on(be
 
 def test_a_light_and_a_camera_that_are_missing_are_both_told_at_once(bench, monkeypatch):
     def no_light(*_arguments):
-        raise LightGoneError("There is no light.")
+        raise LightError("There is no light.")
 
     def no_camera():
         raise CameraError("There is no camera.")
@@ -400,10 +400,10 @@ def test_a_light_and_a_camera_that_are_missing_are_both_told_at_once(bench, monk
     monkeypatch.setattr(bench.session._bench, "_make_light", no_light)
     make_camera = bench.session._bench._make_camera
     monkeypatch.setattr(bench.session._bench, "_make_camera", no_camera)
-    with pytest.raises(LightGoneError, match=r"^There is no light\. There is no camera\.$"):
+    with pytest.raises(LightError, match=r"^There is no light\. There is no camera\.$"):
         bench.session.connect().result(20)
     monkeypatch.setattr(bench.session._bench, "_make_camera", make_camera)
-    with pytest.raises(LightGoneError, match=r"^There is no light\.$"):
+    with pytest.raises(LightError, match=r"^There is no light\.$"):
         bench.session.connect().result(20)
 
 
