@@ -12,8 +12,9 @@ import csv
 import io
 import json
 import os
+import sys
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -24,7 +25,7 @@ from app.images import read_labels
 from app.inference.measure import COUNT_COLUMNS
 from app.recording import NUCLEI_COLUMNS, free_path
 from app.recording.files import publish
-from app.recording.journal import lock
+from app.recording.journal import holding, lock
 
 LEDGER = ".dapiscope-segment.jsonl"
 _VERSION = 3
@@ -171,7 +172,7 @@ class BatchTables:
     @property
     def part_prefix(self) -> str:
         """How the names begin of files that wait for their own."""
-        return f".dapiscope-{self.head.run}-"
+        return _part_prefix(self.head.run)
 
     def add(self, image: Path, part: Path) -> Entry:
         """Add a finished image: what lies beside the labels in `part` to the tables, and these under their name.
@@ -221,28 +222,47 @@ class BatchTables:
             with suppress(OSError, ValueError, TypeError, KeyError):
                 self.waiting[Found.load(part).key] = part
         whole = {path for part in self.waiting.values() for path in (part, part.with_suffix(".json"))}
-        self._remove_but(whole)
+        _remove(set(self.out.glob(f"{self.part_prefix}*")) - whole)
 
-    def _remove_but(self, kept: set[Path]) -> None:
-        for path in set(self.out.glob(f"{self.part_prefix}*")) - kept:
-            with suppress(OSError):
-                path.unlink()
+    def _remove_abandoned(self) -> None:
+        """Remove what waits of batches that this one cannot be: of other settings, or whose tables were edited.
+
+        One that runs at this moment holds its ledger; where that cannot be told, on Windows, nothing is removed.
+        """
+        if sys.platform == "win32":
+            return
+        for path in self.out.glob(f"{LEDGER[:-6]}*.jsonl"):
+            with suppress(OSError), holding(path) as held:
+                if held and (read := _read_ledger(path)) is not None:
+                    _remove(self.out.glob(f"{_part_prefix(read[0].run)}*"))
 
     def close(self, *, ended: bool = False) -> None:
         """Close the files.
 
         What never got its name is removed, but for what is finished of a batch that has not `ended` and can be gone on
-        with.
+        with; once a batch with a ledger has ended, that of others here too.
         """
         self.counts.close()
         self.nuclei.close()
         if ended or self.ledger is None:
-            self._remove_but(set())
+            _remove(self.out.glob(f"{self.part_prefix}*"))
+            if self.ledger is not None:
+                self._remove_abandoned()
         else:
             self.find_waiting()
         if self.ledger is not None:
             os.close(self.ledger)
             self.ledger = None
+
+
+def _part_prefix(run: str) -> str:
+    return f".dapiscope-{run}-"
+
+
+def _remove(paths: Iterable[Path]) -> None:
+    for path in paths:
+        with suppress(OSError):
+            path.unlink()
 
 
 def open_tables(out: Path, model_sha256: str, scale: Scale, *, resume: bool) -> BatchTables:

@@ -177,6 +177,23 @@ def test_what_is_finished_before_its_turn_is_not_computed_again(folder, tmp_path
     assert [path.name for path in out.glob(".*")] == [".dapiscope-segment.jsonl"]
 
 
+def test_nothing_hidden_is_left_of_a_batch_that_is_run_with_another_scale_then(folder, tmp_path, segmenter):
+    out = tmp_path / "out"
+
+    def late_first(tasks):
+        yield from ((task, batch_work.segment_image(task, segmenter)) for task in list(tasks)[1:])
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(folder, out, segmenter, resume=True, runner=late_first)
+    steps = segment_files([folder], out, segmenter, 0.6, resume=True)
+    next(steps)
+    steps.close()
+    assert list(out.glob(".dapiscope-*.tif")), "it may be gone on with while the other has not ended"
+    assert len(list(segment_files([folder], out, segmenter, 0.6, resume=True))) == 9
+    assert {path.suffix for path in out.glob(".*")} == {".jsonl"}
+
+
 def table_rows(out):
     return (out / "counts.csv").read_text().splitlines()[1:]
 
@@ -245,7 +262,11 @@ def test_a_ledger_that_cannot_be_used_is_as_if_there_was_none(folder, tmp_path, 
 
 def test_two_batches_at_once_do_not_share_tables(folder, tmp_path, segmenter):
     out = tmp_path / "out"
-    first = segment_files([folder], out, segmenter, 0.65, resume=True)
+
+    def backwards(tasks):  # when the first is told, all others wait
+        return ((task, batch_work.segment_image(task, segmenter)) for task in reversed(list(tasks)))
+
+    first = segment_files([folder], out, segmenter, 0.65, resume=True, runner=backwards)
     next(first)
     second = run(folder, out, segmenter, resume=True)
     rest = list(first)
