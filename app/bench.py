@@ -133,14 +133,16 @@ class Bench:
         except CameraGoneError:
             self.release_camera()
 
-    def _on(self, camera: Camera, call: Callable[[], T]) -> T:
+    def _on(self, camera: Camera, call: Callable[[], T], busy_s: float = 0.0) -> T:
         """Return what `call` to the driver of `camera` returns; one that is left behind takes the camera with it."""
         try:
-            return self._calls.call(call, camera.close)
+            return self._calls.call(call, camera.close, busy_s)
         except CancelledError:
             if self._calls.left:
                 self.all_off()  # nothing that the call may still ask for shines
-                self.camera, self._running = None, False
+                ran, self.camera, self._running = self._running, None, False
+                if ran:
+                    self._earlier = _sum(self._earlier, camera.stats())
             raise
 
     def _open_light(self, settings: Settings) -> None:
@@ -169,6 +171,12 @@ class Bench:
         camera, self.camera = self.camera, None
         if camera is not None:
             camera.close()
+
+    @property
+    def dark(self) -> bool | None:
+        """True when the box said last that nothing shines; None when it was never asked."""
+        keeper = self._keeper or self._unread
+        return keeper.dark_confirmed if keeper is not None else None
 
     def close_light(self) -> bool:
         """Switch off, confirm, release the port. True when the box said it is dark, or there never was one."""
@@ -333,11 +341,11 @@ class Bench:
         light = settings.light
         wanted = settings.camera.model_copy(update={"pixel_format": settings.snap.pixel_format})
         camera = self.need_camera()
-        lit_s = (light.settle_ms + wanted.exposure_ms + camera.readout_ms) / 1000 + SILENCE_S
-        lamp = _Lamp(self._need_keeper(), partial(self.switch, offs=offs), lit_s, self.off)
+        busy_s = (light.settle_ms + wanted.exposure_ms + camera.readout_ms) / 1000
+        lamp = _Lamp(self._need_keeper(), partial(self.switch, offs=offs), busy_s + SILENCE_S, self.off)
         asked = (light.channel, light.intensity, light.settle_ms)
         self._calls.at("picture", 0.1)
-        return self._on(camera, lambda: acquire(camera, lamp, wanted, *asked, self._clock, cancelled))
+        return self._on(camera, lambda: acquire(camera, lamp, wanted, *asked, self._clock, cancelled), busy_s)
 
     @property
     def simulated(self) -> tuple[str, ...]:

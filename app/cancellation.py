@@ -15,7 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Generic, TypeVar
 
 from app.clock import Clock
-from app.errors import CancelledError, DapiscopeError, DeviceError
+from app.errors import CancelledError, DapiscopeError
 from app.events import Event, Step, Underway
 
 log = logging.getLogger(__name__)
@@ -23,6 +23,10 @@ GRACE_S = 1.0
 """What a call may take to end by itself once it was cancelled."""
 LOOK_S = 0.05
 """Between looks at something that is waited for."""
+LEFT = (
+    "A camera or light whose opening or start was cancelled has not come back from its driver yet; ask again in a "
+    "moment, or unplug it and plug it in again."
+)
 T = TypeVar("T")
 
 
@@ -42,11 +46,14 @@ class Cancellation:
         """How often `cancel` was called."""
         self._asked_before: int | None = None  # of the present command; None: it cannot be cancelled
         self._said = ""
+        self._changing = threading.RLock()  # a signal may cancel within a cancelling
         self._left: _Call[Any] | None = None
 
-    def cancel(self) -> None:
-        """End what is carried out or waits, as far as it may be cancelled."""
-        self.asked += 1
+    def cancel(self) -> bool:
+        """End what is carried out or waits, as far as it may be cancelled; True when the present command may."""
+        with self._changing:
+            self.asked += 1
+            return self._asked_before is not None
 
     def during(self, work: Callable[[], T], said: str) -> Callable[[], T]:
         """Return `work`, asked for now, as a command that may be cancelled; the operator reads `said` then."""
@@ -57,10 +64,6 @@ class Cancellation:
             try:
                 self.check()
                 return work()
-            except DapiscopeError as error:
-                if asked != self.asked and not isinstance(error, DeviceError | CancelledError):
-                    raise CancelledError(said) from error  # it noticed by itself
-                raise
             finally:
                 self.over()
                 self._publish(Underway("devices"))
@@ -81,15 +84,22 @@ class Cancellation:
 
     def over(self) -> None:
         """Let what follows in the present command be carried out even if it was cancelled."""
-        self._asked_before = None
+        with self._changing:
+            self._asked_before = None
+
+    def settle(self) -> None:
+        """Raise CancelledError when the present command was cancelled; from now on it cannot be."""
+        with self._changing:
+            self.check()
+            self.over()
 
     def at(self, step: Step, done: float) -> None:
         """Tell what the present command is at; `done` is how much of it is over, 0…1."""
         if self._asked_before is not None:
             self._publish(Underway("devices", step, done))
 
-    def outlast(self, asked: "Future[T]", timeout_s: float = math.inf) -> T:
-        """Wait for what another thread does. Raises TimeoutError; CancelledError a while after a cancellation."""
+    def outlast(self, asked: "Future[T]", timeout_s: float = math.inf, grace_s: float = GRACE_S) -> T:
+        """Wait for what another thread does. Raises TimeoutError; CancelledError `grace_s` after a cancellation."""
         since_s: float | None = None
         waited_s = 0.0
         while not _over(asked):
@@ -100,22 +110,27 @@ class Cancellation:
                 continue
             if since_s is None:
                 since_s = self._clock.monotonic()
-            elif self._clock.monotonic() - since_s >= GRACE_S:
+            elif self._clock.monotonic() - since_s >= grace_s:
                 raise CancelledError(self._said)
         return asked.result()
 
-    def call(self, work: Callable[[], T], close: Callable[[], object]) -> T:
-        """Return what `work`, a call into a driver, returns; left behind, it does `close` when it comes back."""
+    def call(self, work: Callable[[], T], close: Callable[[], object], busy_s: float = 0.0) -> T:
+        """Return what `work`, a call into a driver, returns; left behind, it does `close` when it comes back.
+
+        It may be busy for `busy_s`, as a camera that exposes, before it is thought not to come back.
+        """
+        if self._asked_before is None:
+            if self.left:
+                raise DapiscopeError(LEFT)  # nothing could end the wait for it
+            return work()
         if self.left:
             self.at("left", 0.0)
         self.rest()
-        if self._asked_before is None:
-            return work()
         self.check()
         call = _Call(work, close)
         call.start()
         try:
-            return self.outlast(call.answer)
+            return self.outlast(call.answer, grace_s=busy_s + GRACE_S)
         except CancelledError:
             if not call.leave():
                 return call.answer.result()

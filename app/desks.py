@@ -56,6 +56,8 @@ class RecordingDesk:
         self._stopping = threading.Lock()
         self._path: LivePath | None = None
         self._give_ups = 0
+        self.kept = 0
+        """Frames in the last file that was finished."""
 
     @property
     def active(self) -> bool:
@@ -134,6 +136,7 @@ class RecordingDesk:
         if self._path is not None:
             self._path.record = None
         summary = recorder.close(notes)
+        self.kept = summary.frames
         self._publish(RecordingChanged(False, summary.path, summary.frames))
         return summary.error
 

@@ -23,9 +23,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, NoReturn, TypeVar, cast
 
-from app.bench import ANSWER_S, Bench
+from app.bench import ANSWER_S, UNREAD, Bench
 from app.calibration_desk import FRAMES, CalibrationDesk, camera_key
 from app.cancellation import Cancellation, Worker
 from app.clock import Clock, SystemClock
@@ -38,6 +38,7 @@ from app.errors import (
     CameraGoneError,
     CancelledError,
     DapiscopeError,
+    DeviceError,
     LightError,
     LightHeldError,
     LightRangeError,
@@ -238,8 +239,9 @@ class Session:
         self.finished.clear()
         offs = self._bench.offs
         recording = self._recording.ask(record_to, record_frames, notes) if record_to is not None else None
-        said = "The start was cancelled; nothing shines and nothing was recorded."
-        return self._command(lambda: self._start_live(recording, offs), fatal=True, cancelled=said)
+        return self._command(
+            lambda: self._start_live(recording, offs), fatal=True, cancelled="The start was cancelled."
+        )
 
     def stop_live(self) -> "Future[None]":
         """Light off, camera off, recording closed."""
@@ -280,8 +282,7 @@ class Session:
         if self.state is State.CLOSED:
             return
         self._recording.give_up()
-        self._cancellation.cancel()
-        if self.state in (State.STARTING, State.SNAPPING):
+        if self._cancellation.cancel() and self.state in (State.STARTING, State.SNAPPING):
             self._bench.off()
         self._leave_models()
 
@@ -557,6 +558,26 @@ class Session:
         self._calibration.tell(self.settings)
 
     def _start_live(self, recording: Asked | None, offs: int) -> None:
+        try:
+            self._begin_live(recording, offs)
+        except DapiscopeError as error:
+            if self._cancellation.cancelled and self.state is State.STARTING and not isinstance(error, DeviceError):
+                self._take_back_start()
+            raise
+
+    def _take_back_start(self) -> NoReturn:
+        """End a start that was cancelled: CancelledError says what became of it, LightStuckError what may shine."""
+        recorded = self._recording.active
+        self._teardown()
+        dark, frames = self._bench.dark, self._recording.kept if recorded else 0
+        if dark is False:
+            raise LightStuckError(UNREAD)
+        if self.state is State.STARTING:
+            self._life.move(State.IDLE)
+        kept = f"{frames} frames were recorded" if frames else "nothing was recorded"
+        raise CancelledError(f"The start was cancelled; {'nothing shines and ' if dark else ''}{kept}.")
+
+    def _begin_live(self, recording: Asked | None, offs: int) -> None:
         if self.state is State.LIVE and recording is not None:
             self._start_recording(recording)  # it was starting, or took a snapshot, when this was asked
         if self.state in (State.LIVE, State.CLOSED):
@@ -575,6 +596,7 @@ class Session:
         self._watch = Ticker("app-shutter", self._look_for_frames, 0.05, self.fail)  # before anything shines
         self._light.run(self._frame_arrived, self._camera_ended)
         self._ticker = Ticker("app-stats", self._tick, TICK_S, self.fail)
+        self._cancellation.settle()
         if self.state is State.STARTING:
             self._life.move(State.LIVE)
 
@@ -615,7 +637,7 @@ class Session:
             try:
                 off.result(ANSWER_S)
             except TimeoutError:
-                problems.append(LightStuckError("THE LIGHT MAY STILL BE ON: its box does not answer; cut its power."))
+                problems.append(LightStuckError(UNREAD))
             except Exception as error:  # noqa: BLE001 - told with the others
                 problems.append(error)
         for problem in problems[1:]:
@@ -756,6 +778,7 @@ class Session:
             # A failure meanwhile has moved the state on, and then nothing may be started again.
             if self.state is State.SNAPPING and was_live and self._bench.camera is None:
                 self._stop_parts()  # it was left behind
+                self._publish(Notice("warning", "The camera does not come back, so live imaging has ended."))
                 self._life.move(State.IDLE)
                 self.finished.set()
             elif self.state is State.SNAPPING:
@@ -782,12 +805,17 @@ class Session:
 
     def _take_snapshot(self, segment: bool, folder: Path, offs: int) -> SnapTaken:
         ended = lambda: offs != self._bench.offs or self.state is not State.SNAPPING or self._cancellation.cancelled  # noqa: E731
-        frame = self._bench.snap(self.settings, ended)
+        try:
+            frame = self._bench.snap(self.settings, ended)
+        except DapiscopeError as error:
+            if not isinstance(error, DeviceError):
+                self._cancellation.check()  # it noticed by itself
+            raise
         if not frame.light.confirmed:
             self._cancellation.check()  # it was cut short
         frame = self._calibration.correct(replace(frame, pixel_size_um=self._pixel_size(frame)), self.settings)
         self._stream.show(frame)
-        counter, result = self._count_snap(frame) if segment else (None, None)
+        counter, result, uncounted = self._count_snap(frame) if segment else (None, None, None)
         self._cancellation.at("files", 0.9)
         overlay = overlay_of(result) if result else None
         extra = {"dose": self.dose}
@@ -796,6 +824,8 @@ class Session:
         saved = {name: path for name, path in named.items() if path is not None}
         model = (counter.name, counter.sha256) if counter is not None else ("", "")
         taken = SnapTaken(frame, result, saved, *model)
+        if uncounted is not None:
+            self._publish(uncounted)
         self._publish(taken)
         return taken
 
@@ -828,26 +858,22 @@ class Session:
         self._stream.last_frame = frame
         self._stream.redraw()  # drawn on another thread: the plan is on time
 
-    def _count_snap(self, frame: Frame) -> tuple[Counter | None, Segmentation | None]:
-        """Return what counted `frame` and what it found; None, and a sentence, when it was not counted."""
+    def _count_snap(self, frame: Frame) -> tuple[Counter | None, Segmentation | None, Notice | None]:
+        """Return what counted `frame`, what it found, and what to tell once it is saved where it was not counted."""
+        why = self._counting.refuses(frame)
+        if why is not None:
+            return None, None, Notice("warning", f"The nuclei were not counted: {why}. The picture is saved.")
         try:
-            counter = self._counter_for_snap(frame)
-            if counter is None:
-                return None, None
+            counter = self._counter_for_snap()
             self._cancellation.at("count", 0.5)
             found = self._await(self._models.submit(self._counting.find_exactly, frame, counter))
         except CancelledError:
-            self._publish(Notice("info", "Counting was cancelled; the picture is saved."))
-            return None, None
+            return None, None, Notice("info", "Counting was cancelled; the picture is saved.")
         self._counting.tell_exactly(found)
-        return counter, found
+        return counter, found, None
 
-    def _counter_for_snap(self, frame: Frame) -> Counter | None:
-        """Return what counts `frame`; None, and a sentence, when it does not show nuclei."""
-        why = self._counting.refuses(frame)
-        if why is not None:
-            self._publish(Notice("warning", f"The nuclei were not counted: {why}. The picture is saved."))
-            return None
+    def _counter_for_snap(self) -> Counter:
+        """Return what counts snapshots."""
         wanted = self.settings.snap.model
         self._cancellation.at("model", 0.3)
         counter = self._await(self._models.submit(self._counting.load, wanted))

@@ -6,11 +6,24 @@ from itertools import pairwise
 import pytest
 from fault_rig import Rig, StubCounter
 from test_closing import SkippingClock, hang, texts
+from test_plan_session import plan_of
 
-from app.errors import CancelledError, LightError, LightStuckError, UsageError
-from app.events import CameraReady, LightReady, LightSeen, ModelReady, SnapTaken, State, StateChanged, Underway
+from app.bench import Bench
+from app.errors import CancelledError, DapiscopeError, LightError, LightStuckError, RefusedError, UsageError
+from app.events import (
+    CameraReady,
+    LightReady,
+    LightSeen,
+    ModelReady,
+    Notice,
+    SnapTaken,
+    State,
+    StateChanged,
+    Underway,
+)
 from app.hardware.lumencor import LumencorLight
 from app.hardware.serial_simulator import port_to
+from app.recording import open_replay
 
 
 class NamedCounter(StubCounter):
@@ -314,3 +327,112 @@ def test_closing_does_not_wait_for_ever_for_what_was_left_behind(made):
         closer.join(0.1)
     assert any("does not come back" in text for text in texts(made))
     assert not made.of(CameraReady)
+
+
+def test_a_start_whose_last_call_comes_back_in_time_is_cancelled_too(made, tmp_path):
+    hangs = hang(made, made.camera, "start")
+    started = made.session.start_live(record_to=tmp_path)
+    made.wait(lambda: hangs.is_set() and made.lit())
+    made.session.cancel()
+    made.release.set()
+    assert isinstance(started.exception(20), CancelledError)
+    assert made.session.state is State.IDLE and not made.lit() and not made.session._bench.running
+    assert texts(made)[-1] == "The start was cancelled; nothing shines and nothing was recorded."
+    assert State.LIVE not in [told.state for told in made.of(StateChanged)]
+
+
+def test_a_start_that_is_cancelled_where_the_box_does_not_say_it_is_dark_claims_no_darkness(made, monkeypatch):
+    hangs = hang(made, made.camera, "start")
+    started = made.session.start_live()
+    made.wait(lambda: hangs.is_set() and made.lit())
+    monkeypatch.setattr(Bench, "dark", property(lambda bench: False))
+    assert isinstance(cancel(made, started), LightStuckError)
+    assert made.session.state is State.FAILED and "THE LIGHT MAY STILL BE ON" in texts(made)[-1]
+    assert not any("nothing shines" in text for text in texts(made))
+
+
+def test_a_start_that_is_cancelled_tells_what_was_recorded(made, tmp_path):
+    start, hangs = made.camera.start, threading.Event()
+
+    def delivers(*sinks):
+        start(*sinks)
+        hangs.set()
+        assert made.release.wait(30)
+
+    made.camera.start = delivers
+    started = made.session.start_live(record_to=tmp_path)
+    made.wait(lambda: hangs.is_set() and made.recorder is not None and made.recorder.status.acknowledged >= 3)
+    path = made.recorder.path
+    assert isinstance(cancel(made, started), CancelledError)
+    with open_replay(path) as replay:
+        frames, told = replay.length, replay.info.meta
+    assert frames >= 3 and int(told["grabbed"]) >= frames
+    assert texts(made)[-1] == f"The start was cancelled; nothing shines and {frames} frames were recorded."
+
+
+def test_a_disk_that_is_full_behind_a_cancelled_count_is_told_and_nothing_is_called_saved(made, tmp_path, monkeypatch):
+    made.session.connect().result(20)
+
+    def full(*_arguments, **_more):
+        raise RefusedError("The disk is full: choose another folder.", "disk")
+
+    monkeypatch.setattr("app.session.save_snapshot", full)
+    hangs = hang(made, made.counter, "segment")
+    snapped = made.session.snap(True, tmp_path)
+    made.wait(hangs.is_set)
+    made.session.cancel()
+    assert isinstance(snapped.exception(20), RefusedError)
+    assert made.of(Notice)[-1] == Notice("error", "The disk is full: choose another folder.", "folder")
+    assert not any("saved" in text for text in texts(made))
+
+
+def test_cancelling_once_live_imaging_is_resumed_behind_a_snapshot_cancels_nothing(made, tmp_path, monkeypatch):
+    made.session.start_live().result(20)
+    bench, offs = made.session._bench, []
+    run, off = bench.run, bench.off
+
+    def run_cancelled(*arguments):
+        monkeypatch.setattr(bench, "off", lambda: (offs.append(1), off())[1])
+        made.session.cancel()
+        run(*arguments)
+
+    monkeypatch.setattr(bench, "run", run_cancelled)
+    assert made.session.snap(False, tmp_path).result(20).files["image"].exists()
+    assert not offs and made.session.state is State.LIVE
+    made.wait(made.lit)
+
+
+@pytest.mark.parametrize("what", ["calibrate", "run_plan"])
+def test_what_cannot_be_cancelled_does_not_wait_for_what_was_left_behind(made, tmp_path, what):
+    hangs = hang(made, made.camera, "open")
+    started = made.session.start_live()
+    made.wait(hangs.is_set)
+    cancel(made, started)
+    asked = made.session.calibrate("405", 2) if what == "calibrate" else made.session.run_plan(plan_of(2), tmp_path)
+    assert "has not come back from its driver" in str(asked.exception(20))
+    assert made.session.state is State.IDLE and "ask again" in texts(made)[-1]
+
+
+def test_a_camera_that_is_only_exposing_is_not_left_behind(made, tmp_path):
+    made.session.start_live().result(20)
+    made.session.set_camera(made.settings.camera.model_copy(update={"exposure_ms": 2500})).result(20)
+    exposes = threading.Event()
+
+    def cut_short():
+        exposes.set()
+        assert made.release.wait(30)
+        raise DapiscopeError("The snapshot was cut short.")
+
+    made.camera.snap = cut_short
+    snapped = made.session.snap(False, tmp_path)
+    made.wait(exposes.is_set)
+    looks, monotonic = [], made.clock.monotonic
+    made.clock.monotonic = lambda: (looks.append(threading.current_thread().name), monotonic())[1]
+    waits = lambda times: made.wait(lambda: sum(name.startswith("app-devices") for name in looks) >= times)  # noqa: E731
+    made.session.cancel()
+    waits(1)
+    made.clock.ahead_s += 2  # more than any call has, less than this exposure
+    waits(sum(name.startswith("app-devices") for name in looks) + 2)
+    made.release.set()
+    assert isinstance(snapped.exception(20), CancelledError)
+    assert made.session.state is State.LIVE and made.session._bench.camera is not None
