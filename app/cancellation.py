@@ -9,9 +9,11 @@ is closed on that thread as soon as it comes back.
 import logging
 import math
 import threading
+from collections import deque
 from collections.abc import Callable
 from concurrent import futures
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from app.clock import Clock
@@ -170,17 +172,35 @@ class Worker:
         self._name = name
         self._changing = threading.Lock()
         self._pool = ThreadPoolExecutor(1, name)
+        self._waiting: deque[tuple[Future[Any], Callable[[], Any]]] = deque()
 
     def submit(self, work: Callable[..., T], *arguments: Any) -> "Future[T]":
         """Do `work` behind what was asked for before, unless that was left behind; any thread."""
+        asked: Future[T] = Future()
         with self._changing:
-            return self._pool.submit(work, *arguments)
+            self._pool.submit(self._next)  # RuntimeError once it is shut down
+            self._waiting.append((asked, partial(work, *arguments)))
+        return asked
 
     def leave(self) -> None:
-        """Have another thread do what is asked for from now on."""
+        """Have another thread do what waits, and what is asked for from now on."""
         with self._changing:
             left, self._pool = self._pool, ThreadPoolExecutor(1, self._name)
-        left.shutdown(wait=False)
+            left.shutdown(wait=False, cancel_futures=True)
+            for _ in self._waiting:
+                self._pool.submit(self._next)
+
+    def _next(self) -> None:
+        with self._changing:
+            if not self._waiting:
+                return
+            asked, work = self._waiting.popleft()
+        if not asked.set_running_or_notify_cancel():
+            return
+        try:
+            asked.set_result(work())
+        except BaseException as error:  # noqa: BLE001 - handed to whoever waits
+            asked.set_exception(error)
 
     def shutdown(self, wait: bool = True) -> None:
         """End it; see `concurrent.futures.Executor.shutdown`."""

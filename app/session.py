@@ -541,6 +541,7 @@ class Session:
             if self.state is State.CLOSED or self._life.failures != failures:
                 raise LightHeldError("The session ended while a model was being loaded; ask again.")
             if self._cancellation.asked != asked:
+                loading.cancel()
                 raise CancelledError("Loading the model was cancelled; choose another, or ask again.")
         return loading.result()
 
@@ -1012,6 +1013,8 @@ class Session:
 
     def _use_model(self, name: str, asked: int) -> None:
         """Load a model, on ``app-model``, and count with it unless `cancel` was called more than `asked` times."""
+        if asked != self._cancellation.asked:
+            return  # it waited behind one that was left behind
         self._publish(Underway("model", "model", 0.1))
         try:
             loaded = self._counting.load(name)

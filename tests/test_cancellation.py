@@ -9,6 +9,7 @@ from test_closing import SkippingClock, hang, texts
 from test_plan_session import plan_of
 
 from app.bench import Bench
+from app.display import Contrast
 from app.errors import CancelledError, DapiscopeError, LightError, LightStuckError, RefusedError, UsageError
 from app.events import (
     CameraReady,
@@ -16,6 +17,7 @@ from app.events import (
     LightSeen,
     ModelReady,
     Notice,
+    PictureReady,
     SnapTaken,
     State,
     StateChanged,
@@ -436,3 +438,18 @@ def test_a_camera_that_is_only_exposing_is_not_left_behind(made, tmp_path):
     made.release.set()
     assert isinstance(snapped.exception(20), CancelledError)
     assert made.session.state is State.LIVE and made.session._bench.camera is not None
+
+
+def test_the_last_picture_is_redrawn_while_a_model_that_was_left_behind_hangs(made, tmp_path):
+    made.session.snap(False, tmp_path).result(20)
+    hangs = hang(made, made, "_counter")
+    made.session.set_model("slow")
+    made.wait(hangs.is_set)
+    made.session.set_model("slow too")
+    made.session.set_contrast(Contrast())  # waits behind the models
+    shown = len(made.of(PictureReady))
+    made.session.cancel()
+    made.wait(lambda: len(made.of(PictureReady)) > shown)
+    made.session.set_contrast(Contrast())
+    made.wait(lambda: len(made.of(PictureReady)) > shown + 1)
+    assert not made.release.is_set()
