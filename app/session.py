@@ -198,8 +198,8 @@ class Session:
 
     @property
     def light_opened(self) -> bool:
-        """True once a light source was opened: before, there is none to be confirmed off."""
-        return self._bench.light_info is not None
+        """True once a light source was opened, or was left behind at it: before, there is none to be confirmed off."""
+        return self._bench.dark is not None
 
     @property
     def counter(self) -> Counter | None:

@@ -130,6 +130,7 @@ def test_a_light_that_does_not_come_back_is_left_behind_dark(made):
     assert isinstance(cancel(made, connected), LightStuckError)  # nobody has read the box
     assert made.lit() and made.session.state is State.FAILED and not made.of(LightReady)
     assert "THE LIGHT MAY STILL BE ON" in texts(made)[-1] and not made.of(LightSeen)[-1].known
+    assert made.session.light_opened  # and has to be confirmed off at the end
     again = made.session.start_live()
     made.wait(lambda: "left" in steps(made))
     assert isinstance(cancel(made, again), LightStuckError) and made.session.state is State.FAILED
