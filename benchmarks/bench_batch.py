@@ -42,6 +42,8 @@ def many_images(source: Path, folder: Path, number: int) -> None:
     for n in range(number):
         turn, index = divmod(n, len(files))
         image = cv2.imread(str(files[index]), cv2.IMREAD_UNCHANGED)
+        if image is None:
+            raise SystemExit(f"{files[index]} is no image that OpenCV reads; remove it from the folder.")
         turned = np.rot90(image[:, ::-1] if turn > 3 else image, turn)
         cv2.imwrite(str(folder / f"{n:05d}.png"), np.ascontiguousarray(turned))
 

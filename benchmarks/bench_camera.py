@@ -90,10 +90,10 @@ def copies() -> dict[str, float]:
             return taken
 
     found = {}
-    for pixel_format, bits in (("Mono8", 8), ("Mono12", 16)):
+    for settings, bits in ((CameraSettings(pixel_format="Mono8"), 8), (CameraSettings(pixel_format="Mono12"), 16)):
         times.clear()
         with Timed("pylon:0815-0000") as camera:
-            camera.configure(CameraSettings(pixel_format=pixel_format))
+            camera.configure(settings)
             run(camera, 2.0)
         found[f"Basler frame out of pylon's buffer, {bits} bit"] = statistics.median(times)
     return found

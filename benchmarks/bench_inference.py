@@ -24,7 +24,7 @@ import onnxruntime
 from skimage.measure import regionprops
 from skimage.transform import resize
 
-from app.build import keep_freed_memory, share_the_cores
+from app.build import share_the_cores
 from app.frame import Frame, Light
 from app.hardware.scene import Scene, SceneSpec
 from app.hardware.sensor import Sensor
@@ -192,7 +192,6 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     share_the_cores()
-    keep_freed_memory()
     result = run(options.rounds, options.threads)
     print(result["machine"])
     show(result)

@@ -81,7 +81,11 @@ def make_stages(threads: int, folder: Path) -> tuple[dict[str, Callable[[int], A
         "display": lambda i: render(pictures[i], VIEW, Contrast()),
         "write": write,
     }
-    return {name: (lambda turn, work=work: work(turn % len(pictures))) for name, work in steps.items()}, recorder
+
+    def in_turns(work: Callable[[int], Any]) -> Callable[[int], Any]:
+        return lambda turn: work(turn % len(pictures))
+
+    return {name: in_turns(work) for name, work in steps.items()}, recorder
 
 
 def gflops(side: int = 1024, rounds: int = 5) -> float:
