@@ -9,6 +9,7 @@ import json
 import signal
 import statistics
 import threading
+from array import array
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -52,8 +53,8 @@ class RunLog:
         self._clock = clock or SystemClock()
         self.first_frame = threading.Event()
         self.first_frame_s = 0.0
-        self.counts: list[int] = []
-        self.latencies_ms: list[float] = []
+        self.counts = array("l")
+        self.latencies_ms = array("d")
         self.notices: list[Notice] = []
         self.failure = ""
         self.interrupted = False

@@ -7,64 +7,20 @@ the newest waits, so a busy window falls behind in what it shows and never in ti
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
 from typing import Any
 
 from PySide6.QtCore import QObject, Qt, Signal, Slot
 
 from app.errors import CancelledError
 from app.events import DiskMeasured, DoseSeen, Event, PictureReady, ResultReady, SnapTaken, State, StatsReady
-from app.frame import Segmentation
 from app.gui.channel_shelf import ChannelShelf
 from app.gui.composer import Composed, Composer, Look
+from app.gui.count_history import Counted
 from app.gui.session_port import SessionPort
 from app.gui.side import Compared, ComposedBeside, Side
-from app.inference.measure import count_row
 
 _LATEST_ONLY = (DiskMeasured, Composed, Compared, ComposedBeside, ResultReady, StatsReady, DoseSeen)
 _MEASURED = DiskMeasured(None)  # an end: it counts however soon the next measurement follows
-
-
-@dataclass(frozen=True, slots=True)
-class Counted:
-    """The count of one frame; every one arrives.
-
-    Attributes
-    ----------
-    index, count, interval
-        See `app.frame.Segmentation`.
-    moment_s : float
-        `Frame.moment_s`: where it stands in the chart.
-    unix_time_s : float
-        When it was taken; 0 where its file does not say.
-    name : str
-        Of its image file, where each frame has one.
-    row : tuple of str
-        See `app.inference.measure.COUNT_COLUMNS`.
-    fit : bool
-        Nothing speaks against using the count.
-    replayed : bool
-        It came from a file.
-    """
-
-    index: int
-    moment_s: float
-    count: int
-    interval: tuple[int, int] | None
-    unix_time_s: float
-    name: str
-    row: tuple[str, ...]
-    fit: bool
-    replayed: bool
-
-    @classmethod
-    def of(cls, found: Segmentation, *, replayed: bool) -> "Counted":
-        """Return what was found, without the pixels."""
-        frame = found.frame
-        return cls(
-            frame.index, frame.moment_s, found.count, found.interval, frame.unix_time_s, frame.name,
-            tuple(count_row(found)), not found.flags, replayed,
-        )  # fmt: skip
 
 
 class Bridge(QObject):

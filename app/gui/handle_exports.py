@@ -1,7 +1,6 @@
 """What the operator takes along: counts, nuclei, the session report. Written on a worker, never over another file."""
 
 import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -16,9 +15,9 @@ from app.dose import dose_in_file, dose_lines, dose_note
 from app.errors import CancelledError
 from app.events import DoseSeen, ModelReady, Notice, ReplayMoved
 from app.frame import Frame, Segmentation
-from app.gui.bridge import Counted
+from app.gui.count_history import Counted, CountHistory
 from app.gui.text import tr
-from app.inference.measure import COUNT_COLUMNS, MOMENT
+from app.inference.measure import COUNT_COLUMNS, MOMENT, count_row
 
 if TYPE_CHECKING:
     from app.gui.main_window import MainWindow
@@ -53,7 +52,7 @@ class ExportActions:
     def __init__(self, window: "MainWindow") -> None:
         self.w = window
         self._since = time.time()
-        self._points: deque[Counted] = deque(maxlen=KEEP_POINTS)
+        self._points = CountHistory(KEEP_POINTS)
         self._replayed: dict[int, Counted] = {}
         self._dose: DoseSeen | None = None
         self._files: list[Path] = []
@@ -67,7 +66,7 @@ class ExportActions:
     def note_count(self, counted: Counted) -> None:
         """Remember a count for the report; of a frame that is replayed again, the last one."""
         if not counted.replayed:
-            self._points.append(counted)
+            self._points.add(counted)
             return
         self._replayed[counted.index] = counted
         if len(self._replayed) > KEEP_POINTS:
@@ -246,7 +245,7 @@ def write_counts(folder: Path, points: tuple[Counted, ...], corrected: Mapping[_
             f"{p.unix_time_s:.6f}" if p.unix_time_s else "",
             p.index,
             p.name,
-            *p.row,
+            *count_row(p),
             (corrected or {}).get((p.index, p.unix_time_s, p.name), ""),
         ]
         for p in points

@@ -31,9 +31,9 @@ from app.events import (
     Underway,
 )
 from app.frame import Frame, Segmentation
-from app.gui.bridge import Counted
 from app.gui.composer import Composed, belongs
 from app.gui.contrast import brightness, exposure_advice
+from app.gui.count_history import Counted
 from app.gui.focus import PeakHold
 from app.gui.panels.notices import WorkToast
 from app.gui.side import Compared, ComposedBeside, SideFailed

@@ -5,7 +5,7 @@ All of it works on whole arrays: each pixel of a nucleus is visited a fixed numb
 
 import math
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -356,15 +356,32 @@ def moment_text(frame: Frame) -> str:
     return f"{frame.unix_time_s:.6f}" if frame.unix_time_s else ""
 
 
-def count_row(segmentation: Segmentation) -> list[str]:
+class _Count(Protocol):
+    """What a row of a table of counts is made from; see `app.frame.Segmentation`, which is one."""
+
+    @property
+    def count(self) -> int: ...
+    @property
+    def interval(self) -> tuple[int, int] | None: ...
+    @property
+    def density_per_mm2(self) -> float | None: ...
+    @property
+    def pixel_size_um(self) -> float | None: ...
+    @property
+    def scale_source(self) -> str: ...
+    @property
+    def flags(self) -> tuple[str, ...]: ...
+
+
+def count_row(found: _Count) -> list[str]:
     """Return a frame's count as text, in the order of `COUNT_COLUMNS`; flags are joined by ``"; "``."""
-    low, high = segmentation.interval or ("", "")
+    low, high = found.interval or ("", "")
     return [
-        str(segmentation.count),
-        _number(segmentation.density_per_mm2, 2),
-        _number(segmentation.pixel_size_um, 5),
-        segmentation.scale_source,
-        "; ".join(segmentation.flags),
+        str(found.count),
+        _number(found.density_per_mm2, 2),
+        _number(found.pixel_size_um, 5),
+        found.scale_source,
+        "; ".join(found.flags),
         str(low),
         str(high),
     ]
