@@ -5,6 +5,8 @@ Image coordinates are (row, column) with the origin at the top left of the *stor
 in a file and in a table is the same way up.
 """
 
+import contextlib
+import mmap
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -243,7 +245,26 @@ class BufferPool:
             # Two references: the list's and the argument's. Every view of a buffer holds one more.
             if sys.getrefcount(self._buffers[index]) <= 2:
                 return self._buffers[index].view()
-        fresh = np.empty(self.shape, self.dtype)
+        fresh = self._fresh()
         if len(self._buffers) < self._limit:
             self._buffers.append(fresh)
         return fresh.view()
+
+    def clear(self) -> None:
+        """Keep no buffer any more; those in use live until they are let go. Not while another thread takes."""
+        self._buffers.clear()
+
+    def _fresh(self) -> NDArray[Any]:
+        """Return an array in pages of its own: once it is free the system has them back, whatever lies around it.
+
+        Out of the heap, where numpy's arrays are after a while, a few dozen starts and stops would leave holes of the
+        size of a frame.
+        """
+        size = self.shape[0] * self.shape[1] * self.dtype.itemsize
+        private = {} if sys.platform == "win32" else {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS}
+        pages = mmap.mmap(-1, max(size, 1), **private)
+        if hasattr(mmap, "MADV_HUGEPAGE"):
+            with contextlib.suppress(OSError):  # a kernel without them
+                pages.madvise(mmap.MADV_HUGEPAGE)
+        # Not a view of another array: views of it must refer to it, by which `take` sees that it is in use.
+        return np.ndarray(self.shape, self.dtype, buffer=pages)

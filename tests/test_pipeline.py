@@ -1,6 +1,7 @@
 """Slots, stages and buffers."""
 
 import threading
+import weakref
 
 import numpy as np
 import pytest
@@ -100,6 +101,19 @@ def test_a_pool_reuses_a_buffer_only_when_nothing_looks_at_it():
     assert part.max() == 1
     del part
     assert pool.take().ctypes.data == address
+
+
+def test_a_pool_that_is_cleared_leaves_what_is_in_use_alone():
+    pool = BufferPool((4, 6), np.uint8)
+    held, free = pool.take(), pool.take()
+    held[:] = 7
+    gone = weakref.ref(free.base)
+    del free
+    assert gone() is not None
+    pool.clear()
+    assert gone() is None
+    pool.take()[:] = 1
+    assert held.min() == 7
 
 
 def test_a_pool_that_is_used_up_still_gives_memory_of_its_own():

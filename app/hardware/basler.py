@@ -204,6 +204,8 @@ class BaslerCamera(Camera):
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join()
             self._thread = None
+            if self._pool is not None:
+                self._pool.clear()
 
     def stats(self) -> CameraStats:
         """Return the counters since the last `start`."""
