@@ -159,6 +159,11 @@ def shown(qtbot, window, session, frame=None):
     return frame
 
 
+def place_in(window, widget):
+    """Return where a widget lies in the window."""
+    return QRect(widget.mapTo(window, QPoint(0, 0)), widget.size())
+
+
 def at(window, x, y):
     """Return where frame position (x, y) lies on the viewer."""
     return QPoint(*(round(v) for v in window.viewer.placement.to_widget(x, y)))

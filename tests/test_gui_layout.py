@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 from gui_fake_session import make_frame, make_result
-from gui_window import LATER, beyond, cut_off, make_window, open_dialogs, open_later, settle
-from PySide6.QtWidgets import QLabel, QMenu, QScrollArea, QStyle
+from gui_window import LATER, PAGES, beyond, cut_off, make_window, open_dialogs, open_later, place_in, settle
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QLabel, QMenu, QScrollArea, QStyle, QToolButton
 
 import app.build
-from app.events import ReplayMoved, State, StateChanged, Stats, StatsReady
+from app.events import Notice, ReplayMoved, State, StateChanged, Stats, StatsReady
 from app.gui.theme import DARK, RED, THEME, contrast_ratio
 from app.settings import DEFAULT_CHANNELS
 
@@ -83,6 +84,83 @@ def test_what_opens_later_fits(qtbot, make_window, monkeypatch, width, height, l
             wrong[name] = found
         close()
     assert wrong == {}
+
+
+LONG = "No frames come from the camera, so the light was switched off; check its cable."
+
+
+def click_on(qtbot, window, widget):
+    """Click where a widget is, on whatever lies there uppermost."""
+    spot = place_in(window, widget).center()
+    above = window.childAt(spot)
+    qtbot.mouseClick(above, Qt.MouseButton.LeftButton, pos=above.mapFrom(window, spot))
+
+
+@pytest.mark.parametrize(("width", "height", "letters", "language"), CASES)
+def test_a_message_is_read_and_closed_whatever_page_is_open(
+    qtbot, make_window, monkeypatch, width, height, letters, language
+):
+    window = live_window(qtbot, make_window, width, height, letters, language)
+    stack = window.toasts
+
+    def close_by_click(toast):
+        (button,) = toast.findChildren(QToolButton)
+        assert toast.isVisible() and button.visibleRegion().boundingRect().size() == button.size()
+        click_on(qtbot, window, button)
+        assert toast not in stack.toasts
+
+    for name in (*PAGES, "map of keys"):
+        window.session.publish(Notice("warning", f"Said before {name}."))
+        qtbot.waitUntil(lambda: len(stack.toasts) == 1)
+        page, close = open_later(qtbot, monkeypatch, window, name)
+        settle(qtbot, window)
+        close_by_click(stack.toasts[0])
+        window.session.publish(Notice("warning", "An older one."), Notice("error", f"{name}: {LONG}"))
+        qtbot.waitUntil(lambda: len(stack.toasts) == 2)
+        settle(qtbot, window)
+        if name != "map of keys":  # which takes the whole window
+            messages = place_in(window, stack)
+            if page.minimumSizeHint().height() < messages.top() - place_in(window, window.desk).top() - THEME.px(20):
+                assert not place_in(window, page).intersects(messages), name
+        close_by_click(stack.toasts[-1])
+        close_by_click(stack.toasts[-1])
+        settle(qtbot, window)
+        assert cut_off(page) + beyond(page) == [], name
+        close()
+
+
+def test_a_plan_that_runs_makes_room_for_messages(qtbot, make_window, monkeypatch):
+    window = live_window(qtbot, make_window, 1366, 768, 2.0)
+    page, _close = open_later(qtbot, monkeypatch, window, "plan")
+    window.session.publish(StateChanged(State.PLAN), Notice("error", LONG))
+    qtbot.waitUntil(lambda: page.running and bool(window.toasts.toasts))
+    settle(qtbot, window)
+    assert not place_in(window, page).intersects(place_in(window, window.toasts))
+    assert place_in(window, window.desk).contains(place_in(window, page))
+    window.session.publish(StateChanged(State.IDLE))
+
+
+@pytest.mark.parametrize(("width", "height", "letters", "language"), CASES)
+def test_messages_leave_the_middle_of_the_picture_and_the_count_free(
+    qtbot, make_window, width, height, letters, language
+):
+    window = live_window(qtbot, make_window, width, height, letters, language)
+    words = [LONG, "This computer counts 7 of 27 frames a second; every frame is recorded all the same.", "Saved."]
+    levels = ("error", "warning", "info")
+    window.session.publish(*(Notice(level, text) for level, text in zip(levels, words, strict=True)))
+    qtbot.waitUntil(lambda: len(window.toasts.toasts) == 3)
+    settle(qtbot, window)
+    place, picture = place_in(window, window.toasts), place_in(window, window.desk)
+    assert picture.contains(place) and place.top() > picture.center().y()
+    assert not place.intersects(place_in(window, window.counts))
+    for _ in words:  # what found no room comes when there is some, and only then its time begins
+        shown = [toast for toast in window.toasts.toasts if toast.isVisible()]
+        assert shown and shown[-1] is window.toasts.toasts[-1]
+        assert [toast._seen.isActive() for toast in window.toasts.toasts] == [
+            toast in shown and toast.notice.level != "error" for toast in window.toasts.toasts
+        ]
+        shown[-1].dismiss()
+    assert not window.toasts.isVisible()
 
 
 @pytest.mark.parametrize(("width", "height", "letters", "language"), CASES)

@@ -217,7 +217,7 @@ class MainWindow(QMainWindow):
         down.addWidget(self.strip)
         self.setCentralWidget(page)
         self._make_toolbar()
-        self.toasts = ToastStack(self.desk)
+        self.toasts = ToastStack(page, self.desk)
         self.banner = Banner(self.desk, self.microscope.reconnect)
         self.key_map = KeyMap(page)
         self.veil = Veil(self)

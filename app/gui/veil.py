@@ -6,6 +6,7 @@ from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from app.gui.actions import ACTIONS, MENUS, ActionSpec, shortcut_text
+from app.gui.panels.notices import raise_below_messages
 from app.gui.panels.parts import label
 from app.gui.text import tr
 from app.gui.theme import BASE_POINT_SIZE, THEME
@@ -31,10 +32,10 @@ class _Over(QFrame):
         self.setGeometry(self._over.rect())
 
     def appear(self) -> None:
-        """Show above everything."""
+        """Show above everything but the messages."""
         self.settle()
         self.show()
-        self.raise_()
+        raise_below_messages(self)
 
 
 class Veil(_Over):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, QTimer, Signal, SignalInstance
+from PySide6.QtCore import QSize, Qt, QTimer, Signal, SignalInstance
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -224,13 +224,12 @@ class CalibrationPage(Page):
 
         QTimer.singleShot(0, self, reveal)  # once the layout knows how high it has become
 
-    def settle(self) -> None:
+    def wanted(self) -> QSize:
         """Be as high as the steps need, where there is room."""
-        margin = self.lines.contentsMargins()
+        usual, margin = super().wanted(), self.lines.contentsMargins()
         width = THEME.px(640) - margin.left() - margin.right()
-        height = self._down.totalHeightForWidth(width)
-        self._area.setMinimumHeight(min(height + THEME.px(4), self._over.height() - THEME.px(90)))
-        super().settle()
+        more = self._down.totalHeightForWidth(width) + THEME.px(4) - self._area.sizeHint().height()
+        return usual.expandedTo(QSize(0, self.sizeHint().height() + more))
 
 
 def took(channel: str, evenness: float) -> str:

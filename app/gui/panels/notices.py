@@ -3,26 +3,30 @@
 import time
 from collections.abc import Callable
 
-from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QObject, QPoint, QRect, Qt, QTimer, Signal
+from PySide6.QtGui import QHideEvent, QShowEvent
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
     QListWidget,
     QPushButton,
     QToolButton,
-    QVBoxLayout,
     QWidget,
 )
 
 from app.events import Notice
 from app.gui.icons import icon, show_icon
-from app.gui.panels.parts import label, progress_bar, set_text
+from app.gui.panels.parts import Wrapping, label, progress_bar, set_text
 from app.gui.text import tr
 from app.gui.theme import THEME
 
 _SECONDS = {"info": 6.0, "warning": 12.0, "error": 0.0}
 """How long a toast stays; 0 is until it is read and closed."""
 MOST = 3
+_GRAVITY = ("info", "warning", "error")
+_PLACED, _LAID_OUT = (QEvent.Type.Resize, QEvent.Type.Move), (QEvent.Type.LayoutRequest,)
+_READOUT = 46
+"""Room for the pixel readout and the scale bar below the messages, at letters of size 1."""
 
 
 class Toast(QFrame):
@@ -41,7 +45,7 @@ class Toast(QFrame):
         color = {"error": THEME.palette.error, "warning": THEME.palette.warning}.get(notice.level, THEME.palette.muted)
         sign = label()
         sign.setPixmap(icon("info" if notice.level == "info" else "warning", color).pixmap(THEME.px(18)))
-        row.addWidget(sign, 0, Qt.AlignmentFlag.AlignTop)
+        row.addWidget(sign)
         self.text = label(notice.text, wrap=True)
         self.text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.text.setFocusPolicy(Qt.FocusPolicy.NoFocus)
@@ -58,10 +62,22 @@ class Toast(QFrame):
         close.setToolTip(tr("Close this message; it stays in the list of messages."))
         close.setAccessibleName(tr("Close message"))
         close.clicked.connect(lambda _checked=False: self.dismiss())
-        row.addWidget(close, 0, Qt.AlignmentFlag.AlignTop)
-        seconds = _SECONDS.get(notice.level, 0.0)
-        if seconds:
-            QTimer.singleShot(round(1000 * seconds), self, self.dismiss)
+        row.addWidget(close)
+        self._seen = QTimer(self)
+        self._seen.setSingleShot(True)
+        self._seen.setInterval(round(1000 * _SECONDS.get(notice.level, 0.0)))
+        self._seen.timeout.connect(self.dismiss)
+
+    def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 - Qt's name
+        """Begin to be read."""
+        super().showEvent(event)
+        if self._seen.interval():
+            self._seen.start()
+
+    def hideEvent(self, event: QHideEvent) -> None:  # noqa: N802 - Qt's name
+        """Wait to be read: what cannot be seen does not pass."""
+        super().hideEvent(event)
+        self._seen.stop()
 
     def dismiss(self) -> None:
         """Go away."""
@@ -107,32 +123,46 @@ class WorkToast(QFrame):
 
 
 class ToastStack(QWidget):
-    """The newest few sentences, at the lower left of the picture."""
+    """The newest few sentences, at the lower left of the picture, above whatever page lies over it.
 
-    def __init__(self, over: QWidget) -> None:
-        super().__init__(over)
-        self._over = over
-        self._lines = QVBoxLayout(self)
-        self._lines.setContentsMargins(0, 0, 0, 0)
-        self._lines.setSpacing(THEME.px(6))
+    Parameters
+    ----------
+    above : QWidget
+        What it is raised in.
+    over : QWidget
+        The picture, somewhere inside `above`. Its upper half is never covered by more than one sentence.
+
+    Signals
+    -------
+    settled
+        It may have another place or size; pages make room for it.
+    """
+
+    settled = Signal()
+
+    def __init__(self, above: QWidget, over: QWidget) -> None:
+        super().__init__(above)
+        self._above, self._over = above, over
         self.toasts: list[Toast] = []
         self.works: list[WorkToast] = []
+        self._pages: set[QWidget] = set()
         over.installEventFilter(self)
         self.hide()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
-        """Stay above what opens below the picture."""
-        if watched is self._over and event.type() == QEvent.Type.Resize:
+        """Stay above what opens below the picture, and give every sentence the lines it needs."""
+        kinds = _PLACED if watched is self._over else _LAID_OUT
+        if event.type() in kinds:
             self.settle()
         return False
 
     def show_notice(self, notice: Notice, button: str = "", call: Callable[[], object] | None = None) -> None:
-        """Show one more; the same sentence is not shown twice, and the oldest gives way."""
+        """Show one more; the same sentence is not shown twice, and the oldest of the least grave gives way."""
         for toast in list(self.toasts):
             if toast.notice.text == notice.text:
                 self._remove(toast)
         while len(self.toasts) >= MOST:
-            self._remove(self.toasts[0])
+            self._remove(min(self.toasts, key=lambda each: _GRAVITY.index(each.notice.level)))
         toast = Toast(notice, button, call)
         toast.closed.connect(self._remove)
         self.toasts.append(toast)
@@ -153,12 +183,15 @@ class ToastStack(QWidget):
             self._take_out(toast)
 
     def _put(self, toast: QWidget) -> None:
-        self._lines.addWidget(toast)
-        self.show()
+        toast.setParent(self)
+        toast.installEventFilter(self)
         self.raise_()
         self.settle()
-        # Once more when the style has reached the new one: only then its size is final.
-        QTimer.singleShot(0, self, self.settle)
+
+    def make_room(self, page: QWidget, here: bool) -> None:
+        """Take less of the picture while a page lies over it."""
+        (self._pages.add if here else self._pages.discard)(page)
+        self.settle()
 
     def clear(self) -> None:
         """Take all away; the list keeps them."""
@@ -178,23 +211,66 @@ class ToastStack(QWidget):
             self._take_out(toast)
 
     def _take_out(self, toast: QWidget) -> None:
-        self._lines.removeWidget(toast)
+        toast.removeEventFilter(self)
         toast.hide()
         toast.deleteLater()
-        self.setVisible(bool(self.toasts or self.works))
         self.settle()
 
     def settle(self) -> None:
-        """Take the place at the lower left, above the pixel readout; where that is too low for all, the oldest go."""
-        width = min(THEME.px(560), self._over.width() - THEME.px(24))
-        self._lines.activate()
-        wanted = self._lines.totalHeightForWidth(width) if self._lines.hasHeightForWidth() else 0
-        height = max(wanted, self._lines.totalMinimumSize().height())
-        if height > self._over.height() and len(self.toasts) > 1:
-            self._remove(self.toasts[0])  # which comes back here
-            return
-        self.setFixedSize(max(width, 50), height)
-        self.move(THEME.px(12), max(self._over.height() - self.height() - THEME.px(46), 0))
+        """Take the place at the lower left, above the pixel readout; what finds no room waits until there is some."""
+        place = QRect(self._over.mapTo(self._above, QPoint(0, 0)), self._over.size())
+        width, gap = max(min(THEME.px(560), place.width() - THEME.px(24)), 50), THEME.px(6)
+        below = THEME.px(_READOUT) if not self._pages else THEME.px(8)
+        most = place.height() // 2 - below if not self._pages else place.height() // 6
+        shown: list[tuple[QFrame, int]] = []
+        height = 0
+        for toast in (*reversed(self.works), *reversed(self.toasts)):
+            own = _height(toast, width)
+            if shown and height + gap + own > most:
+                continue
+            height += own + (gap if shown else 0)
+            shown.append((toast, own))
+        here = {toast for toast, _ in shown}
+        for each in (*self.works, *self.toasts):
+            each.setVisible(each in here)
+        self.setVisible(bool(shown))
+        bottom = place.bottom() + 1 - below
+        self.setGeometry(place.left() + THEME.px(12), max(bottom - height, place.top()), width, height)
+        at = 0
+        for toast, own in sorted(shown, key=lambda each: self._order(each[0])):
+            toast.setGeometry(0, at, width, own)
+            at += own + gap
+        self.settled.emit()
+
+    def _order(self, toast: QFrame) -> int:
+        """Return where it stands: what is under way lowest, above it the newest sentence."""
+        return [*self.toasts, *self.works].index(toast)
+
+
+def _height(toast: QWidget, width: int) -> int:
+    """Return how high a message has to be at this width."""
+    toast.ensurePolished()
+    toast.resize(width, toast.height())
+    layout = toast.layout()
+    if layout is None:
+        return toast.height()
+    layout.activate()
+    for text in toast.findChildren(Wrapping):
+        text.fit()  # one that cannot be seen yet has not heard of its width
+    return layout.totalMinimumSize().height()
+
+
+def raise_below_messages(widget: QWidget) -> None:
+    """Raise a widget above all others but the messages, which are read and closed whatever lies below them."""
+    widget.raise_()
+    if (messages := messages_in(widget.parentWidget())) is not None:
+        messages.raise_()
+
+
+def messages_in(widget: QWidget | None) -> ToastStack | None:
+    """Return the messages that are raised in `widget`."""
+    only = Qt.FindChildOption.FindDirectChildrenOnly
+    return widget.findChild(ToastStack, "", only) if widget is not None else None
 
 
 class MessageList(QListWidget):

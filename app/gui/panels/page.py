@@ -1,10 +1,11 @@
 """A page of its own beside the picture: not modal, one at a time, closed by its button, by its key and by Esc."""
 
 from PySide6.QtCore import QEvent, QObject, QPoint, QRect, QSize, Qt
-from PySide6.QtGui import QKeyEvent
+from PySide6.QtGui import QHideEvent, QKeyEvent, QShowEvent
 from PySide6.QtWidgets import QAbstractButton, QFrame, QHBoxLayout, QScrollArea, QToolButton, QVBoxLayout, QWidget
 
 from app.gui.icons import show_icon
+from app.gui.panels.notices import messages_in, raise_below_messages
 from app.gui.panels.parts import EnterMovesOn, label
 from app.gui.text import tr
 from app.gui.theme import THEME
@@ -18,6 +19,9 @@ class Page(QFrame):
         self.setObjectName("toast")
         self._over, self._about = over, about
         over.installEventFilter(self)
+        self._stack = messages_in(over)
+        if self._stack is not None:
+            self._stack.settled.connect(self._yield)
         self._enter = EnterMovesOn(self)
         close = QToolButton()
         close.setObjectName("flat")
@@ -43,6 +47,18 @@ class Page(QFrame):
             self.settle()
         return False
 
+    def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 - Qt's name
+        """Have the messages take less room."""
+        super().showEvent(event)
+        if self._stack is not None:
+            self._stack.make_room(self, True)
+
+    def hideEvent(self, event: QHideEvent) -> None:  # noqa: N802 - Qt's name
+        """Give the messages their room again."""
+        super().hideEvent(event)
+        if self._stack is not None:
+            self._stack.make_room(self, False)
+
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802 - Qt's name
         """Turn what is longer than the page with Page Up and Page Down."""
         turn = {int(Qt.Key.Key_PageUp): -1, int(Qt.Key.Key_PageDown): 1}.get(event.key())
@@ -60,13 +76,32 @@ class Page(QFrame):
         if strip is not None:  # what is lost and what is recorded stays in sight, where there is room for that
             above = room.adjusted(0, 0, 0, min(strip.y() - THEME.px(4) - room.bottom(), 0))
             room = above if above.height() >= self.minimumSizeHint().height() else room
-        wanted = self.sizeHint().expandedTo(QSize(THEME.px(620), THEME.px(320)))
-        box = QRect(QPoint(0, 0), wanted.boundedTo(room.size()))
+        box, messages = self._box_in(room), self._messages()
+        if box.intersects(messages):
+            room.setBottom(messages.top() - THEME.px(6))
+            if room.height() >= self.minimumSizeHint().height():
+                box = self._box_in(room)
+        self.setGeometry(box)
+
+    def wanted(self) -> QSize:
+        """Return the size it would have where there is room enough."""
+        return self.sizeHint().expandedTo(QSize(THEME.px(620), THEME.px(320)))
+
+    def _yield(self) -> None:
+        if self.isVisible():
+            self.settle()
+
+    def _messages(self) -> QRect:
+        """Return where messages lie; nowhere if there are none."""
+        return self._stack.geometry() if self._stack is not None and self._stack.isVisible() else QRect()
+
+    def _box_in(self, room: QRect) -> QRect:
+        """Return the place over the middle of the picture, as far as that is in `room`."""
+        box = QRect(QPoint(0, 0), self.wanted().boundedTo(room.size()))
         box.moveCenter(self._about.mapTo(self._over, self._about.rect().center()))
-        # Over the picture where that is large enough, and in any case inside the window.
         box.moveLeft(min(max(box.left(), room.left()), room.right() - box.width()))
         box.moveTop(min(max(box.top(), room.top()), room.bottom() - box.height()))
-        self.setGeometry(box)
+        return box
 
     def leave(self) -> None:
         """Go, and hand the keys back to the microscope."""
@@ -92,6 +127,6 @@ class Page(QFrame):
                 other.hide()
         self.settle()
         self.show()
-        self.raise_()
+        raise_below_messages(self)
         for button in self.findChildren(QAbstractButton):
             button.installEventFilter(self._enter)  # installing it once more changes nothing

@@ -26,13 +26,13 @@ from app.gui.theme import THEME
 
 def label(text: str = "", role: str = "", *, wrap: bool = False) -> QLabel:
     """Return a text; `role` is ``muted``, ``good``, ``warning``, ``error`` or ``title``."""
-    made = _Wrapping(text) if wrap else QLabel(text)
+    made = Wrapping(text) if wrap else QLabel(text)
     made.setTextFormat(Qt.TextFormat.PlainText)
     set_role(made, role)
     return made
 
 
-class _Wrapping(QLabel):
+class Wrapping(QLabel):
     """A text of several lines that is never cut: nested layouts lose sight of its height, so it holds it itself."""
 
     def __init__(self, text: str) -> None:
@@ -44,15 +44,16 @@ class _Wrapping(QLabel):
         """Take as many lines as the text needs, whenever width, text or letters change."""
         done = super().event(event)
         if event.type() in (QEvent.Type.Resize, QEvent.Type.LayoutRequest, QEvent.Type.FontChange, QEvent.Type.Show):
-            self._fit()
+            self.fit()
         return done
 
     def setText(self, text: str) -> None:  # noqa: N802 - Qt's name
         """Show another text."""
         super().setText(text)
-        self._fit()
+        self.fit()
 
-    def _fit(self) -> None:
+    def fit(self) -> None:
+        """Take the height that the text needs at the present width."""
         # Not QLabel's own answer: that is never less than the minimum set here, so that no text would shrink again.
         room = self.contentsRect()
         flags = int(Qt.TextFlag.TextWordWrap | self.alignment())

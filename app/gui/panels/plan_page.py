@@ -369,6 +369,8 @@ class PlanPage(Page):
         box = QRect(0, 0, width, min(height, around.height()))
         box.moveCenter(around.center())
         box.moveBottom(around.bottom() - THEME.px(60))
+        if box.intersects(messages := self._messages()):
+            box.moveBottom(messages.top() - THEME.px(6))
         box.moveTop(max(box.top(), around.top()))
         self.setGeometry(box)
 
