@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import IO, Any, Literal, Self
 
 from app.errors import BadImageError, RecordingError
-from app.images import read_labels
+from app.images import read_labels, split_name
 from app.inference.measure import COUNT_COLUMNS
 from app.recording import NUCLEI_COLUMNS, free_path
 from app.recording.files import publish
@@ -180,7 +180,7 @@ class BatchTables:
         Raises OSError; ValueError where it is not whole.
         """
         found = Found.load(part)
-        labels = free_path(self.out, f"{image.stem}_labels.tif")
+        labels = free_path(self.out, f"{split_name(image.name)[0]}_labels.tif")
         folder = os.fsencode(image.absolute().parent).decode("utf-8", "replace")
         rows = encode([(image.name, folder, labels.name, *found.counts)])
         more = encode([(image.name, labels.name, *row) for row in found.nuclei])

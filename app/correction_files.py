@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 from app.corrections import Edit, Kind, corrected, corrected_segmentation
 from app.errors import BadImageError, UsageError
 from app.frame import Frame, Segmentation
+from app.images import derived_stem, split_name
 from app.inference.measure import density_per_mm2, measure
 from app.inference.scale import seen_at
-from app.recording.files import split_name, whole_file, write_together
+from app.recording.files import whole_file, write_together
 from app.recording.tables import NUCLEI_COLUMNS, ORIGIN, encode_csv, encode_labels, full_labels, nuclei_rows
 
 FORMAT = "dapiscope corrections 1"
@@ -103,15 +104,9 @@ def save_corrections(picture: Path, correction: Correction) -> Path:
     return path
 
 
-def _with_frame(stem: str, picture: Path, frame: Frame) -> str:
-    """Return `stem` with the number of the frame, if it is one of several in its file."""
-    several = (frame.index and not frame.name) or frame.name.startswith(f"{split_name(picture.name)[0]} (")
-    return f"{stem}-frame{frame.index}" if several else stem
-
-
 def _tables(path: Path, picture: Path, frame: Frame, entry: Mapping[str, Any]) -> tuple[Path, ...]:
     """Return the label image and the table that belong to an entry. Raises UsageError where it names others."""
-    stem = _with_frame(split_name(picture.name)[0], picture, frame)  # as earlier versions named them
+    stem = derived_stem(picture.name, frame)
     names = entry.get("tables", [stem + _LABELS, stem + _NUCLEI])
     # They will be replaced or removed: the entry is not believed more than it must be.
     if not isinstance(names, list) or not all(
@@ -134,8 +129,7 @@ def _write_tables(picture: Path, correction: Correction, tables: Sequence[Path],
         _NUCLEI: lambda path: encode_csv(path, (*NUCLEI_COLUMNS, ORIGIN), rows),
     }
     if len(tables) != len(writers):
-        stem = _with_frame(picture.name, picture, base.frame)
-        made = tuple(write_together(picture.parent, stem, writers).values())
+        made = tuple(write_together(picture.parent, derived_stem(picture.name, base.frame), writers).values())
         stack.push(lambda kind, *_: _remove(made) if kind is not None else None)
         return made
     for table, write in zip(tables, writers.values(), strict=True):

@@ -123,15 +123,15 @@ def add_commands(cli: typer.Typer, settings_of: SettingsOf, pixel_size: Callable
         """Hand an image and its nuclei on: OME-TIFF, labels, CSV, ImageJ ROIs, QuPath GeoJSON, overlay."""
         size = pixel_size(pixel_size_um)
         from app.build import make_counter
+        from app.images import derived_stem, split_name
         from app.inference.overlay import overlay_of
         from app.recording.export import export_all
-        from app.recording.files import split_name
         from app.session_report import load_snapshot
 
         index, chosen = (frame, "") if frame is not None else _frame_to_export(path)
         shot = load_snapshot(path, lambda: make_counter(model), pixel_size_um=size, index=index, nuclei=nuclei)
-        name = split_name(Path(os.path.abspath(path)).name)[0]  # also of "." and ".."
-        stem = name + (f"_frame{index}" if index else "")
+        picture = Path(shot.frame.source).name or Path(os.path.abspath(path)).name  # also of "." and ".."
+        stem = f"{derived_stem(picture, shot.frame)}_export"
         files = export_all(
             out_dir, shot.frame, shot.found, shot.meta, overlay=overlay_of(shot.found), stem=stem, parquet=parquet,
             extra={**shot.notes, **({"corrected by hand": shot.told} if shot.told else {})}, origins=shot.origins,
@@ -142,6 +142,7 @@ def add_commands(cli: typer.Typer, settings_of: SettingsOf, pixel_size: Callable
             from app.recording.zarr_store import to_zarr
 
             given = size if isinstance(size, float) else None
+            name = split_name(Path(os.path.abspath(path)).name)[0]
             made.append(to_zarr(path, out_dir / f"{name}.ome.zarr", pixel_size_um=given))
         origin = "as saved with it" if shot.from_labels else "found now"
         details = "; ".join(filter(None, (chosen, shot.told)))

@@ -150,7 +150,7 @@ class StatsReady:
 class SnapTaken:
     """A snapshot was taken and saved. `files` maps ``"image"``, ``"labels"``, ``"table"``, ``"overlay"`` to paths.
 
-    The model is the one that counted; empty when none did.
+    The model is the one that counted; empty when none did. `dose` is what its file says of the light.
     """
 
     frame: Frame
@@ -158,6 +158,7 @@ class SnapTaken:
     files: Mapping[str, Path] = field(default_factory=dict)
     model_name: str = ""
     model_sha256: str = ""
+    dose: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

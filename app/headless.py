@@ -23,6 +23,7 @@ from app.clock import Clock, SystemClock
 from app.errors import DapiscopeError, RefusedError
 from app.events import Event, Notice, PictureReady, RecordingChanged, ResultReady, State, StateChanged
 from app.frame import Segmentation
+from app.images import split_name
 from app.inference.measure import COUNT_COLUMNS, MOMENT, count_row, known_pixel_size_um, moment_text
 from app.inference.overlay import overlay_of, overlay_rgba, upscale_labels
 from app.recording import free_path, make_folder, write_labels
@@ -196,7 +197,7 @@ class RunLog:
     def _save_image(self, out: Path, segmentation: Segmentation) -> None:
         """Keep what was found in a named image: the labels at its own size, and the picture with the outlines."""
         frame = segmentation.frame
-        stem = Path(frame.name).stem
+        stem = split_name(frame.name)[0]
         labels = upscale_labels(segmentation.labels, frame.shape)
         write_labels(free_path(out, f"{stem}_labels.tif"), labels, known_pixel_size_um(segmentation))
         save_overlay(free_path(out, f"{stem}_overlay.png"), segmentation)

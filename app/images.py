@@ -177,6 +177,25 @@ def read_labels(path: Path | str) -> NDArray[np.int32]:
     return pixels.astype(np.int32)
 
 
+def split_name(name: str) -> tuple[str, str]:
+    """Return (stem, suffix) with ``.ome.tif``, ``.ome.tiff`` and ``.ome.zarr`` taken as one suffix."""
+    for suffix in (".ome.tif", ".ome.tiff", ".ome.zarr"):
+        if name.lower().endswith(suffix):
+            return name[: -len(suffix)], name[-len(suffix) :]
+    path = Path(name)
+    return path.stem, path.suffix
+
+
+def derived_stem(picture: str, frame: Frame) -> str:
+    """Return how the names of all files begin that are made of `frame`, of the file by the name of `picture`.
+
+    It is that name without its suffix, and the number of the frame if it is one of several in its file.
+    """
+    stem = split_name(picture)[0]
+    several = (frame.index and not frame.name) or frame.name.startswith(f"{stem} (")
+    return f"{stem}-frame{frame.index}" if several else stem
+
+
 def expand_paths(paths: Iterable[Path]) -> list[Path]:
     """Return `paths` with each folder replaced by the image files directly in it, in name order.
 

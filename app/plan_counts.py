@@ -13,11 +13,12 @@ from typing import Any
 
 from app.errors import DapiscopeError
 from app.frame import Frame, Segmentation
+from app.images import split_name
 from app.inference.measure import COUNT_COLUMNS, MOMENT, count_row, moment_text
 from app.live_path import countable
 from app.pipeline import Stage
 from app.recording import free_path
-from app.recording.files import disk_error, split_name
+from app.recording.files import disk_error
 from app.settings import Channel
 
 log = logging.getLogger(__name__)

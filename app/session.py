@@ -824,7 +824,7 @@ class Session:
         named = {"image": files.image, "labels": files.labels, "table": files.nuclei, "overlay": files.overlay}
         saved = {name: path for name, path in named.items() if path is not None}
         model = (counter.name, counter.sha256) if counter is not None else ("", "")
-        taken = SnapTaken(frame, result, saved, *model)
+        taken = SnapTaken(frame, result, saved, *model, extra["dose"])
         if uncounted is not None:
             self._publish(uncounted)
         self._publish(taken)

@@ -21,7 +21,7 @@ from app.dose import dose_in_file, dose_note
 from app.errors import BadImageError, DapiscopeError, UsageError
 from app.flat_field import shadings_in, usual_folder
 from app.frame import Frame, Segmentation
-from app.images import read_labels
+from app.images import read_labels, split_name
 from app.inference.measure import (
     BLURRED_EDGE,
     MOMENT,
@@ -36,7 +36,6 @@ from app.inference.overlay import render_overlay, to_8bit
 from app.inference.scale import seen
 from app.inference.segmenter import Segmenter
 from app.recording import RunMetadata, open_replay
-from app.recording.files import split_name
 from app.recording.ome import PlaneInfo, read_planes
 from app.recording.report import CountPoint, SessionReport
 

@@ -57,14 +57,14 @@ def test_good_and_bad_files_side_by_side(tmp_path, segmenter, capfd):
     save(folder / "d_one.png", np.zeros((1, 1), np.uint8))
     (folder / "e_text.png").write_text("no image")
     (folder / "f_empty.tif").write_bytes(b"")
-    tifffile.imwrite(folder / "g_whole.tif", field())
-    (folder / "h_cut.tif").write_bytes((folder / "g_whole.tif").read_bytes()[:9000])
+    tifffile.imwrite(folder / "g_whole.ome.tif", field())
+    (folder / "h_cut.tif").write_bytes((folder / "g_whole.ome.tif").read_bytes()[:9000])
     steps = list(segment_files([folder, tmp_path / "absent.png"], out, segmenter, 0.65))
     assert [step.done for step in steps] == list(range(1, 10))
     assert {step.total for step in steps} == {9}
     assert [step.path.name for step in steps if step.error] == ["e_text.png", "f_empty.tif", "h_cut.tif", "absent.png"]
     assert {step.path.name: step.count for step in steps if not step.error} == {
-        "a.png": 6, "b16.png": 5, "c_rgb.png": 4, "d_one.png": 0, "g_whole.tif": 6,
+        "a.png": 6, "b16.png": 5, "c_rgb.png": 4, "d_one.png": 0, "g_whole.ome.tif": 6,
     }  # fmt: skip
     counts = table(out / "counts.csv")
     assert list(counts[0])[:4] == ["image", "folder", "labels", "count"]
@@ -87,6 +87,7 @@ def test_good_and_bad_files_side_by_side(tmp_path, segmenter, capfd):
     assert np.unique(labels).tolist() == list(range(7))
     assert tifffile.imread(out / "d_one_labels.tif").shape == (1, 1)
     assert not (out / "e_text_labels.tif").exists()
+    assert (out / "g_whole_labels.tif").exists(), "it is named after its picture, without .ome.tif"
     areas = [float(row["area_px"]) for row in nuclei if row["image"] == "a.png"]
     np.testing.assert_allclose(areas, np.bincount(labels.ravel())[1:])
     assert capfd.readouterr() == ("", "")

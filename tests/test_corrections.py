@@ -202,9 +202,9 @@ def test_corrections_lie_beside_the_picture_and_come_back_to_the_pixel(base, tmp
     plain = json.loads(path.read_text())
     assert plain["frames"][0]["edits"][0]["by"] == "Ada"
     assert plain["frames"][0]["edits"][0]["at"] == "2023-11-14T22:13:20+00:00"
-    saved = tifffile.imread(tmp_path / "snapshot.ome.tif_corrected_labels.tif")
+    saved = tifffile.imread(tmp_path / "snapshot_corrected_labels.tif")
     assert saved.shape == base.frame.shape and len(numbers(saved)) == 4
-    table = (tmp_path / "snapshot.ome.tif_corrected_nuclei.csv").read_text().splitlines()
+    table = (tmp_path / "snapshot_corrected_nuclei.csv").read_text().splitlines()
     assert table[0].endswith(",origin")
     assert sorted(line.rsplit(",", 1)[1] for line in table[1:]) == ["by hand"] * 3 + ["model"]
 
@@ -217,10 +217,10 @@ def test_frames_of_a_recording_are_kept_apart_and_undoing_all_leaves_nothing(bas
     assert [told[:3] for told in counts_in(picture)] == [(0, 2, 1), (7, 2, 3)]
     assert load_correction(picture, other.frame).edits[0].kind == "add"
     assert load_correction(picture, make_frame(8, fill=34)) is None
-    assert (tmp_path / "recording.ome.tif-frame7_corrected_labels.tif").exists()
+    assert (tmp_path / "recording-frame7_corrected_labels.tif").exists()
     save_corrections(picture, Correction(other, ()))
     assert [told[:3] for told in counts_in(picture)] == [(0, 2, 1)]
-    assert not (tmp_path / "recording.ome.tif-frame7_corrected_labels.tif").exists()
+    assert not (tmp_path / "recording-frame7_corrected_labels.tif").exists()
 
 
 def test_pictures_that_differ_in_their_suffix_alone_are_kept_apart(base, tmp_path):
@@ -229,8 +229,11 @@ def test_pictures_that_differ_in_their_suffix_alone_are_kept_apart(base, tmp_pat
     save_corrections(one, Correction(base, (edit("remove", INTO_ONE),)))
     save_corrections(two, Correction(other, (edit("add", *SQUARE),)))
     assert [[told[:3] for told in counts_in(each)] for each in (one, two)] == [[(0, 2, 1)], [(0, 2, 3)]]
+    tables = [f"{stem}_corrected_{what}" for stem in ("a-2", "a") for what in ("labels.tif", "nuclei.csv")]
+    assert sorted(path.name for path in tmp_path.glob("*_corrected_*")) == tables
     save_corrections(two, Correction(other, ()))
-    assert len(numbers(tifffile.imread(tmp_path / "a.png_corrected_labels.tif"))) == 1
+    assert len(numbers(tifffile.imread(tmp_path / "a_corrected_labels.tif"))) == 1
+    assert sorted(path.name for path in tmp_path.glob("*_corrected_*")) == tables[2:]
     assert not list(tmp_path.glob("a.tif*"))
 
 
@@ -257,17 +260,17 @@ def test_a_refused_save_changes_nothing(base, tmp_path, monkeypatch, edited_befo
 
 
 def test_no_table_is_replaced_or_removed_that_is_none_of_its_own(base, tmp_path):
-    picture, foreign = tmp_path / "a.png", tmp_path / "a.png_corrected_nuclei.csv"
+    picture, foreign = tmp_path / "a.png", tmp_path / "a_corrected_nuclei.csv"
     foreign.write_text("somebody's")
     for edits in ((edit("remove", INTO_ONE),), (edit("add", *SQUARE),)):
         save_corrections(picture, Correction(base, edits))
         assert sorted(path.name for path in tmp_path.iterdir()) == [
-            "a.png-2_corrected_labels.tif", "a.png-2_corrected_nuclei.csv", "a.png.corrections.json", foreign.name,
+            "a-2_corrected_labels.tif", "a-2_corrected_nuclei.csv", "a.png.corrections.json", foreign.name,
         ]  # fmt: skip
     save_corrections(picture, Correction(base, ()))
     assert foreign.read_text() == "somebody's" and list(tmp_path.iterdir()) == [foreign]
     path = save_corrections(picture, Correction(base, (edit("remove", INTO_ONE),)))
-    path.write_text(path.read_text().replace("a.png-2_corrected_nuclei.csv", "../a_corrected_nuclei.csv"))
+    path.write_text(path.read_text().replace("a-2_corrected_nuclei.csv", "../a_corrected_nuclei.csv"))
     with pytest.raises(UsageError, match="rename it"):
         save_corrections(picture, Correction(base, ()))
 

@@ -147,7 +147,7 @@ def test_every_edit_is_saved_beside_the_picture_with_who_and_when(qtbot, window,
     (entry,) = json.loads(path.read_text())["frames"]
     assert (entry["count_model"], entry["count_corrected"], entry["model"]) == (2, 1, "fast")
     assert entry["edits"][0]["by"] == "Ada" and entry["edits"][0]["at"].startswith("20")
-    qtbot.waitUntil((tmp_path / "snapshot.ome.tif_corrected_labels.tif").exists, timeout=5000)
+    qtbot.waitUntil((tmp_path / "snapshot_corrected_labels.tif").exists, timeout=5000)
     key(window, "Ctrl+Z")
     qtbot.waitUntil(lambda: not path.exists(), timeout=5000)
 
@@ -233,7 +233,7 @@ def test_exports_tell_who_found_what(qtbot, window, session, snapshot, tmp_path)
     window.exports.export_counts()
     window.exports.export_report()
     qtbot.waitUntil((tmp_path / "session-report.html").exists, timeout=20_000)
-    with (tmp_path / "nuclei_nuclei.csv").open() as file:
+    with (tmp_path / "snapshot_export_nuclei.csv").open() as file:
         assert [row["origin"] for row in csv.DictReader(file)] == ["model", "model", "by hand"]
     with (tmp_path / "counts.csv").open() as file:
         assert [(row["count"], row["count_corrected_by_hand"]) for row in csv.DictReader(file)] == [("2", "3")]

@@ -90,10 +90,10 @@ def test_a_plan_is_carried_out_and_exported_and_reported(run, plan_file, tmp_pat
     exported = tmp_path / "exported"
     code, out = run("export", out_dir / "plan.ome.tif", "--frame", 1, "--out", exported, "--zarr")
     assert code == 0 and "found now" in out
-    labels = tifffile.imread(exported / "plan_frame1_labels.tif")
+    labels = tifffile.imread(exported / "plan-frame1_export_labels.tif")
     assert labels.max() > 10
-    assert len(roifile.roiread(exported / "plan_frame1_rois.zip")) == labels.max()
-    assert len(json.loads((exported / "plan_frame1.geojson").read_text())["features"]) == labels.max()
+    assert len(roifile.roiread(exported / "plan-frame1_export_rois.zip")) == labels.max()
+    assert len(json.loads((exported / "plan-frame1_export.geojson").read_text())["features"]) == labels.max()
     assert (exported / "plan.ome.zarr").is_dir()
     code, out = run("report", out_dir)
     page = (out_dir / "report.html").read_text()
@@ -122,7 +122,7 @@ def test_of_an_own_recording_the_first_plane_that_shows_nuclei_is_counted(run, t
     assert code == 0 and (row["count"], row["note"]) == ("3" if shows else "0", told)
     code, out = run("export", path, "--out", tmp_path / "out", "--model", "fast")
     assert code == 0 and f"{row['count']} nuclei, found now ({told})" in out
-    assert bool(list((tmp_path / "out").glob("plan_frame1_*"))) == shows
+    assert bool(list((tmp_path / "out").glob("plan-frame1_export*"))) == shows
 
 
 def test_zarr_that_fails_is_told_before_the_light_or_beside_the_recording(run, plan_file, tmp_path, monkeypatch):
@@ -184,9 +184,10 @@ def test_a_snapshot_is_exported_as_it_was_saved(run, tmp_path):
     assert run("snap", "--out", shots, "--model", "fast")[0] == 0
     code, out = run("export", shots / "snapshot.ome.tif", "--out", exported)
     assert code == 0 and "as saved with it" in out
-    before, after = (tifffile.imread(folder / "snapshot_labels.tif") for folder in (shots, exported))
+    both = ((shots, "snapshot"), (exported, "snapshot_export"))
+    before, after = (tifffile.imread(folder / f"{stem}_labels.tif") for folder, stem in both)
     np.testing.assert_array_equal(before, after)
-    saved, again = ((folder / "snapshot_nuclei.csv").read_text().splitlines() for folder in (shots, exported))
+    saved, again = ((folder / f"{stem}_nuclei.csv").read_text().splitlines() for folder, stem in both)
     assert len(saved) == len(again)
     head = saved[0].split(",")
     for name in ("label", "area_px", "mean_intensity", "score"):
@@ -194,7 +195,7 @@ def test_a_snapshot_is_exported_as_it_was_saved(run, tmp_path):
         values = [[float(line.split(",")[column]) for line in lines[1:]] for lines in (saved, again)]
         np.testing.assert_allclose(*values, rtol=1e-4)
     # The count keeps its interval, and the image its dose.
-    saved, again = (notes_of(folder / "snapshot.ome.tif") for folder in (shots, exported))
+    saved, again = (notes_of(folder / f"{stem}.ome.tif") for folder, stem in both)
     assert json.loads(saved["segmentation"])["interval_90"] is not None and "405" in saved["dose"]
     assert json.loads(again["segmentation"])["interval_90"] == json.loads(saved["segmentation"])["interval_90"]
     assert again["dose"] == saved["dose"]
@@ -227,7 +228,7 @@ def notes_of(path):
         return read_map(tif.ome_metadata)
 
 
-def read_export(folder, stem="snapshot"):
+def read_export(folder, stem="snapshot_export"):
     """Return label image, table, ROIs, objects, overlay and the image's own notes."""
     with (folder / f"{stem}_nuclei.csv").open(newline="") as file:
         table = list(csv.DictReader(file))
@@ -247,7 +248,7 @@ def test_corrected_nuclei_are_exported_in_every_form(run, corrected_shot, tmp_pa
     assert code == 0 and "3 nuclei" in out and "2 by the model, 3 corrected by hand (Ada)" in out
     assert "these are the corrected ones" in " ".join(out.split())
     labels, table, rois, objects, overlay, notes = read_export(tmp_path / "out")
-    by_hand = tifffile.imread(corrected_shot.with_name("snapshot.ome.tif_corrected_labels.tif"))
+    by_hand = tifffile.imread(corrected_shot.with_name("snapshot_corrected_labels.tif"))
     np.testing.assert_array_equal(labels, by_hand)
     assert labels.max() == 3 and labels[130, 130] == 0 and labels[80, 330] > 0
     assert [row["origin"] for row in table] == ["by hand"] * 3
@@ -273,7 +274,7 @@ def test_the_model_s_own_nuclei_can_be_had_too(run, corrected_shot, tmp_path):
 def test_corrected_nuclei_go_to_parquet_and_the_report(run, corrected_shot, tmp_path):
     parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
     assert run("export", corrected_shot, "--out", tmp_path / "out", "--parquet")[0] == 0
-    table = parquet.read_table(tmp_path / "out" / "snapshot_nuclei.parquet")
+    table = parquet.read_table(tmp_path / "out" / "snapshot_export_nuclei.parquet")
     assert table.column("origin").to_pylist() == ["by hand"] * 3 and str(table.schema.field("score").type) == "double"
 
 
@@ -302,13 +303,14 @@ def test_any_image_is_exported(run, tmp_path, monkeypatch):
     path.write_bytes(imagecodecs.png_encode(np.full((80, 90), 30, np.uint8)))
     code, out = run("export", path, "--out", tmp_path / "out", "--pixel-size-um", "0.5", "--model", "fast")
     assert code == 0 and "0 nuclei" in out
-    (image,) = ome_types.from_tiff(tmp_path / "out" / "field.ome.tif").images  # nothing is made up from the file's date
+    # Nothing is made up from the date of the file.
+    (image,) = ome_types.from_tiff(tmp_path / "out" / "field_export.ome.tif").images
     assert image.acquisition_date is None and image.pixels.planes[0].delta_t is None
-    with open_replay(tmp_path / "out" / "field.ome.tif") as replay:
+    with open_replay(tmp_path / "out" / "field_export.ome.tif") as replay:
         assert "readout_ms" not in replay.info.meta and replay.frame(0).unix_time_s == 0
     monkeypatch.chdir(tmp_path)
     assert run("export", ".", "--out", "dot", "--pixel-size-um", "0.5", "--model", "fast")[0] == 0
-    assert (tmp_path / "dot" / f"{tmp_path.name}.ome.tif").is_file()
+    assert (tmp_path / "dot" / "field_export.ome.tif").is_file()
     with pytest.raises(BadImageError, match="1 frames"):
         run("export", path, "--out", tmp_path / "out", "--frame", 3)
 
@@ -391,11 +393,11 @@ def test_what_was_exported_of_a_session_is_no_further_part_of_it(run, tmp_path):
     path = tmp_path / "other.png"
     path.write_bytes(imagecodecs.png_encode(np.full((80, 90), 30, np.uint8)))
     assert run("export", path, "--out", tmp_path, "--pixel-size-um", "0.5", "--model", "fast")[0] == 0
-    assert (tmp_path / "snapshot-2.ome.tif").exists() and (tmp_path / "other.ome.tif").exists()
+    assert (tmp_path / "snapshot_export.ome.tif").exists() and (tmp_path / "other_export.ome.tif").exists()
     after = report_of(tmp_path)
     assert (after.frames, after.counts, after.dose) == (before.frames, before.counts, before.dose)
     assert (after.started_unix_s, after.ended_unix_s) == (before.started_unix_s, before.ended_unix_s)
-    assert any("other.ome.tif does not say when" in note for note in after.notes)
+    assert any("other_export.ome.tif does not say when" in note for note in after.notes)
 
 
 def test_a_report_holds_no_more_frames_in_memory_than_it_shows(tmp_path, monkeypatch):

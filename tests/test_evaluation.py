@@ -118,6 +118,14 @@ def folders(tmp_path):
     return truth, found
 
 
+def test_the_suffix_of_an_ome_tiff_is_no_part_of_its_name(folders):
+    truth, found = folders
+    (truth / "a.png").rename(truth / "a.ome.tif")
+    assert [one.image for one in evaluate_folders(truth, found).images] == ["a", "b"]
+    (found / "counts.csv").write_text("image,count\na.ome.tif,2\n")
+    assert [one.image for one in evaluate_folders(truth, found / "counts.csv").images] == ["a"]
+
+
 def test_folders_are_paired_by_name(folders):
     report = evaluate_folders(*folders)
     assert [scores.image for scores in report.images] == ["a", "b"]

@@ -3,13 +3,14 @@
 # ruff: noqa: F401, F811 - fixtures are found by their names
 
 import csv
+import json
 from dataclasses import replace
 
 import ome_types
 import pytest
 import tifffile
 from gui_fake_session import FakeSession, make_frame, make_result
-from gui_window import window
+from gui_window import shown, window
 
 from app.dose import ChannelDose
 from app.events import DoseSeen, ReplayMoved, SnapTaken, State, StateChanged, Stats
@@ -61,7 +62,7 @@ def test_an_export_out_of_a_replay_says_what_the_file_says(qtbot, window, sessio
     (tmp_path / "a.ome.tif").touch()
     opened(qtbot, window, session, tmp_path / "a.ome.tif", told, [1.6e9], length=1)
     window.actions_by_id["export_nuclei"].trigger()
-    path = tmp_path / "nuclei.ome.tif"
+    path = tmp_path / "a_export.ome.tif"
     qtbot.waitUntil(path.exists, timeout=20_000)
     with tifffile.TiffFile(path) as tif:
         xml, notes = tif.ome_metadata, read_map(tif.ome_metadata)
@@ -116,16 +117,38 @@ def test_the_report_of_a_session_has_its_dose_and_calls_no_frame_lost_that_is_no
     assert "<th>not counted: light not confirmed, or not the channel of the nuclei</th><td>5</td>" in text
 
 
+@pytest.mark.parametrize(
+    ("name", "index", "stem"), [("", 12, "a-frame12"), ("", 0, "a"), ("a (2 of 3).ome.tif", 1, "a-frame1")]
+)
+def test_an_export_is_named_after_the_file_of_its_picture(qtbot, window, session, tmp_path, name, index, stem):
+    session.ready()
+    path = tmp_path / "a.ome.tif"
+    path.touch()
+    session.publish(StateChanged(State.REPLAYING), ReplayMoved(path, index, 20, False, 1.0, 0))
+    session.count(make_result(shown(qtbot, window, session, make_frame(index, source=str(path), name=name))))
+    qtbot.waitUntil(lambda: window.viewer.result is not None)
+    window.actions_by_id["export_nuclei"].trigger()
+    qtbot.waitUntil(lambda: len(list(tmp_path.iterdir())) >= 7, timeout=20_000)
+    ends = (".ome.tif", "_labels.tif", "_nuclei.csv", "_rois.zip", ".geojson", "_overlay.png")
+    assert {each.name for each in tmp_path.iterdir()} - {"a.ome.tif", "window.ini"} == {
+        f"{stem}_export{end}" for end in ends
+    }
+
+
 def test_an_exported_snapshot_names_the_model_that_counted_it(qtbot, window, session, tmp_path):
     session.ready()
     frame = make_frame()
     session.show(frame)
-    session.publish(SnapTaken(frame, make_result(frame), {"image": tmp_path / "snapshot.ome.tif"}, "accurate", "5a5a"))
+    files, dose = {"image": tmp_path / "snapshot.ome.tif"}, {"channels": {"405": {"lit_s": 0.3, "dose_s": 0.1}}}
+    session.publish(SnapTaken(frame, make_result(frame), files, "accurate", "5a5a", dose))
     qtbot.waitUntil(lambda: window.viewer.result is not None and window.presenter.snapped is not None)
     window.actions_by_id["export_nuclei"].trigger()
-    qtbot.waitUntil((tmp_path / "nuclei.ome.tif").exists, timeout=20_000)
-    xml = ome_types.from_tiff(tmp_path / "nuclei.ome.tif").to_xml()
+    path = tmp_path / "snapshot_export.ome.tif"
+    qtbot.waitUntil(path.exists, timeout=20_000)
+    xml = ome_types.from_tiff(path).to_xml()
     assert "5a5a" in xml and '"exported from">snapshot.ome.tif<' in xml, "it is no second snapshot"
+    with tifffile.TiffFile(path) as tif:
+        assert json.loads(read_map(tif.ome_metadata)["dose"]) == dose
 
 
 def test_the_report_of_the_folder_takes_the_counts_that_the_window_exported(qtbot, window, session, tmp_path):

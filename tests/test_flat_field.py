@@ -205,8 +205,8 @@ def test_an_exported_snapshot_is_measured_as_it_was_counted(tmp_path, monkeypatc
     np.testing.assert_array_equal(overlay[labels == 0], np.repeat(shown[labels == 0][:, None], 3, axis=1))
     save_overlay(tmp_path / "headless.png", found)
     np.testing.assert_array_equal(cv2.imread(str(tmp_path / "headless.png")), overlay)
-    write_nuclei(tmp_path / "window", found, RunMetadata())
-    np.testing.assert_array_equal(cv2.imread(str(tmp_path / "window" / "nuclei_overlay.png")), overlay)
+    write_nuclei(tmp_path / "window", found, RunMetadata(), "live_export")
+    np.testing.assert_array_equal(cv2.imread(str(tmp_path / "window" / "live_export_overlay.png")), overlay)
 
 
 class Looking:

@@ -335,7 +335,7 @@ def files_written(qtbot, session, folder, locale, language):
         for name in ("export_counts", "export_nuclei", "session_report"):
             window.actions_by_id[name].trigger()
         window.tools.save_preset("mine")
-        expected = ("counts.csv", "profile.csv", "nuclei_nuclei.csv", "session-report.html", "presets.json")
+        expected = ("counts.csv", "profile.csv", "live-frame2_export_nuclei.csv", "session-report.html", "presets.json")
         qtbot.waitUntil(lambda: all((folder / name).exists() for name in expected), timeout=20_000)
         qtbot.waitUntil(lambda: len(window.messages.notices) >= 4, timeout=20_000)
     finally:

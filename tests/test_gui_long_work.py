@@ -21,7 +21,7 @@ def exporting(qtbot, window, session, tmp_path, monkeypatch):
     """Have an export under way that waits for the test before it goes on; return what lets it."""
     go_on = threading.Event()
 
-    def write_nuclei(folder, _result, _meta, _origins, _notes, progress):
+    def write_nuclei(folder, _result, _meta, _stem, _origins, _notes, progress):
         progress(0.4)
         go_on.wait(10)
         progress(0.5)

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from app.clock import ManualClock
 from app.errors import BadImageError, RecordingError, RefusedError
 from app.frame import UNKNOWN_LIGHT, Frame, Light
+from app.images import split_name
 from app.recording import (
     Recorder,
     RunMetadata,
@@ -26,7 +27,7 @@ from app.recording import (
     open_replay,
     recover,
 )
-from app.recording.files import ReservedRoom, disk_error, split_name
+from app.recording.files import ReservedRoom, disk_error
 from app.recording.finish import finish
 from app.recording.journal import JOURNAL_SUFFIX, Journal, PlaneRecord, journal_path, read_journal
 from app.recording.store import PAGE, FrameStore

@@ -1,6 +1,7 @@
 """The session over the simulators: modes, order of light and camera, failures."""
 
 import errno
+import json
 import threading
 import time
 from types import SimpleNamespace
@@ -203,6 +204,8 @@ def test_a_snapshot_lights_only_its_own_exposure_and_saves_what_it_found(bench, 
     assert taken.frame.light.confirmed
     assert taken.frame.pixel_size_um == pytest.approx(0.1)
     assert set(taken.files) == {"image", "labels", "table", "overlay"}
+    with open_replay(taken.files["image"]) as replay:
+        assert json.loads(replay.info.meta["dose"]) == taken.dose and taken.dose
     assert all(path.stat().st_size > 0 for path in taken.files.values())
     assert not any(bench.lit())
     again = bench.session.snap(False, tmp_path).result(30)

@@ -143,10 +143,11 @@ class ExportActions:
         if replay is not None:
             notes |= dose_note(replay.told, replay.length)
         elif snapped is not None and snapped.frame is result.frame and "image" in snapped.files:
-            notes["exported from"] = snapped.files["image"].name
+            notes |= {"exported from": snapped.files["image"].name} | ({"dose": snapped.dose} if snapped.dose else {})
+        stem = self._stem_of(result.frame)
         self._write(
             tr("Exporting the nuclei…"),
-            lambda progress: write_nuclei(folder, result, meta, origins, notes, progress),
+            lambda progress: write_nuclei(folder, result, meta, stem, origins, notes, progress),
             tr("Nuclei"),
         )
 
@@ -208,6 +209,17 @@ class ExportActions:
         replay = self.w.presenter.replay
         return replay if replay is not None and frame is not None and replay.shows(frame) else None
 
+    def _stem_of(self, frame: Frame) -> str:
+        """Return how the names of an export of `frame` begin: as its file's does, or as that of a live picture."""
+        from app.images import derived_stem
+
+        snapped, replay, picture = self.w.presenter.snapped, self._replay_of(frame), "live"
+        if replay is not None:
+            picture = Path(frame.source).name or replay.path.name
+        elif snapped is not None and snapped.frame is frame and "image" in snapped.files:
+            picture = snapped.files["image"].name
+        return f"{derived_stem(picture, frame)}_export"
+
     def _points_of(self, frame: Frame | None) -> tuple[Counted, ...]:
         """Return the counts that `frame` is one of: those of the file it is from, or of this session."""
         if self._replay_of(frame) is None:
@@ -258,13 +270,15 @@ def write_nuclei(
     folder: Path,
     result: Segmentation,
     meta: "RunMetadata",
+    stem: str,
     origins: Sequence[str] = (),
     notes: Mapping[str, Any] | None = None,
     progress: "Progress | None" = None,
 ) -> Path:
     """Export the nuclei of a picture in every form; return the path of the table.
 
-    `origins` says, nucleus by nucleus, whether the model or a hand found it; `notes` go with the picture.
+    `stem` begins all names; `origins` says, nucleus by nucleus, whether the model or a hand found it; `notes` go with
+    the picture.
     """
     from app.inference.overlay import overlay_of
     from app.recording.export import export_all
@@ -276,7 +290,7 @@ def write_nuclei(
         result,
         meta,
         overlay=overlay_of(result),
-        stem="nuclei",
+        stem=stem,
         extra=notes,
         origins=origins,
         progress=progress or nobody_listens,

@@ -29,7 +29,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
 from app.errors import BadImageError, UsageError
-from app.images import IMAGE_SUFFIXES, read_labels
+from app.images import IMAGE_SUFFIXES, read_labels, split_name
 
 THRESHOLDS = tuple(round(0.5 + 0.05 * step, 2) for step in range(10))
 F1_AT = (0.5, 0.75, 0.9)
@@ -316,7 +316,7 @@ def _label_files(folder: Path) -> dict[str, Path]:
         raise BadImageError(f"The folder {folder} cannot be read ({error.strerror}): check the path.") from None
     if not files:
         raise BadImageError(f"There is no label image in {folder}: choose another folder.")
-    return {path.stem: path for path in files}
+    return {split_name(path.name)[0]: path for path in files}
 
 
 def _read_counts(path: Path) -> dict[str, int]:
@@ -325,7 +325,7 @@ def _read_counts(path: Path) -> dict[str, int]:
         with path.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
         key = "image" if rows and "image" in rows[0] else "name"
-        return {Path(row[key]).stem: int(row["count"]) for row in rows if row[key]}
+        return {split_name(Path(row[key]).name)[0]: int(row["count"]) for row in rows if row[key]}
     except (OSError, UnicodeDecodeError, csv.Error, KeyError, ValueError, TypeError):
         raise BadImageError(f"{path} is no table of counts with the columns image and count: choose another.") from None
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from app.errors import RecordingError, RefusedError
+from app.images import split_name
 
 KEEP_FREE_BYTES = 64 << 20
 """A recording ends before the disk is fuller than this, so that its last pages still fit."""
@@ -27,15 +28,6 @@ class DiskReport:
     bytes_per_s: float
     free_bytes: int
     seconds_left: float
-
-
-def split_name(name: str) -> tuple[str, str]:
-    """Return (stem, suffix) with ``.ome.tif``, ``.ome.tiff`` and ``.ome.zarr`` taken as one suffix."""
-    for suffix in (".ome.tif", ".ome.tiff", ".ome.zarr"):
-        if name.lower().endswith(suffix):
-            return name[: -len(suffix)], name[-len(suffix) :]
-    path = Path(name)
-    return path.stem, path.suffix
 
 
 def zarr_beside(recording: Path) -> Path:

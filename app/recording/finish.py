@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import BadImageError, FileError, RecordingError
-from app.recording.files import disk_error, remove_stale_parts, split_name, sync_folder, zarr_beside
+from app.images import split_name
+from app.recording.files import disk_error, remove_stale_parts, sync_folder, zarr_beside
 from app.recording.journal import (
     JOURNAL_SUFFIX,
     PlaneRecord,
