@@ -23,14 +23,13 @@ from numpy.typing import NDArray
 
 from app.errors import BadImageError, RecordingError, UsageError
 from app.frame import BITS, Frame, Light, read_only
-from app.images import MAX_PIXELS, UM_PER_UNIT, is_square
+from app.images import MAX_PIXELS, UM_PER_UNIT, is_square, split_name
 from app.recording.files import (
     disk_error,
     free_path,
     make_folder,
     part_folder,
     remove_stale_parts,
-    split_name,
     sync_file,
     sync_folder,
 )
