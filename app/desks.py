@@ -257,6 +257,8 @@ class ReplayDesk:
                 None if shown is None else shown.index,
                 self._simulated,
                 replay.info.meta,
+                replay.info.fps,
+                not self._scale_missing,
             )
             self._publish(at)
 

@@ -301,6 +301,10 @@ class ReplayMoved:
     """Which parts were simulations when it was recorded: ``"camera"``, ``"light"``; empty for other programs' files."""
     told: Mapping[str, str] = field(default_factory=dict)
     """What the file says of itself; see `app.recording.RunMetadata.from_entries`."""
+    fps: float | None = None
+    """As recorded; None where the file does not say."""
+    sized: bool = True
+    """The file says how large its pixels are."""
 
     def shows(self, frame: Frame) -> bool:
         """Tell whether `frame` was read from what is replayed."""

@@ -36,6 +36,7 @@ from app.gui.contrast import brightness, exposure_advice
 from app.gui.count_history import Counted
 from app.gui.focus import PeakHold
 from app.gui.panels.notices import WorkToast
+from app.gui.recorded import recorded_rows
 from app.gui.side import Compared, ComposedBeside, SideFailed
 from app.gui.text import number, percent, tr
 from app.gui.theme import THEME
@@ -319,6 +320,7 @@ class Presenter:
         self._tell_standing()
         self.w.strip.show_stats(self._stats.stats, self.painted_fps)
         self.w.plans.tick()
+        self._show_camera()
         self.w.correct.follow()
         self.w.focus_panel.show_focus(self.focus)
         self.w.light.show_armed(self.w.session.selected_channel)
@@ -326,6 +328,15 @@ class Presenter:
             self._charts_at = now
             self.w.charts.refresh()
         self.refresh_badges()
+
+    def _show_camera(self) -> None:
+        """Show the camera's settings, or what the file says whose picture is on the screen."""
+        frame, replay = self.w.viewer.frame, self.replay
+        if not self._replayed or frame is None or replay is None:
+            self.w.camera.show_recorded(None)
+            return
+        size = self.w.session.settings.segmentation.pixel_size_um
+        self.w.camera.show_recorded(recorded_rows(replay, frame, size if isinstance(size, float) else None))
 
     def _measure(self, composed: Composed) -> None:
         picture = composed.picture

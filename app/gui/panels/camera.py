@@ -3,7 +3,7 @@
 from typing import Any
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QToolButton, QWidget
+from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
 
 from app.events import CameraReady
 from app.gui.panels.parts import choice, form, label, number_field, set_text
@@ -14,7 +14,7 @@ from app.settings import CameraSettings
 
 
 class CameraPanel(QWidget):
-    """Exposure, gain, frame rate, pixel format, binning.
+    """Exposure, gain, frame rate, pixel format, binning; of a picture out of a file, what the file says of them.
 
     Signals
     -------
@@ -42,7 +42,13 @@ class CameraPanel(QWidget):
             tr("Switch it on when frames get lost on a slow or shared USB port; live is slower then.")
         )
         self.readout = label("", "muted", wrap=True)
-        lines = form(self)
+        down = QVBoxLayout(self)
+        down.setContentsMargins(0, 0, 0, 0)
+        self.live, self.recorded = QWidget(), Recorded()
+        self.recorded.hide()
+        down.addWidget(self.live)
+        down.addWidget(self.recorded)
+        lines = form(self.live)
         lines.addRow(self.title)
         lines.addRow(tr("Exposure"), self._with_auto(self.exposure))
         lines.addRow(tr("Gain"), self.gain)
@@ -103,6 +109,13 @@ class CameraPanel(QWidget):
             tr("The shutter rolls: after a change of light, frames whose rows saw both are rejected, never counted.")
         )
 
+    def show_recorded(self, rows: "tuple[tuple[str, str], ...] | None") -> None:
+        """Show in the place of the camera's settings what a file says of its picture; None shows the settings."""
+        self.live.setVisible(rows is None)
+        self.recorded.setVisible(rows is not None)
+        if rows is not None:
+            self.recorded.show_rows(rows)
+
     def show_scale(self, text: str) -> None:
         """Show how large a pixel is, and who says so."""
         set_text(self.scale, text)
@@ -131,6 +144,30 @@ class CameraPanel(QWidget):
             # The next edit builds on this one, even before the camera has read it back.
             self.settings = wanted
             self.settings_asked.emit(wanted)
+
+
+class Recorded(QWidget):
+    """What a file says of how its picture was taken: to be read, not to be set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lines = form(self)
+        self.rows: tuple[tuple[str, str], ...] = ()
+        self._values: list[QLabel] = []
+
+    def show_rows(self, rows: tuple[tuple[str, str], ...]) -> None:
+        """Show names and values; of no name, a sentence across."""
+        if rows == self.rows:
+            return
+        if [name for name, _ in rows] != [name for name, _ in self.rows]:
+            while self._lines.rowCount():
+                self._lines.removeRow(0)
+            self._values = [label("", "" if name else "muted", wrap=True) for name, _ in rows]
+            for (name, _), value in zip(rows, self._values, strict=True):
+                self._lines.addRow(*([label(name, "muted"), value] if name else [value]))
+        self.rows = rows
+        for value, (_, text) in zip(self._values, rows, strict=True):
+            set_text(value, text)
 
 
 def _range(text: str, limits: tuple[float, float], unit: str) -> str:

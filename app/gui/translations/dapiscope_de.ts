@@ -2314,6 +2314,16 @@
             <translation>EINZELBILD</translation>
         </message>
         <message>
+            <location filename="../../../app/gui/recorded.py" />
+            <source>Read from the file.</source>
+            <translation>Aus der Datei gelesen.</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/recorded.py" />
+            <source>Picture</source>
+            <translation>Bild</translation>
+        </message>
+        <message>
             <location filename="../../../app/gui/tour.py" />
             <source>The step before.</source>
             <translation>Der Schritt davor.</translation>
@@ -2372,11 +2382,6 @@
             <location filename="../../../app/gui/veil.py" />
             <source>Open light, camera and model again.</source>
             <translation>Licht, Kamera und Modell neu öffnen.</translation>
-        </message>
-        <message>
-            <location filename="../../../app/gui/viewer.py" />
-            <source>Picture</source>
-            <translation>Bild</translation>
         </message>
         <message>
             <location filename="../../../app/gui/viewer.py" />
