@@ -7,11 +7,12 @@ import csv
 import numpy as np
 import pytest
 from gui_fake_session import make_frame
-from gui_window import at, session, shown, window
+from gui_window import at, make_window, session, settle, shown, window
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QKeySequence
+from PySide6.QtGui import QFontMetricsF, QKeySequence
 from PySide6.QtTest import QTest
 
+from app.gui.panels.parts import Shortening
 from app.gui.profile import BODY, Line, take_profile
 
 
@@ -128,3 +129,35 @@ def test_only_another_picture_counts_as_one_on_the_screen(qtbot, window, session
         window.viewer.update()
         qtbot.wait(20)
     assert len(painted) == before
+
+
+@pytest.mark.parametrize(("letters", "language"), [(1.0, None), (1.3, "de"), (2.0, None)])
+def test_the_chart_of_a_line_is_readable_in_letters_of_any_size(qtbot, make_window, letters, language):
+    window = make_window(1366, 768, letters, language)
+    window.session.ready()
+    shown(qtbot, window, window.session, make_frame(bits=12))
+    chart = window.profile.chart
+    for on in (True, False):  # measured, and the hint how to get there
+        window.actions_by_id["profile"].trigger()
+        window.show_charts(True)
+        settle(qtbot, window)
+        assert (chart.profile is not None) is on
+        for height in (window.height() // 3, 1):  # a third of the window, then as little as there may be
+            window.rows.setSizes([window.height() - height, height])
+            settle(qtbot, window)
+            told, axis = chart.told, chart.plot.getPlotItem().getAxis("left")
+            assert told.fontMetrics().horizontalAdvance(told.text()) <= told.width(), "a wording without dots"
+            size, (low, high) = axis.size().height(), axis.range
+            line = QFontMetricsF(axis.style["tickFont"]).height()
+            assert all(step * size / (high - low) >= line for step, _ in axis.tickSpacing(low, high, size))
+            assert not axis.label.isVisible() or axis.label.boundingRect().width() <= size
+
+
+def test_a_line_says_what_it_has_room_for(qtbot):
+    line = Shortening()
+    qtbot.addWidget(line)
+    line.show_wordings("a sentence that takes its time", "in short", "")
+    for width, text in ((1000, "a sentence that takes its time"), (90, "in short"), (5, "")):
+        line.resize(width, 20)
+        line.show()
+        assert line.text() == text and line.toolTip() == "a sentence that takes its time"

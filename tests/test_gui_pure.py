@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import re
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from app.gui.overlay_paint import ColorBy, OverlayPainter, OverlayStyle, paint_o
 from app.gui.panels.charts import Series, distribution
 from app.gui.panels.histogram import bar_heights
 from app.gui.presets import USUAL, Preset, merged, read_presets, with_preset, without_preset, write_presets
+from app.gui.theme import DARK, style_sheet
 from app.gui.viewer_paint import Badge, paint_badges
 
 sizes = st.integers(1, 5000)
@@ -447,3 +449,12 @@ def test_badges_never_lie_over_each_other(qapp, monkeypatch, room, rows):
     painter.end()
     assert len({place.top() for place in places}) == rows
     assert not any(a.intersects(b) for a in places for b in places if a is not b)
+
+
+@pytest.mark.parametrize("percent", range(100, 201, 5))
+def test_the_handle_of_a_slider_is_round_at_every_size_of_letters(percent):
+    sheet = style_sheet(DARK, lambda length: max(round(length * percent / 100), 1))
+    groove = int(re.search(r"groove:horizontal \{ height: (\d+)px", sheet)[1])
+    found = re.search(r"handle:horizontal \{[^}]*width: (\d+)px; margin: -(\d+)px 0;\s+border-radius: (\d+)px", sheet)
+    width, beyond, radius = (int(each) for each in found.groups())
+    assert width == groove + 2 * beyond and width - 1 <= 2 * radius <= width, "Qt draws any larger radius as a square"

@@ -157,6 +157,8 @@ THEME = Theme()
 
 def style_sheet(p: Palette, s: Callable[[float], int]) -> str:
     """Return the Qt style sheet of a palette; `s` scales lengths in pixels."""
+    groove, beyond = s(4), s(5)
+    handle = groove + 2 * beyond  # as wide as high at every size of the letters: Qt rounds no more than half of either
     return f"""
     QWidget {{ color: {p.text}; }}
     QMainWindow, QDialog, #panels, #page {{ background: {p.ground}; }}
@@ -230,10 +232,10 @@ def style_sheet(p: Palette, s: Callable[[float], int]) -> str:
     QScrollBar::add-line, QScrollBar::sub-line {{ width: 0; height: 0; }}
     QScrollBar::add-page, QScrollBar::sub-page {{ background: transparent; }}
     QSlider {{ min-height: {s(18)}px; }}
-    QSlider::groove:horizontal {{ height: {s(4)}px; background: {p.line}; border-radius: {s(2)}px; }}
+    QSlider::groove:horizontal {{ height: {groove}px; background: {p.line}; border-radius: {groove // 2}px; }}
     QSlider::sub-page:horizontal {{ background: {p.accent}; border-radius: {s(2)}px; }}
-    QSlider::handle:horizontal {{ background: {p.text}; width: {s(14)}px; margin: -{s(5)}px 0;
-        border-radius: {s(7)}px; }}
+    QSlider::handle:horizontal {{ background: {p.text}; width: {handle}px; margin: -{beyond}px 0;
+        border-radius: {handle // 2}px; }}
     QSlider::handle:horizontal:focus {{ background: {p.accent}; }}
     QSlider::sub-page:horizontal:disabled {{ background: {p.line}; }}
     QCheckBox {{ spacing: {s(7)}px; }}

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QColor
+from PySide6.QtGui import QColor, QFontMetricsF
 from PySide6.QtWidgets import QTabWidget
 
 from app.gui.text import number, tr
@@ -21,6 +21,8 @@ with warnings.catch_warnings():
 
 KEEP = 4000
 """Points of a time series; an hour at one a second."""
+_APART = 1.3
+"""Heights of a line of letters from one number of an axis to the next above it."""
 GAP_S, GAP_STEPS = 1.0, 4.0
 """Neither so long between two points, nor so many times as long as beside them: a line joins them, else it breaks."""
 
@@ -84,6 +86,26 @@ class _Axis(pg.AxisItem):  # type: ignore[misc]
     def tickStrings(self, values: list[float], scale: float, spacing: float) -> list[str]:  # noqa: N802 - its name
         decimals = max(0, math.ceil(-math.log10(spacing * scale) - 1e-9))
         return [number(value * scale, decimals) for value in values]
+
+    def tickSpacing(self, minVal: float, maxVal: float, size: float) -> Any:  # noqa: N802, N803 - its names
+        """Return (step, offset) of the numbers, with room between those that stand above one another."""
+        steps = super().tickSpacing(minVal, maxVal, size)
+        span = abs(maxVal - minVal)
+        if self.orientation != "left" or not span or not size or self.style["tickFont"] is None:
+            return steps
+        least = _APART * QFontMetricsF(self.style["tickFont"]).height() * span / size
+        wide = [(step, offset) for step, offset in steps if step >= least]
+        step, offset = steps[0]
+        while not wide:
+            step *= 2
+            wide = [(step, offset)] if step >= least else []
+        return wide
+
+    def resizeEvent(self, ev: Any = None) -> None:  # noqa: N802 - its name
+        """Leave the name out where it is longer than the axis."""
+        super().resizeEvent(ev)
+        if self.orientation == "left" and self.label is not None:
+            self.label.setVisible(self.label.boundingRect().width() <= self.size().height())
 
 
 def make_plot(left: str, bottom: str) -> tuple[Any, Any]:

@@ -1,7 +1,7 @@
 """Small building blocks of the panels."""
 
 from PySide6.QtCore import QEvent, QObject, QSize, Qt, Signal
-from PySide6.QtGui import QIcon, QKeyEvent, QPainter, QPaintEvent, QPalette
+from PySide6.QtGui import QIcon, QKeyEvent, QPainter, QPaintEvent, QPalette, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractSpinBox,
     QComboBox,
@@ -102,6 +102,33 @@ class Eliding(QLabel):
         text = self.fontMetrics().elidedText(self.text(), self._dots, self.width())
         painter.drawText(self.rect(), Qt.AlignmentFlag.AlignVCenter, text)
         painter.end()
+
+
+class Shortening(Eliding):
+    """A line that says the longest of several wordings there is room for; its tooltip says the first of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._wordings: tuple[str, ...] = ("",)
+
+    def show_wordings(self, *wordings: str) -> None:
+        """Say the same at several lengths, the longest first."""
+        self._wordings = wordings
+        self.setToolTip(wordings[0])
+        self._choose()
+
+    def _choose(self) -> None:
+        fit = (text for text in self._wordings if self.fontMetrics().horizontalAdvance(text) <= self.width())
+        set_text(self, next(fit, self._wordings[-1]))
+
+    def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
+        """Ask for the room of the longest."""
+        return QSize(self.fontMetrics().horizontalAdvance(self._wordings[0]), super().sizeHint().height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's name
+        """Say what fits now."""
+        super().resizeEvent(event)
+        self._choose()
 
 
 class Section(QFrame):

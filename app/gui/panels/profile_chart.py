@@ -1,11 +1,11 @@
 """Grey values along the line on the picture, live."""
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QHBoxLayout, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from app.frame import Frame
 from app.gui.panels.charts import dress_plot, make_plot
-from app.gui.panels.parts import Eliding, number_field, set_role
+from app.gui.panels.parts import Shortening, number_field, set_role
 from app.gui.profile import Line, Profile, take_profile
 from app.gui.text import number, tr
 from app.gui.theme import THEME
@@ -25,11 +25,12 @@ class ProfileChart(QWidget):
         super().__init__()
         self.profile: Profile | None = None
         self._last: tuple[Frame, Line] | None = None
-        self.told = Eliding()
+        self.told = Shortening()
         set_role(self.told, "muted")
         self.width_px = number_field(self, tr("Width of the line"), "px", 0, tr("Mean over so many pixels across."))
         self.width_px.setRange(1, 101)
         self.width_px.setSingleStep(2)
+        self.width_px.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
         self.width_px.valueChanged.connect(lambda _value: self._measure())
         self.save = QToolButton()
         self.save.setText(tr("CSV"))
@@ -63,7 +64,12 @@ class ProfileChart(QWidget):
         if self._last is None:
             self.profile = None
             self.curve.setData([], [])
-            self._say(tr("Press I, then drag on the picture: a line, or one of its ends."))
+            self.told.show_wordings(
+                tr("Press I, then drag on the picture: a line, or one of its ends."),
+                tr("Press I, drag on the picture."),
+                tr("I, then drag"),
+                "",
+            )
             self.save.setEnabled(False)
             return
         frame, line = self._last
@@ -76,12 +82,8 @@ class ProfileChart(QWidget):
         room = max(0.08 * (high - low), 1.0)
         # The chart keeps to what there is: a faint profile fills it as well as a bright one.
         self.plot.setYRange(max(low - room, 0.0), high + room, padding=0)
-        self._say(
-            f"{number(made.distance[-1], 2 if made.unit == 'µm' else 0)} {made.unit} · {tr('least')} {number(low)} · "
-            f"{tr('most')} {number(high)} · {tr('mean')} {number(float(made.value.mean()), 1)} · "
-            f"{tr('full range')} {number(frame.white)}"
-        )
-
-    def _say(self, text: str) -> None:
-        self.told.setText(text)
-        self.told.setToolTip(text)
+        length = f"{number(made.distance[-1], 2 if made.unit == 'µm' else 0)} {made.unit}"
+        limits = f"{length} · {tr('least')} {number(low)} · {tr('most')} {number(high)}"
+        mean = f"{limits} · {tr('mean')} {number(float(made.value.mean()), 1)}"
+        whole = f"{mean} · {tr('full range')} {number(frame.white)}"
+        self.told.show_wordings(whole, mean, limits, f"{number(low)} – {number(high)}", length, "")

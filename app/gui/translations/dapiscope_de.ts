@@ -1655,6 +1655,16 @@
         </message>
         <message>
             <location filename="../../../app/gui/panels/profile_chart.py" />
+            <source>Press I, drag on the picture.</source>
+            <translation>I drücken, im Bild ziehen.</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/panels/profile_chart.py" />
+            <source>I, then drag</source>
+            <translation>I, dann ziehen</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/panels/profile_chart.py" />
             <source>least</source>
             <translation>mindestens</translation>
         </message>
