@@ -8,7 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from gui_window import session, window
+from gui_window import make_window, place_in, session, settle, window
 from PySide6.QtCore import QPoint, QRect, QSettings, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QPushButton
@@ -216,6 +216,20 @@ def test_the_tour_goes_back_and_can_be_left(qtbot, window):
     assert tour.index == 0
     press(tour.skip)
     assert not tour.is_shown
+
+
+@pytest.mark.parametrize(("width", "height", "letters", "language"), [(1366, 768, 1.0, None), (1366, 768, 2.0, "de")])
+def test_the_buttons_of_the_tour_stay_where_they_are(qtbot, make_window, width, height, letters, language):
+    window = make_window(width, height, letters, language)
+    window.start.show_tour()
+    tour, places = window.start.tour, set()
+    for _ in STEPS:
+        settle(qtbot, window)
+        places.add(tuple(place_in(window, button).getRect() for button in (tour.back, tour.skip, tour.next)))
+        spot = place_in(window, tour.next).center()
+        assert window.childAt(spot) is tour.next
+        press(tour.next)
+    assert len(places) == 1 and not tour.is_shown
 
 
 def test_the_tour_is_shown_by_itself_only_once(qtbot, window):

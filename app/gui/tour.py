@@ -62,7 +62,7 @@ STEPS = (
 
 
 class Tour(QObject):
-    """Walks through `STEPS`: a frame around one part of the window, and a card beside it.
+    """Walks through `STEPS`: a frame around one part of the window, and a card that stays in its place.
 
     Signals
     -------
@@ -84,6 +84,7 @@ class Tour(QObject):
         self.card.setObjectName("toast")
         self.title, self.text = label("", "title"), label()
         self.text.setWordWrap(True)
+        self.text.setAlignment(Qt.AlignmentFlag.AlignTop)
         self.place = label("", "muted")
         self.back, self.skip, self.next = QPushButton(tr("Back")), QPushButton(tr("Skip")), QPushButton()
         self.back.setToolTip(tr("The step before."))
@@ -127,6 +128,7 @@ class Tour(QObject):
             return
         self.frame.hide()
         self.card.hide()
+        self._window.toasts.make_room(self.card, False)
         self._follow(None)
         self._window.viewer.setFocus()
         self.ended.emit()
@@ -155,11 +157,12 @@ class Tour(QObject):
         self.next.setToolTip(tr("End the tour.  [Enter]") if last else tr("The next step.  [Enter]"))
         self.frame.show()
         self.card.show()
+        self._window.toasts.make_room(self.card, True)
         self.settle()
         self.next.setFocus()
 
     def settle(self) -> None:
-        """Put the frame around its target, and the card over the picture, as near to it as it can be."""
+        """Put the frame around its target, and the card over the picture's right edge."""
         if not self.is_shown:
             return
         window, target = self._window, self._target
@@ -178,22 +181,34 @@ class Tour(QObject):
         self._place_card()
 
     def _place_card(self) -> None:
+        """Put the card where it is at every step, as high as the longest of them: the next click finds its button."""
         window, gap = self._window, THEME.px(12)
         room = QRect(window.viewer.mapTo(window, QPoint(0, 0)), window.viewer.size()).adjusted(gap, gap, -gap, -gap)
         margins = self._lines.contentsMargins()
         width = min(THEME.px(400), max(room.width(), THEME.px(200)))
         self.text.setFixedWidth(width - margins.left() - margins.right())
-        self.text.setFixedHeight(self.text.heightForWidth(self.text.width()))
+        self.text.setFixedHeight(max(self._height(tr(step.text)) for step in STEPS))
+        self.next.setMinimumWidth(max(self._width(tr("Next")), self._width(tr("Done"))))
         self._lines.activate()
         self.card.resize(self.card.minimumSizeHint().expandedTo(QSize(width, 0)))
-        # Below the badges on the picture: they say what shines.
-        room.setTop(min(room.top() + THEME.px(66), max(room.bottom() - self.card.height(), room.top())))
         box = QRect(QPoint(0, 0), self.card.size())
-        box.moveCenter(self.frame.geometry().center() if not self.frame.isHidden() else room.center())
-        box.moveLeft(min(max(box.left(), room.left()), room.right() - box.width()))
-        box.moveTop(min(max(box.top(), room.top()), room.bottom() - box.height()))
+        box.moveRight(max(room.right(), box.width()))
+        # Below the badges on the picture, which say what shines, where there is room for that.
+        box.moveTop(max(min(room.top() + THEME.px(66), room.bottom() - box.height()), room.top()))
         self.card.move(box.topLeft())
         self.card.raise_()
+
+    def _height(self, text: str) -> int:
+        flags = int(Qt.TextFlag.TextWordWrap | self.text.alignment())
+        return self.text.fontMetrics().boundingRect(0, 0, self.text.width(), 1 << 20, flags, text).height()
+
+    def _width(self, text: str) -> int:
+        """Return how wide the button is with this text."""
+        present = self.next.text()
+        self.next.setText(text)
+        width = self.next.sizeHint().width()
+        self.next.setText(present)
+        return width
 
     def _follow(self, target: QWidget | None) -> None:
         if self._target is not None:
