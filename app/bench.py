@@ -77,7 +77,7 @@ class Bench:
         self.labeller: FrameLabeller | None = None
         self._keeper: LightKeeper | None = None
         self._unread: LightKeeper | None = None
-        """One that was left behind while it opened its light."""
+        """One that did not come to open its light, and has not confirmed that it is dark."""
         self._running = False
         self._held = False
         self._gate = threading.RLock()  # a signal may ask for darkness within an asking for it
@@ -151,14 +151,23 @@ class Bench:
             self._make_light(), settings.channels, timeline, self._clock, self._light_seen, self._light_failed
         )
         self._calls.at("light", 0.1)
+        before = self._unread
+
+        def open_it() -> LightInfo:
+            self._unread = keeper  # from the first byte on, until it was read
+            return keeper.open(settings.light.watchdog_ms)
+
         try:
-            self.light_info = self._calls.call(lambda: keeper.open(settings.light.watchdog_ms), keeper.close)
+            self.light_info = self._calls.call(open_it, keeper.close)
         except CancelledError:
             if self._calls.left:
                 # The light is opened first, so it is a light that has not come back: nobody has read it.
-                self._unread = self._unread or keeper
                 self._publish(LightSeen(None, 0.0, False))
                 raise LightStuckError(UNREAD) from None
+            raise
+        except DapiscopeError as error:
+            if not isinstance(error, LightStuckError | LightGoneError):
+                self._unread = before  # there is no such box, or it is dark
             raise
         self._keeper, self._unread = keeper, None
         if self._held:

@@ -104,3 +104,16 @@ class ModelError(DapiscopeError):
 
 class CancelledError(DapiscopeError):
     """Somebody gave up what was being done; nothing of it is left."""
+
+
+def in_doubt(error: BaseException) -> bool:
+    """Tell whether after `error` nobody knows what shines."""
+    return isinstance(error, LightError) and not isinstance(error, LightRangeError | LightHeldError)
+
+
+def sentence(error: BaseException) -> str:
+    """Return what the operator reads: our own sentence, or what an unexpected error is called."""
+    if isinstance(error, DapiscopeError):
+        return str(error)
+    what = " ".join(f"{type(error).__name__}, {error}".split())[:200]
+    return f"Something unexpected went wrong ({what}): the light is being switched off; see the log."

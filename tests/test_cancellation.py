@@ -8,9 +8,17 @@ from fault_rig import Rig, StubCounter
 from test_closing import SkippingClock, hang, texts
 from test_plan_session import plan_of
 
-from app.bench import Bench
+from app.bench import UNREAD, Bench
 from app.display import Contrast
-from app.errors import CancelledError, DapiscopeError, LightError, LightStuckError, RefusedError, UsageError
+from app.errors import (
+    CancelledError,
+    DapiscopeError,
+    LightError,
+    LightGoneError,
+    LightStuckError,
+    RefusedError,
+    UsageError,
+)
 from app.events import (
     CameraReady,
     LightReady,
@@ -39,9 +47,10 @@ def made(tmp_path):
     rig = Rig(tmp_path, clock=SkippingClock())
     rig.clock = rig.session._clock
     rig.release = threading.Event()
+    rig.confirmed = True  # dark, at the end
     yield rig
     rig.release.set()
-    assert rig.close()
+    assert rig.close() is rig.confirmed
     assert not rig.lit()
 
 
@@ -162,6 +171,26 @@ def test_a_light_that_is_not_confirmed_off_is_told_before_the_camera_is_looked_a
     asked = made.session.snap(False, tmp_path) if how == "snap" else getattr(made.session, how)()
     assert isinstance(asked.exception(20), LightStuckError)
     assert texts(made) == [stuck] and made.session.state is State.FAILED
+    assert made.session.light_opened  # it has to be confirmed off at the end, and is not
+    made.confirmed = False
+
+
+@pytest.mark.parametrize("error", [LightStuckError, LightGoneError, LightError])
+def test_the_end_claims_no_light_confirmed_off_that_was_not(made, error):
+    light = made.session._bench._make_light()
+    opens = light.open
+
+    def fails():
+        raise error("It does not answer.")
+
+    light.open = fails
+    made.session._bench._make_light = lambda: light
+    assert isinstance(made.session.connect().exception(20), error)
+    in_doubt = error is not LightError  # there is no such box
+    assert made.session.light_opened is in_doubt and made.session._bench.close_light() is not in_doubt
+    light.open = opens
+    made.session.connect().result(20)
+    assert made.session._bench.dark
 
 
 @pytest.mark.parametrize("camera", ["hangs", "is a wrong folder", "breaks"])
@@ -354,6 +383,33 @@ def test_a_start_that_is_cancelled_where_the_box_does_not_say_it_is_dark_claims_
     assert not any("nothing shines" in text for text in texts(made))
 
 
+@pytest.mark.parametrize("box", ["refuses", "does not answer"])
+def test_a_start_that_is_cancelled_and_leaves_the_light_in_doubt_is_told_once(made, monkeypatch, box):
+    monkeypatch.setattr("app.stopping.ANSWER_S", 0.2)
+    hangs = hang(made, made.camera, "start")
+    started = made.session.start_live()
+    made.wait(lambda: hangs.is_set() and made.lit())
+    bench, answers = made.session._bench, threading.Event()
+    light, failed = bench._keeper._light, bench._light_failed
+    off, stuck = light.off, "THE LIGHT MAY STILL BE ON at sim; cut its power now."
+
+    def fails():
+        if box == "does not answer":
+            assert answers.wait(30)
+        raise LightStuckError(stuck)
+
+    light.off = fails
+    heard = []  # who asked for "off" hears of it a moment later than who waits for it
+    monkeypatch.setattr(bench, "_light_failed", heard.append)
+    error = cancel(made, started)
+    for late in tuple(heard):
+        failed(late)
+    assert isinstance(error, LightStuckError) and made.session.state is State.FAILED
+    assert texts(made) == [stuck if box == "refuses" else UNREAD] == [str(error)]
+    light.off = off
+    answers.set()
+
+
 def test_a_start_that_is_cancelled_tells_what_was_recorded(made, tmp_path):
     start, hangs = made.camera.start, threading.Event()
 
@@ -379,7 +435,7 @@ def test_a_disk_that_is_full_behind_a_cancelled_count_is_told_and_nothing_is_cal
     def full(*_arguments, **_more):
         raise RefusedError("The disk is full: choose another folder.", "disk")
 
-    monkeypatch.setattr("app.session.save_snapshot", full)
+    monkeypatch.setattr("app.single_frames.save_snapshot", full)
     hangs = hang(made, made.counter, "segment")
     snapped = made.session.snap(True, tmp_path)
     made.wait(hangs.is_set)

@@ -65,13 +65,13 @@ def made(tmp_path):
 def looks(rig):
     """How often who closes has looked for progress."""
     counted = []
-    look = rig.session._finishing
+    look = rig.session._stopping.finishing
 
     def finishing():
         counted.append(look())
         return counted[-1]
 
-    rig.session._finishing = finishing
+    rig.session._stopping.finishing = finishing
     return counted
 
 
@@ -186,7 +186,7 @@ def test_a_model_that_never_loads_keeps_nobody_from_closing(made):
     loading = hang(made, made, "_counter")
     started = made.session.start_live()
     made.wait(loading.is_set)
-    made.wait(lambda: made.session.state is State.STARTING and made.session.light_opened)
+    made.wait(lambda: made.session.state is State.STARTING and made.session._bench.labeller)
     seen = looks(made)
     with closing(made) as answers:
         made.wait(lambda: not made.session._bench._keeper._thread.is_alive())

@@ -419,7 +419,7 @@ def test_every_problem_of_stopping_is_told(bench, monkeypatch):
 
     with monkeypatch.context() as patched:
         patched.setattr(bench.session._bench, "pause", pause)
-        patched.setattr(bench.session, "_stop_recording", stop_recording)
+        patched.setattr(bench.session._live_recording, "stop", stop_recording)
         with pytest.raises(CameraError):
             bench.session.stop_live().result(20)
         bench.watch.wait(lambda: State.FAILED in bench.states)

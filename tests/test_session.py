@@ -302,10 +302,10 @@ def test_a_given_pixel_size_follows_the_binning(bench, tmp_path, monkeypatch):
     session.set_pixel_size(0.325)
     session.start_live().result(20)
     bench.watch.wait_for(PictureReady)
-    in_force, resume = [], session._resume
+    in_force, resume = [], session._imaging.resume
     monkeypatch.setattr(
-        session,
-        "_resume",
+        session._imaging,
+        "resume",
         lambda actual: (in_force.append(session.settings.segmentation.pixel_size_um), resume(actual)),
     )
     session.set_camera(binned).result(20)
