@@ -29,7 +29,8 @@ CHILD = """
 import sys, time
 began = float(sys.argv[1])
 moments = {"interpreter": time.time() - began}
-from app.__main__ import _window, settings_of
+from app.commands.options import settings_of
+from app.commands.window import show_window
 moments["command line"] = time.time() - began
 import app.gui.composer as composer
 moments["window's imports"] = time.time() - began
@@ -47,7 +48,7 @@ def watched(*args):
 composer.compose = watched
 from app.settings import Settings
 sys.argv = ["dapiscope"]
-_window(Settings(), start_live=True)
+show_window(Settings(), start_live=True)
 """
 
 

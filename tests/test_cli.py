@@ -11,6 +11,7 @@ import pytest
 import tifffile
 
 import app.__main__ as command_line
+from app.commands.options import PLACES
 from app.errors import RefusedError
 from app.frame import Frame
 from app.recording import open_replay
@@ -158,7 +159,7 @@ def test_the_defaults_of_the_options_are_those_of_the_settings():
             continue
         defaults = {name: each.default for name, each in inspect.signature(command.callback).parameters.items()}
         mode = "snap" if command.callback.__name__ == "snap" else "camera"
-        places = {**command_line.PLACES, "pixel_format": (mode, "pixel_format")}
+        places = {**PLACES, "pixel_format": (mode, "pixel_format")}
         for name, (*sections, key) in places.items():
             if name in defaults:
                 section = settings

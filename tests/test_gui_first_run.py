@@ -13,8 +13,8 @@ from PySide6.QtCore import QPoint, QRect, QSettings, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QPushButton
 
-import app.__main__ as command_line
 from app import doctor
+from app.commands.window import must_ask, show_window
 from app.doctor import Check, Found
 from app.gui import store as stores
 from app.gui.problem_report import LOG, LogKeeper
@@ -156,7 +156,7 @@ def test_who_has_said_which_devices_is_not_asked(tmp_path, monkeypatch, said, re
         kept.setValue(name, value)
     monkeypatch.setattr(stores, "usual_store", lambda: kept)
     tree = dict(said)
-    assert command_line._must_ask(tree) is ask
+    assert must_ask(tree) is ask
     assert tree == then
 
 
@@ -185,7 +185,7 @@ def test_other_devices_open_another_window_on_them(monkeypatch):
 
     monkeypatch.setattr(build, "make_session", make)
     monkeypatch.setattr(application, "run_window", run)
-    assert command_line._window(Settings(), ask=True) == 0
+    assert show_window(Settings(), ask=True) == 0
     assert opened == [("sim", "sim"), ("pylon:1", "COM3")]
 
 

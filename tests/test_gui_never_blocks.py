@@ -9,7 +9,7 @@ import pytest
 from PySide6.QtCore import QObject, QSettings, Qt, QTimer
 
 import app.doctor
-import app.session
+import app.single_frames
 from app.build import make_session
 from app.doctor import Found
 from app.events import State
@@ -101,7 +101,7 @@ def play(qtbot, tmp_path, monkeypatch):
     slow, beat = Slow(monkeypatch), Beat()
     slow.down("camera", SimulatedCamera, "configure")
     slow.down("model", Segmenter, "segment")
-    slow.down("disk", app.session, "save_snapshot")
+    slow.down("disk", app.single_frames, "save_snapshot")
     slow.down("export", handle_exports, "write_counts")
     session, window = make_window(tmp_path)
     qtbot.wait(300)
@@ -185,7 +185,7 @@ class Gate:
 HELD = {
     "camera": (SimulatedCamera, "configure", lambda w: w.camera.exposure.setValue(20.0)),
     "model": (Segmenter, "segment", lambda w: None),
-    "snapshot": (app.session, "save_snapshot", lambda w: w.actions_by_id["snap"].trigger()),
+    "snapshot": (app.single_frames, "save_snapshot", lambda w: w.actions_by_id["snap"].trigger()),
     "recording": (FrameStore, "append", lambda w: w.actions_by_id["record"].trigger()),
     "export": (handle_exports, "write_counts", lambda w: w.actions_by_id["export_counts"].trigger()),
 }
