@@ -209,14 +209,14 @@ class Underway:
 class PlanMoved:
     """The plan that runs has `taken` of its `total` frames, or was paused or went on.
 
-    `deviation_ms` is how much later than planned the last frame began; `left_s` is estimated; `disk_left_s` is until
-    the disk is full at the rate so far, None where that is not known. Of the frames that show nuclei, `counted` were
+    `late_ms` is how much later than planned the newest time began; `left_s` is estimated; `disk_left_s` is until the
+    disk would be full at the plan's pace, None where that is not known. Of the frames that show nuclei, `counted` were
     counted by now, and `skipped` left out so that the plan stays on time.
     """
 
     taken: int
     total: int
-    deviation_ms: float
+    late_ms: float
     elapsed_s: float
     left_s: float
     disk_left_s: float | None

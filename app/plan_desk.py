@@ -95,7 +95,7 @@ class PlanDesk:
             self._seen(at.frame)
         self._publish(
             PlanMoved(
-                at.taken, at.total, at.deviation_ms, at.elapsed_s, at.left_s, at.disk_left_s, at.paused,
+                at.taken, at.total, at.late_ms, at.elapsed_s, at.left_s, at.disk_left_s, at.paused,
                 at.counted, at.skipped,
             )
         )  # fmt: skip

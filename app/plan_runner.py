@@ -17,6 +17,7 @@ from app.frame import Frame
 from app.plan import Estimate, Plan, PlannedFrame
 from app.plan_counts import PlanCounts
 from app.recording import Finishing, Recorder, RecordingSummary, RunMetadata, check_disk
+from app.recording.files import KEEP_FREE_BYTES
 from app.settings import Settings
 
 Snap = Callable[[Settings, Callable[[], bool]], Frame]
@@ -38,12 +39,12 @@ class PlanProgress:
     taken, total : int
     frame : Frame or None
         The last one.
-    deviation_ms : float
-        How much later than planned it began.
+    late_ms : float
+        How much later than planned the newest time began; what follows within one time waits for its turn.
     elapsed_s, left_s : float
         Since the start, and estimated until the end.
     disk_left_s : float or None
-        Until the disk is full at the rate so far.
+        Until the disk would be full, at the plan's own pace and with frames of the size so far; None before the first.
     paused : bool
     counted, skipped : int
         Frames whose nuclei were counted by now, and those left out to stay on time.
@@ -52,7 +53,7 @@ class PlanProgress:
     taken: int
     total: int
     frame: Frame | None
-    deviation_ms: float
+    late_ms: float
     elapsed_s: float
     left_s: float
     disk_left_s: float | None
@@ -144,6 +145,7 @@ class PlanRunner:
         self._counts: PlanCounts | None = None
         self._log = _Log()
         self._zero_s = 0.0
+        self._late_ms = 0.0
         self._recorder: Recorder | None = None
 
     def pause(self) -> None:
@@ -255,9 +257,11 @@ class PlanRunner:
             if not recorder.put(frame, planned.place, lit):
                 raise recorder.status.error or RecordingError("The file was closed while the plan ran: start it again.")
             self._log.note(deviation_ms, frame)
+            if number == 0 or planned.due_s != self._plan.frames[number - 1].due_s:
+                self._late_ms = deviation_ms
             if self._counts is not None:
                 self._counts.offer(frame, planned.place[0])
-            self._tell(recorder, frame, deviation_ms)
+            self._tell(recorder, frame)
             if problem is not None:
                 raise problem
 
@@ -304,16 +308,16 @@ class PlanRunner:
 
     def _pause(self, recorder: Recorder) -> None:
         began_s = self._clock.monotonic()
-        self._tell(recorder, None, 0.0)
+        self._tell(recorder, None)
         while self._paused.is_set() and not self._stop.is_set() and recorder.status.error is None:
             self._clock.sleep(0.02)
         paused_s = self._clock.monotonic() - began_s
         self._zero_s += paused_s
         self._log.pauses.append((self._log.taken, paused_s))
         if not self._stop.is_set():
-            self._tell(recorder, None, 0.0)  # at once: the next frame, and with it the light, may be minutes away
+            self._tell(recorder, None)  # at once: the next frame, and with it the light, may be minutes away
 
-    def _tell(self, recorder: Recorder, frame: Frame | None, deviation_ms: float) -> None:
+    def _tell(self, recorder: Recorder, frame: Frame | None) -> None:
         total, taken = len(self._plan.frames), self._log.taken
         elapsed_s = self._clock.monotonic() - self._log.began_s
         left_s = 0.0
@@ -321,14 +325,23 @@ class PlanRunner:
             # At least the rest of the timetable, and at least the rest of the work at the speed so far.
             timetable_s = self._zero_s + self._plan.frames[-1].due_s - self._clock.monotonic()
             left_s = max(timetable_s, self._log.busy_s / max(taken, 1) * (total - taken))
-        disk_left_s = recorder.status.seconds_left
+        disk_left_s = self._disk_left_s(recorder)
         counts = self._counts
         self._told(
             PlanProgress(
-                taken, total, frame, deviation_ms, elapsed_s, left_s, disk_left_s, self._paused.is_set(),
+                taken, total, frame, self._late_ms, elapsed_s, left_s, disk_left_s, self._paused.is_set(),
                 *((counts.counted, counts.skipped) if counts is not None else ()),
             )
         )  # fmt: skip
+
+    def _disk_left_s(self, recorder: Recorder) -> float | None:
+        """Return how long the disk lasts at the plan's pace: the rate so far jumps with every frame after a wait."""
+        status, total = recorder.status, len(self._plan.frames)
+        if not status.written or not self._log.taken:
+            return None
+        pace_s = max(self._plan.frames[-1].due_s / total, self._log.busy_s / self._log.taken)
+        room = max(status.free_bytes - KEEP_FREE_BYTES, 0)
+        return pace_s * room * status.written / max(status.bytes_written, 1)
 
     def _planned(self) -> dict[str, Any]:
         return {"plan": dict(self._plan.sequence), "frames planned": len(self._plan.frames)}

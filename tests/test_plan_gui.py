@@ -240,6 +240,8 @@ def test_while_a_plan_runs_the_page_shows_how_far_it_is_and_the_keys_hold_it(qtb
     window.viewer.setFocus()
     QTest.keySequence(window, QKeySequence("Shift+Q"))
     assert session.asked("pause_plan") == [()]
+    session.publish(PlanMoved(12, 80, 1280.6, 24.0, 95.0, 7300.0, False))
+    qtbot.waitUntil(lambda: "last time begun 1.3 s late" in page.rest.text())
     session.publish(PlanMoved(12, 80, 0.0, 25.0, 94.0, None, True))
     qtbot.waitUntil(lambda: "paused" in page.at.text())
     assert page.pause.text() == "Resume"

@@ -103,6 +103,29 @@ def test_every_plane_has_its_own_time_exposure_and_light(tmp_path):
     assert json.loads(notes["plan"])["time_plan"]["loops"] == 3
 
 
+def test_lateness_is_that_of_the_time_and_the_disk_lasts_at_the_plan_s_pace(tmp_path):
+    clock, told = ManualClock(), []
+    # The third time begins 50 ms late, for the frame before it takes that much too long.
+    stand = Stand(clock, lambda n: 9.05 if n == 3 else 1.0)
+    plan = plan_of(channels=["405", "488"], time_plan={"interval": 10, "loops": 5})
+    runner = PlanRunner(plan, stand.snap, clock, told.append)
+    stand.at = dict.fromkeys(range(1, 10), lambda: wait_for(lambda: runner._recorder.status.written == len(told)))
+    runner.run(tmp_path, META, SETTINGS)
+    assert [round(at.late_ms) for at in told] == [0, 0, 0, 0, 50, 50, 0, 0, 0, 0]
+    lasts = [at.disk_left_s for at in told if at.disk_left_s is not None]
+    status = runner._recorder.status
+    room = shutil.disk_usage(tmp_path).free / (status.bytes_written / status.written)
+    assert len(lasts) >= 4 and lasts == pytest.approx([4.0 * room] * len(lasts), rel=0.3), "ten frames in 40 s"
+
+
+def wait_for(true):
+    """Wait until the recorder's own thread has come so far."""
+    for _ in range(500):
+        if true():
+            return
+        time.sleep(0.002)
+
+
 def test_a_stopped_plan_leaves_a_valid_file_that_says_so(tmp_path):
     clock = ManualClock()
     stand = Stand(clock)

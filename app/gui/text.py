@@ -23,6 +23,13 @@ def percent(fraction: float, decimals: int = 0) -> str:
     return f"{number(100 * fraction, decimals)} %"
 
 
+def short(seconds: float) -> str:
+    """Return a length of time of less than a minute, in ms or s, with two or three figures that matter."""
+    if seconds >= 1:
+        return f"{number(seconds, 1)} s"
+    return f"{number(1000 * seconds, 1 if seconds < 0.01 else 0)} ms"
+
+
 def duration(seconds: float) -> str:
     """Return a length of time in the two units that matter."""
     whole = max(int(seconds), 0)

@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
 from app.gui.panels.page import Page
 from app.gui.panels.parts import EnterMovesOn, choice, label, number_field, set_role, set_text
 from app.gui.plan_form import ChannelRow, PlanForm
-from app.gui.text import duration, number, plain, tr
+from app.gui.text import duration, number, plain, short, tr
 from app.gui.theme import THEME
 from app.settings import Channel
 
@@ -350,8 +350,7 @@ class PlanPage(Page):
         if at.disk_left_s is not None:
             parts.append(f"{tr('disk for')} {duration(at.disk_left_s)}")
         if at.taken:
-            late_ms = max(at.deviation_ms, 0)
-            parts.append(f"{tr('last frame')} {number(late_ms, 1 if late_ms < 10 else 0)} ms {tr('late')}")
+            parts.append(tr("last time begun {} late").format(short(max(at.late_ms, 0) / 1000)))
         if at.counted or at.skipped:
             parts.append(counted_words(at))
         set_text(self.rest, " · ".join(parts))

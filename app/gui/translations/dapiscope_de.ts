@@ -1530,13 +1530,8 @@
         </message>
         <message>
             <location filename="../../../app/gui/panels/plan_page.py" />
-            <source>last frame</source>
-            <translation>letztes Bild</translation>
-        </message>
-        <message>
-            <location filename="../../../app/gui/panels/plan_page.py" />
-            <source>late</source>
-            <translation>verspätet</translation>
+            <source>last time begun {} late</source>
+            <translation>letzter Zeitpunkt {} zu spät begonnen</translation>
         </message>
         <message>
             <location filename="../../../app/gui/panels/plan_page.py" />
