@@ -369,8 +369,18 @@ DARK_FRAME = make_frame(2, light=Light(reason="light had just changed"), fill=0)
         (lambda session: session.publish(StateChanged(State.FAILED, "It failed.")), None, "Stopped by a failure"),
         (lambda session: session.publish(StateChanged(State.STARTING)), None, "Waiting for the first picture"),
         (lambda session: session.publish(StateChanged(State.SNAPPING)), make_frame(3), "Waiting for a count"),
+        (lambda session: None, make_frame(40), "Count of a picture 2.0 s older"),
     ],
-    ids=["dark, picture lit yet", "dark picture", "stop", "dark and stop", "failure", "start anew", "snap not counted"],
+    ids=[
+        "dark, picture lit yet",
+        "dark picture",
+        "stop",
+        "dark and stop",
+        "failure",
+        "start anew",
+        "snap not counted",
+        "old",
+    ],
 )
 def test_a_count_stands_for_the_picture_on_the_screen_alone(qtbot, window, session, then, picture, says):
     session.go_live()

@@ -31,7 +31,7 @@ from app.events import (
     Underway,
 )
 from app.frame import Frame, Segmentation
-from app.gui.composer import Composed, belongs
+from app.gui.composer import Composed, belongs, matches
 from app.gui.contrast import brightness, exposure_advice
 from app.gui.count_history import Counted
 from app.gui.focus import PeakHold
@@ -383,7 +383,14 @@ class Presenter:
             if self._replayed:
                 return tr("The replay is closed: this is its last picture.")
             return tr("Stopped: this is the last picture.")
-        return self._why_frame_not_counted(frame) or ("" if belongs(frame, self._result) else tr("Waiting for a count"))
+        if why := self._why_frame_not_counted(frame):
+            return why
+        if self._result is None or not belongs(frame, self._result):
+            return tr("Waiting for a count")
+        if matches(frame, self._result):
+            return ""
+        age_s = frame.moment_s - self._result.frame.moment_s
+        return tr("Count of a picture {} older: it has no outlines in this one.").format(f"{number(age_s, 1)} s")
 
     def _why_frame_not_counted(self, frame: Frame) -> str:
         live, light = self.w.session.state is State.LIVE, frame.light

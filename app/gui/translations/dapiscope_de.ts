@@ -2115,6 +2115,11 @@
         </message>
         <message>
             <location filename="../../../app/gui/presenter.py" />
+            <source>Waiting for a count</source>
+            <translation>Wartet auf eine Zählung</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/presenter.py" />
             <source>Counting is off; press C.</source>
             <translation>Die Zählung ist aus; C drücken.</translation>
         </message>
@@ -2215,8 +2220,8 @@
         </message>
         <message>
             <location filename="../../../app/gui/presenter.py" />
-            <source>Waiting for a count</source>
-            <translation>Wartet auf eine Zählung</translation>
+            <source>Count of a picture {} older: it has no outlines in this one.</source>
+            <translation>Zahl eines {} älteren Bildes: in diesem ist nichts umrandet.</translation>
         </message>
         <message>
             <location filename="../../../app/gui/presenter.py" />
