@@ -91,6 +91,8 @@ def segment_files(
     ------
     RecordingError
         The results cannot be written.
+    RefusedError
+        A batch of another computer is at work in `out`, or was cut off there; with `resume` alone.
     """
     files, failed = _expand(paths)
     tables = open_tables(out, segmenter.sha256, pixel_size_um, resume=resume)

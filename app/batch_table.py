@@ -6,12 +6,16 @@ off at the next start; and it holds a checksum, so tables that somebody edited a
 
 Images are finished in any order, and the tables have theirs. What is finished before its turn waits on the disk: the
 labels in a hidden file, what was found beside them (`Found`). It is there after an interrupt or a crash too.
+
+Who is at work holds the ledger. A shared disk may know nothing of another computer's hold, so its owner lies beside it
+too: a file that only one can make, with the computer's name.
 """
 
 import csv
 import io
 import json
 import os
+import platform
 import sys
 import zlib
 from collections.abc import Iterable, Sequence
@@ -20,7 +24,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import IO, Any, Literal, Self
 
-from app.errors import BadImageError, RecordingError
+from app.errors import BadImageError, RecordingError, RefusedError
 from app.images import read_labels, split_name
 from app.inference.measure import COUNT_COLUMNS
 from app.recording import NUCLEI_COLUMNS, free_path
@@ -166,6 +170,8 @@ class BatchTables:
     counts: _Table
     nuclei: _Table
     ledger: int | None = None
+    owner: Path | None = None
+    """The file that says which computer holds the ledger."""
     finished: dict[Key, Entry] = field(default_factory=dict)
     waiting: dict[Key, Path] = field(default_factory=dict)
 
@@ -227,13 +233,14 @@ class BatchTables:
     def _remove_abandoned(self) -> None:
         """Remove what waits of batches that this one cannot be: of other settings, or whose tables were edited.
 
-        One that runs at this moment holds its ledger; where that cannot be told, on Windows, nothing is removed.
+        One that runs at this moment, here or on another computer, holds its ledger; where that cannot be told, on
+        Windows, nothing is removed.
         """
         if sys.platform == "win32":
             return
         for path in self.out.glob(f"{LEDGER[:-6]}*.jsonl"):
             with suppress(OSError), holding(path) as held:
-                if held and (read := _read_ledger(path)) is not None:
+                if held and not _foreign(_owner_of(path)) and (read := _read_ledger(path)) is not None:
                     _remove(self.out.glob(f"{_part_prefix(read[0].run)}*"))
 
     def close(self, *, ended: bool = False) -> None:
@@ -253,6 +260,43 @@ class BatchTables:
         if self.ledger is not None:
             os.close(self.ledger)
             self.ledger = None
+        if self.owner is not None:
+            _remove([self.owner])
+            self.owner = None
+
+
+def _owner_of(ledger: Path) -> Path:
+    return ledger.with_name(f"{ledger.name}.owner")
+
+
+def _foreign(owner: Path) -> str | None:
+    """Return the name of the other computer that holds a ledger, by the file `owner`; None where none does."""
+    try:
+        name = owner.read_text(encoding="utf-8").strip()
+    except OSError:
+        return None
+    return None if name == platform.node() else name or "another computer"
+
+
+def _own(ledger: Path) -> Path:
+    """Hold `ledger` against other computers; RefusedError where one has it. Raises OSError."""
+    owner = _owner_of(ledger)
+    try:
+        fd = os.open(owner, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
+    except FileExistsError:
+        other = _foreign(owner)
+        if other is None:
+            return owner  # a batch here that was cut off: none that runs here holds the ledger
+        raise RefusedError(
+            f"A batch of {other} is at work in {owner.parent}, or was cut off there: wait for its end, or choose "
+            f"another folder; if it does not run any more, delete {owner.name} there and start again.",
+            "busy",
+        ) from None
+    try:
+        write_all(fd, platform.node().encode())
+    finally:
+        os.close(fd)
+    return owner
 
 
 def _part_prefix(run: str) -> str:
@@ -281,6 +325,8 @@ def open_tables(out: Path, model_sha256: str, scale: Scale, *, resume: bool) -> 
     ------
     RecordingError
         The folder cannot be written to.
+    RefusedError
+        A batch of another computer is at work in it, or was cut off there.
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -297,12 +343,14 @@ def open_tables(out: Path, model_sha256: str, scale: Scale, *, resume: bool) -> 
 def _begin(out: Path, model_sha256: str, scale: Scale, keep: bool) -> BatchTables:
     counts, nuclei = free_path(out, "counts.csv"), free_path(out, "nuclei.csv")
     head = Head(model_sha256, scale, counts.name, nuclei.name, os.urandom(6).hex())
-    ledger = None
+    ledger = owner = None
     if keep:
-        ledger = os.open(free_path(out, LEDGER), os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_APPEND, 0o644)
+        path = free_path(out, LEDGER)
+        owner = _own(path)
+        ledger = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_APPEND, 0o644)
         lock(ledger)
         write_all(ledger, json.dumps(asdict(head)).encode() + b"\n")
-    tables = BatchTables(out, head, _Table(counts), _Table(nuclei), ledger)
+    tables = BatchTables(out, head, _Table(counts), _Table(nuclei), ledger, owner)
     tables.counts.create(COUNTS_HEADER)
     tables.nuclei.create(NUCLEI_HEADER)
     return tables
@@ -325,15 +373,17 @@ def _resumed(out: Path, path: Path, ledger: int, model_sha256: str, scale: Scale
     read = _read_ledger(path)
     if read is None or (read[0].model_sha256, read[0].scale) != (model_sha256, scale):
         return None
+    owner = _own(path)
     head, entries, length = read
     begin = [(len(data), zlib.crc32(data)) for data in (encode([COUNTS_HEADER]), encode([NUCLEI_HEADER]))]
     counts = [begin[0], *((e.counts_end, e.counts_crc) for e in entries)]
     nuclei = [begin[1], *((e.nuclei_end, e.nuclei_crc) for e in entries)]
     whole = [_whole(out / head.counts, counts), _whole(out / head.nuclei, nuclei)]
     if None in whole:
+        _remove([owner])
         return None
     kept = min(n for n in whole if n is not None) - 1
-    tables = BatchTables(out, head, _Table(out / head.counts), _Table(out / head.nuclei), ledger)
+    tables = BatchTables(out, head, _Table(out / head.counts), _Table(out / head.nuclei), ledger, owner)
     for entry in entries[:kept]:
         if _has_labels(out, entry) or _publish_part(out, entry):
             tables.finished[entry.key] = entry

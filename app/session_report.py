@@ -264,6 +264,7 @@ def report_of(folder: Path) -> SessionReport:
         "counted": len(counted),
         "light not confirmed": sum(len(image.moments) - image.confirmed for image in images),
     }
+    frames |= _not_to_be_counted(images)
     return SessionReport(
         meta,
         began,
@@ -396,13 +397,11 @@ def _band(row: Mapping[str, str]) -> tuple[int, int] | None:
 
 
 def _losses(images: Sequence[_Image]) -> dict[str, int]:
-    names = {"lost_camera": "by the camera", "not_counted": "not counted"}
     losses: dict[str, int] = {}
     for image in images:
-        for key, title in names.items():
-            value = _json(image.entries.get(key, "0"), 0)
-            if isinstance(value, int):
-                losses[title] = losses.get(title, 0) + value
+        lost = _json(image.entries.get("lost_camera", "0"), 0)
+        if isinstance(lost, int):
+            losses["by the camera"] = losses.get("by the camera", 0) + lost
         counts = _json(image.entries.get("nuclei", "{}"), {})
         if isinstance(counts, dict) and isinstance(counts.get("skipped"), int) and counts["skipped"]:
             losses[_SKIPPED] = losses.get(_SKIPPED, 0) + counts["skipped"]
@@ -410,6 +409,13 @@ def _losses(images: Sequence[_Image]) -> dict[str, int]:
 
 
 _SKIPPED = "not counted, so that the plan stayed on time"
+
+
+def _not_to_be_counted(images: Sequence[_Image]) -> dict[str, int]:
+    """Return how many frames were never to be counted: these are no loss."""
+    told = [_json(image.entries.get("not_counted", "0"), 0) for image in images]
+    frames = sum(number for number in told if isinstance(number, int))
+    return {"not to be counted: another channel, light not confirmed, or counting off": frames} if frames else {}
 
 
 def _dose(images: Sequence[_Image]) -> dict[str, str]:

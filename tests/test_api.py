@@ -12,6 +12,7 @@ from app.api import open_microscope, read_recording, segment
 from app.calibration_desk import CalibrationDesk, camera_key
 from app.clock import SystemClock
 from app.errors import BadImageError, CameraError, UsageError
+from app.recording import open_replay
 from app.settings import CameraSettings, Settings
 from app.shading import parse_title
 
@@ -123,6 +124,8 @@ def test_example_snap_and_count(tmp_path, capsys):
     assert count > 20
     assert f"{count} nuclei" in capsys.readouterr().out
     assert {path.name for path in tmp_path.iterdir()} >= {"snapshot.ome.tif", "snapshot_nuclei.csv"}
+    with open_replay(tmp_path / "snapshot.ome.tif") as replay:
+        assert replay.info.meta["model"] in ("accurate", "fast") and len(replay.info.meta["model sha256"]) == 64
 
 
 def test_examples_time_lapse_and_count_a_recording(tmp_path, capsys):

@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import json
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -22,7 +23,7 @@ import tifffile
 from app import batch_work
 from app.batch import segment_files
 from app.batch_work import Outcome, Task, cluster, processes
-from app.errors import DapiscopeError, RecordingError
+from app.errors import DapiscopeError, RecordingError, RefusedError
 from app.images import as_frame, read_image
 from app.inference.model_card import load_model
 from app.inference.segmenter import Segmenter
@@ -504,3 +505,47 @@ def test_no_scheduler_is_said_in_one_sentence(monkeypatch):
     monkeypatch.setattr(batch_work, "CONNECT_S", 0.5)
     with pytest.raises(DapiscopeError, match="No Dask scheduler answers"):
         cluster("tcp://127.0.0.1:9")
+
+
+def owners(out):
+    return sorted(out.glob(".*.owner"))
+
+
+def test_a_ledger_that_another_computer_holds_is_not_taken(folder, tmp_path, segmenter, expected, monkeypatch):
+    out = tmp_path / "out"
+    steps = segment_files([folder], out, segmenter, 0.65, resume=True)
+    for _ in range(4):
+        next(steps)
+    (owner,) = owners(out)
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    with monkeypatch.context() as there:
+        there.setattr("platform.node", lambda: "other")
+        there.setattr("app.batch_table.lock", lambda fd: True)  # a disk that knows nothing of the first one's hold
+        with pytest.raises(RefusedError, match=f"delete {owner.name} there") as refused:
+            run(folder, out, segmenter, resume=True)
+    assert refused.value.exit_code == 3 and "wait for its end" in str(refused.value)
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+    list(steps)
+    assert results(out) == expected and not owners(out)
+
+
+def test_what_waits_of_another_computers_batch_is_not_removed(folder, tmp_path, segmenter, monkeypatch):
+    out = tmp_path / "out"
+    interrupted(folder, out, segmenter, 3)
+    assert not owners(out)
+    (ledger,) = out.glob(".dapiscope-segment*.jsonl")
+    part = out / f".dapiscope-{json.loads(ledger.read_text().splitlines()[0])['run']}-part.tif"
+    part.write_bytes(b"at work")
+    owner = ledger.with_name(f"{ledger.name}.owner")
+    owner.write_text("other")
+    list(segment_files([folder], out, segmenter, 0.5, resume=True))  # of other settings, so beside it
+    assert part.exists() and owners(out) == [owner]
+
+
+def test_a_batch_that_was_killed_here_is_gone_on_with_whatever_it_left(folder, tmp_path, segmenter, expected):
+    out = tmp_path / "out"
+    interrupted(folder, out, segmenter, 5)
+    (ledger,) = out.glob(".dapiscope-segment*.jsonl")
+    ledger.with_name(f"{ledger.name}.owner").write_text(platform.node())
+    assert sum(step.skipped for step in run(folder, out, segmenter, resume=True)) == 4
+    assert results(out) == expected and not owners(out)
