@@ -3,16 +3,21 @@
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from app.clock import Clock
-from app.errors import RefusedError
-from app.events import Event, PlanEnded, PlanMoved
+from app.errors import DapiscopeError, RefusedError
+from app.events import Event, Notice, PlanEnded, PlanMoved
 from app.frame import Frame
 from app.plan import Plan
 from app.plan_counts import PlanCounts
 from app.plan_runner import PlanProgress, PlanResult, PlanRunner, Snap, check_plan_disk, estimate
 from app.recording import Finishing, RunMetadata
+from app.recording.files import check_room as check_free
 from app.settings import Settings
+
+if TYPE_CHECKING:
+    from app.recording.zarr_follower import ZarrFollower
 
 BUSY = "An acquisition plan runs; stop it first, or wait until it ends."
 
@@ -57,12 +62,43 @@ class PlanDesk:
         if (runner := self._runner) is not None:
             runner.abandon()
 
-    def run(self, folder: Path, meta: RunMetadata, settings: Settings, counts: PlanCounts | None = None) -> PlanResult:
-        """Carry out the claimed plan on this thread, into a new file in `folder`; see `PlanRunner.run`."""
+    def run(
+        self,
+        folder: Path,
+        meta: RunMetadata,
+        settings: Settings,
+        counts: PlanCounts | None = None,
+        zarr: bool = False,
+    ) -> PlanResult:
+        """Carry out the claimed plan on this thread, into a new file in `folder`; see `PlanRunner.run`.
+
+        An OME-Zarr image follows the file if `zarr`; what it is behind by is written when the plan has ended.
+        """
         runner = self._runner
         if runner is None:
             raise RefusedError("The plan was given up before it began; start it again.", "plan")
-        result = runner.run(folder, meta, settings, counts=counts)
+        if not zarr:
+            return self._ended(runner.run(folder, meta, settings, counts=counts))
+        from app.recording.zarr_follower import ZarrFollower
+
+        with ZarrFollower() as follower:
+            result = self._ended(runner.run(folder, meta, settings, counts=counts, started=follower.start))
+            if result.taken and result.finished:
+                self._complete(follower, result.path)
+        return result
+
+    def _complete(self, follower: "ZarrFollower", path: Path) -> None:
+        """Write what is left of the OME-Zarr image; whatever fails in it costs no frame."""
+        self._publish(Notice("info", f"{path.name} is whole; the rest of its OME-Zarr image is being written."))
+        try:
+            made = follower.finish(path)
+        except DapiscopeError as error:
+            remedy = f"{path.name} is whole; make the image of it later (dapiscope export --zarr)."
+            self._publish(Notice("warning", f"There is no OME-Zarr image: {error} {remedy}"))
+        else:
+            self._publish(Notice("info", f"OME-Zarr image written: {made.name}"))
+
+    def _ended(self, result: PlanResult) -> PlanResult:
         self._publish(
             PlanEnded(
                 result.path, result.taken, result.total, result.complete, result.reason, result.unconfirmed,
@@ -101,6 +137,15 @@ class PlanDesk:
         )  # fmt: skip
 
 
-def check_room(plan: Plan, settings: Settings, folder: Path) -> None:
-    """Refuse a plan that the disk under `folder` cannot take, before its first light; RefusedError."""
-    check_plan_disk(folder, estimate(plan, settings))
+def check_room(plan: Plan, settings: Settings, folder: Path, zarr: bool = False) -> None:
+    """Refuse a plan, and its OME-Zarr image if `zarr`, for which the disk has no room, before its first light.
+
+    Raises RefusedError; UsageError where the zarr library is not installed.
+    """
+    cost = estimate(plan, settings)
+    if zarr:
+        from app.recording.zarr_store import check_zarr, most_zarr_bytes
+
+        check_zarr()
+        check_free(folder, cost.bytes + most_zarr_bytes(cost.bytes), "the plan and its OME-Zarr image")
+    check_plan_disk(folder, cost)

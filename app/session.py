@@ -353,14 +353,16 @@ class Session:
         """Take what a stage micrometer gave for the size of an unbinned pixel, now and later; None forgets it."""
         return self._command(lambda: self._imaging.set_measured_pixel(pixel_um))
 
-    def run_plan(self, plan: Plan, folder: Path) -> "Future[PlanResult]":
-        """Carry out `plan` into a new file in `folder`; live imaging ends first, and it is dark afterwards.
+    def run_plan(self, plan: Plan, folder: Path, zarr: bool = False) -> "Future[PlanResult]":
+        """Carry out `plan` into a new file in `folder`, with an OME-Zarr image beside it if `zarr`.
+
+        Live imaging ends first, and it is dark afterwards.
 
         Until it ends, nothing else can be asked of the devices; `all_off`, `close` and every failure stop it.
         """
         if not self._plans.claim(plan, self._calibration.correcting(self._bench.snap)):
             return self._refused(BUSY)
-        return self._command(lambda: self._singles.run_plan(plan, folder), planned=True)
+        return self._command(lambda: self._singles.run_plan(plan, folder, zarr), planned=True)
 
     def pause_plan(self) -> None:
         """Hold the plan's clock after the frame being taken; it is dark meanwhile."""

@@ -148,22 +148,25 @@ class SingleFrames:
 
     # ------------------------------------------------------------------ plans
 
-    def run_plan(self, plan: Plan, folder: Path) -> PlanResult:
-        """Carry out the plan that has claimed the desk, into a new file in `folder`; it is dark afterwards."""
+    def run_plan(self, plan: Plan, folder: Path, zarr: bool = False) -> PlanResult:
+        """Carry out the plan that has claimed the desk, into a new file in `folder`; it is dark afterwards.
+
+        An OME-Zarr image is made beside it if `zarr`.
+        """
         at = self._at
         try:
             if at.recording.active:
                 raise CameraError("A recording runs; stop it before starting a plan, so that no frame is lost.")
             self._stopping.stop_live()
             self._replaying.close()
-            check_room(plan, at.settings, folder)
+            check_room(plan, at.settings, folder, zarr)
             at.life.begin(State.PLAN)
             self._starting.connect()
             self._imaging.meet(*(each.channel.name for each in plan.channels))
             at.models.await_counter()
             counts = at.counting.beside_plan()
             counter = at.counting.counter if counts is not None else None
-            result = at.plans.run(folder, at.metadata(counter), at.settings, counts)
+            result = at.plans.run(folder, at.metadata(counter), at.settings, counts, zarr)
         finally:
             at.plans.release()
             if at.life.state is State.PLAN:

@@ -166,12 +166,40 @@ def test_the_plan_in_the_form_is_the_one_that_is_asked_for(qtbot, window, sessio
     fill(qtbot, page)
     click(page.start)
     qtbot.waitUntil(lambda: bool(session.asked("run_plan")))
-    ((plan, folder),) = session.asked("run_plan")
-    assert folder == window.folder
+    ((plan, folder, zarr),) = session.asked("run_plan")
+    assert (folder, zarr) == (window.folder, False)
     assert [(c.channel.name, c.exposure_ms) for c in plan.channels] == [("633", 40.0), ("405", 15.0)]
     assert len(plan.frames) == 40 and plan.frames[-1].due_s == 38.0
     # It comes back the next time the window opens.
     assert json.loads(window.store.text("plan"))["time_plan"] == {"interval": 2.0, "loops": 20}
+
+
+def test_an_ome_zarr_image_is_chosen_counted_in_and_remembered(qtbot, window, session, page, monkeypatch):
+    fill(qtbot, page)
+    choose(qtbot, page.file, 1)
+    qtbot.waitUntil(lambda: page.start.isEnabled() and "1.5 GB" in page.cost.text(), timeout=5000)
+    assert window.store.flag("plan_zarr", False)
+    click(page.start)
+    qtbot.waitUntil(lambda: bool(session.asked("run_plan")))
+    assert session.asked("run_plan")[0][2] is True
+
+    def refuse():
+        raise UsageError("OME-Zarr needs the zarr library: pip install 'dapiscope[zarr]'.")
+
+    monkeypatch.setattr("app.recording.zarr_store.check_zarr", refuse)
+    choose(qtbot, page.file, 1)
+    qtbot.waitUntil(lambda: "needs the zarr library" in page.cost.text(), timeout=5000)
+    assert not page.start.isEnabled()
+    choose(qtbot, page.file, 0)
+    qtbot.waitUntil(lambda: page.start.isEnabled() and "664 MB" in page.cost.text(), timeout=5000)
+    assert not window.store.flag("plan_zarr", True)
+
+
+def choose(qtbot, box, index):
+    """Choose from a list with the keys."""
+    box.setFocus()
+    QTest.keyClick(box, Qt.Key.Key_End if index else Qt.Key.Key_Home)
+    box.activated.emit(box.currentIndex())
 
 
 def test_a_burst_has_no_interval_and_no_channel_is_no_plan(qtbot, session, page):

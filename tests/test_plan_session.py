@@ -10,7 +10,7 @@ import tifffile
 
 import app.build
 from app.clock import SystemClock
-from app.errors import DapiscopeError, RefusedError, UsageError
+from app.errors import DapiscopeError, RecordingError, RefusedError, UsageError
 from app.events import LightSeen, Notice, PictureReady, PlanEnded, PlanMoved, State, StateChanged
 from app.plan import make_plan
 from app.recording import open_replay
@@ -108,6 +108,40 @@ def test_a_plan_runs_in_the_session_and_it_is_dark_afterwards(stand, tmp_path):
     assert {e.channel for e in stand.of(LightSeen)} == {"405", "633", None}
     stand.wait(lambda: bool(stand.of(PictureReady)))
     assert stand.dark
+
+
+def test_an_ome_zarr_image_is_made_beside_a_plan(stand, tmp_path):
+    pytest.importorskip("zarr")
+    result = stand.session.run_plan(plan_of(3), tmp_path, True).result(60)
+    assert result.complete and stand.states == [State.PLAN, State.IDLE]
+    with open_replay(tmp_path / "plan.ome.tif") as one, open_replay(tmp_path / "plan.ome.zarr") as other:
+        assert one.length == other.length == 6
+        assert all((one.frame(n).pixels == other.frame(n).pixels).all() for n in range(6))
+    assert stand.of(Notice)[-1].text == "OME-Zarr image written: plan.ome.zarr"
+
+
+def test_an_ome_zarr_image_that_fails_costs_no_frame(stand, tmp_path, monkeypatch):
+    pytest.importorskip("zarr")
+
+    def fail(_path, _out, begun):
+        if begun is not None:
+            begun.discard()
+        raise RecordingError("The disk is full.")
+
+    monkeypatch.setattr("app.recording.zarr_follower.to_zarr", fail)
+    result = stand.session.run_plan(plan_of(2), tmp_path, True).result(60)
+    assert result.complete and [path.name for path in tmp_path.glob("*.ome*")] == ["plan.ome.tif"]
+    assert "There is no OME-Zarr image: The disk is full. plan.ome.tif is whole" in stand.of(Notice)[-1].text
+
+
+@pytest.mark.parametrize("free", [0, 10**6])
+def test_a_plan_is_refused_where_its_ome_zarr_image_has_no_room(stand, tmp_path, monkeypatch, free):
+    monkeypatch.setattr("app.recording.files.free_bytes", lambda _folder: free)
+    with pytest.raises(RefusedError, match="OME-Zarr"):
+        stand.session.run_plan(plan_of(1), tmp_path, True).result(20)
+    assert stand.session.state is State.IDLE and not list(tmp_path.glob("*.ome*"))
+    monkeypatch.undo()
+    assert stand.session.run_plan(plan_of(1), tmp_path).result(20).complete
 
 
 def test_a_pause_of_an_hour_shifts_the_plan_and_is_recorded(stand, tmp_path):

@@ -4,6 +4,7 @@ import json
 import math
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +60,7 @@ class PlanActions:
             page.stop_asked.connect(self.stop)
             page.load_asked.connect(self.load)
             page.save_asked.connect(self.save)
+            page.file.setCurrentIndex(int(self.w.store.flag("plan_zarr", False)))
         return self.page
 
     def _last_form(self) -> PlanForm:
@@ -75,6 +77,7 @@ class PlanActions:
         if page is None or not page.rows:
             return
         self._asked += 1
+        zarr = page.zarr
         asked, sequence, settings, folder = (
             self._asked,
             sequence_of(page.form()),
@@ -89,9 +92,9 @@ class PlanActions:
                 page.show_refusal(str(done))
             else:
                 page.show_cost(*done)
-                self.w.store.put({"plan": json.dumps(sequence)})
+                self.w.store.put({"plan": json.dumps(sequence), "plan_zarr": zarr})
 
-        self.w.bridge.off_thread(lambda: told_cost(_make(sequence, settings), settings, folder), show)
+        self.w.bridge.off_thread(lambda: told_cost(_make(sequence, settings), settings, folder, zarr), show)
 
     # --- files -----------------------------------------------------------------------------------------------------
 
@@ -155,13 +158,14 @@ class PlanActions:
         page = self._need_page()
         page.start.setEnabled(False)
         sequence, settings, folder = sequence_of(page.form()), self.w.session.settings, self.w.folder
+        zarr = page.zarr
 
         def begin(done: Any) -> None:
             if isinstance(done, BaseException):
                 page.show_refusal(str(done))
                 return
             self.moved = None
-            self.w.session.run_plan(done, folder)
+            self.w.session.run_plan(done, folder, zarr)
             self.reckon()
 
         self.w.bridge.off_thread(lambda: _make(sequence, settings), begin)
@@ -239,12 +243,20 @@ def _make(sequence: Mapping[str, Any], settings: Settings) -> "Plan":
     return make_plan(sequence, settings)
 
 
-def told_cost(plan: "Plan", settings: Settings, folder: Path) -> tuple[str, str, str]:
-    """Return in words what `plan` costs: time and disk; light; and what to mind."""
+def told_cost(plan: "Plan", settings: Settings, folder: Path, zarr: bool = False) -> tuple[str, str, str]:
+    """Return in words what `plan` costs, with an OME-Zarr image if `zarr`: time and disk; light; and what to mind.
+
+    Raises UsageError where no OME-Zarr can be written here.
+    """
     from app.plan_runner import estimate
     from app.recording.files import free_bytes
 
     cost = estimate(plan, settings)
+    if zarr:
+        from app.recording.zarr_store import check_zarr, most_zarr_bytes
+
+        check_zarr()
+        cost = replace(cost, bytes=cost.bytes + most_zarr_bytes(cost.bytes))
     there = next(parent for parent in (folder, *folder.absolute().parents) if parent.is_dir())
     free = free_bytes(there)
     frames = tr("frame") if cost.frames == 1 else tr("frames")

@@ -145,7 +145,7 @@ class SessionPort(Protocol):
         """Set µm in the sample per unbinned pixel; None goes back to what the optics say."""
         ...
 
-    def run_plan(self, plan: Plan, folder: Path) -> Future[Any]:
+    def run_plan(self, plan: Plan, folder: Path, zarr: bool = False) -> Future[Any]:
         """Carry out a plan; nothing else can be asked of the devices until it ends."""
         ...
 

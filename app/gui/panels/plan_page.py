@@ -118,6 +118,9 @@ class PlanPage(Page):
         self.gentle.setToolTip(tr("From the longest wavelength to the shortest, which spares the DAPI stain."))
         self.bits = choice(self, tr("Pixel format"), tr("Mono12 keeps all grey values, Mono8 halves the file."))
         self.bits.addItems(["Mono12", "Mono12p", "Mono8"])
+        self.file = choice(self, tr("File"), tr("OME-TIFF is always written; an OME-Zarr image can be made beside it."))
+        self.file.addItems(["OME-TIFF", "OME-TIFF + OME-Zarr"])
+        self.file.setMinimumContentsLength(20)
         when = QHBoxLayout()
         when.setSpacing(THEME.px(8))
         for part in (label(tr("Times")), self.times, label(tr("every")), self.interval, self.burst):
@@ -135,6 +138,8 @@ class PlanPage(Page):
         kept.setSpacing(THEME.px(8))
         kept.addWidget(label(tr("Pixel format")))
         kept.addWidget(self.bits)
+        kept.addWidget(label(tr("File")))
+        kept.addWidget(self.file)
         kept.addStretch(1)
         for line in (when, how, kept):
             lines.addLayout(line)
@@ -165,7 +170,7 @@ class PlanPage(Page):
         for box in (self.burst, self.gentle):
             box.clicked.connect(self._touched)
             box.installEventFilter(self._keys)
-        for several in (self.order, self.bits):
+        for several in (self.order, self.bits, self.file):
             several.activated.connect(self._touched)
         self.simple.clicked.connect(self._forget_phases)
 
@@ -191,6 +196,11 @@ class PlanPage(Page):
         down.addLayout(row)
         self.lines.addWidget(self._running)
         self._running.hide()
+
+    @property
+    def zarr(self) -> bool:
+        """True where an OME-Zarr image is wanted beside the file."""
+        return self.file.currentIndex() == 1
 
     # --- the form --------------------------------------------------------------------------------------------------
 

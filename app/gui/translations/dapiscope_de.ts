@@ -1385,6 +1385,16 @@
         </message>
         <message>
             <location filename="../../../app/gui/panels/plan_page.py" />
+            <source>File</source>
+            <translation>Datei</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/panels/plan_page.py" />
+            <source>OME-TIFF is always written; an OME-Zarr image can be made beside it.</source>
+            <translation>OME-TIFF wird immer geschrieben; ein OME-Zarr-Bild kann daneben entstehen.</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/panels/plan_page.py" />
             <source>Working out what it costs…</source>
             <translation>Die Kosten werden berechnet …</translation>
         </message>
@@ -2442,11 +2452,6 @@
             <location filename="../../../app/gui/viewer_paint.py" />
             <source>not in density</source>
             <translation>nicht in der Dichte</translation>
-        </message>
-        <message>
-            <location filename="../../../app/gui/actions.py" />
-            <source>File</source>
-            <translation>Datei</translation>
         </message>
         <message>
             <location filename="../../../app/gui/actions.py" />
