@@ -216,6 +216,7 @@ def marked(qapp):
 
 LOOKED_UP = re.compile(r"⟦[^⟧]*(⟧|$)")
 NAMES = {
+    "OME", "TIFF", "Zarr",  # formats of files
     "dapiscope", "fast", "accurate", "paper", "Mono", "CSV", "YAML", "U2OS", "DAPI", "sim", "LED", "CPU",
     "nm", "µm", "mm", "mm²", "ms", "dB", "px", "fps", "min", "MB", "GB", "Esc", "Shift", "Ctrl", "Space",
     "Left", "Right",

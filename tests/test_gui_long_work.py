@@ -188,8 +188,25 @@ def test_what_takes_long_at_the_microscope_says_what_it_is_at_and_can_be_cancell
     qtbot.waitUntil(lambda: toast.text.text() == "Opening the camera…" and toast.bar.value() == 30)
     qtbot.mouseClick(toast.cancel, Qt.MouseButton.LeftButton)
     assert session.asked("cancel") == [()] and not session.asked("all_off")
+    assert toast.text.text() == "Cancelled; what is under way has to end first."
+    session.publish(Underway("devices", "frames", 0.4))
+    qtbot.waitUntil(lambda: toast.bar.value() == 40)
+    assert toast.text.text().startswith("Cancelled") and not toast.cancel.isEnabled()
+    session.publish(Underway("devices", "left", 0.4))
+    qtbot.waitUntil(lambda: "unplug it" in toast.text.text())
     session.publish(Underway("devices"))
     qtbot.waitUntil(lambda: not window.toasts.works)
+
+
+def test_a_cancelled_exposure_that_is_long_is_waited_for_in_words(qtbot, window, session):
+    camera = session.settings.camera.model_copy(update={"exposure_ms": 8000.0})
+    session.settings = session.settings.model_copy(update={"camera": camera})
+    session.publish(StateChanged(State.SNAPPING), Underway("devices", "picture", 0.2))
+    qtbot.waitUntil(lambda: len(window.toasts.works) == 1)
+    qtbot.keyClick(window, Qt.Key.Key_Escape)
+    assert window.toasts.works[0].text.text() == "Cancelled; the exposure of 8.0 s has to end first."
+    assert not window.toasts.works[0].cancel.isEnabled() and session.asked("cancel") == [()]
+    session.publish(Underway("devices"))
 
 
 def test_what_is_over_at_once_is_not_worth_a_word(qtbot, window, session):
@@ -217,5 +234,6 @@ def test_escape_cancels_a_start_and_not_a_model_that_loads_beside_live(qtbot, wi
     assert len(session.asked("all_off")) == 2 and session.asked("cancel") == [()]
     session.publish(Underway("devices"))
     qtbot.waitUntil(lambda: [work.text.text() for work in window.toasts.works] == ["Loading the model…"])
+    assert window.toasts.works[0].cancel.isEnabled()
     session.publish(Underway("model"))
     qtbot.waitUntil(lambda: not window.toasts.works)

@@ -48,7 +48,7 @@ class MicroscopeActions:
         """Make everything dark, whatever else is open, and cancel what is on its way to shine."""
         self.w.session.all_off()
         if self.w.presenter.starting:
-            self.w.session.cancel()
+            self.w.presenter.cancel_work()
         looked, checked = self.w.start.cancel_look(), self.w.tools.cancel_checks()
         if not (looked or checked) and self.w.session.state not in (State.PLAN, State.SNAPPING):
             for page in Page.in_sight(self.w.page):  # but one of which this ended something

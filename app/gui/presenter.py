@@ -254,6 +254,8 @@ class Presenter:
                 self.w.toasts.end_work(self._working)
             self._working = None
         elif self._working is not None:
+            if self._working.given_up and event.step is None:
+                self.w.toasts.end_work(self._working)  # what is left is another work
             self._show_work()
         elif not self._long.isActive():
             self._long.start()
@@ -264,11 +266,27 @@ class Presenter:
         *_, newest = self._underway.values()
         if self._working is None or self._working.over:
             self._working = self.w.toasts.show_work("")
-            self._working.cancelled.connect(lambda: self.w.session.cancel())
+            self._working.cancelled.connect(self.cancel_work)
+        if newest.step == "left":
+            self._working.given_up = False  # something can be done about it
         self._working.show_step(_step_text(newest), newest.done)
         hint = tr("End this; what was taken is kept.  [Esc]") if self.starting else tr("Go on with the model in use.")
         self._working.cancel.setToolTip(hint)
         self._working.cancel.setEnabled(newest.step != "files" and self._working.cancel.isEnabled())
+
+    def cancel_work(self) -> None:
+        """Cancel what takes long, and say what the end of it waits for."""
+        self.w.session.cancel()
+        work, newest = self._working, next(reversed(self._underway.values()), None)
+        if work is None or newest is None:
+            return
+        exposure_s = self.w.session.settings.camera.exposure_ms / 1000
+        exposes = newest.step in ("frames", "picture") and exposure_s >= 1
+        work.show_given_up(
+            tr("Cancelled; the exposure of {} s has to end first.").format(number(exposure_s, 1))
+            if exposes
+            else tr("Cancelled; what is under way has to end first.")
+        )
 
     def _snap(self, event: SnapTaken) -> None:
         self.snapped = event

@@ -91,7 +91,7 @@ class WorkToast(QFrame):
 
     def __init__(self, text: str) -> None:
         super().__init__()
-        self.over = False
+        self.over = self.given_up = False
         self.setObjectName("toast")
         row = QHBoxLayout(self)
         row.setContentsMargins(THEME.px(10), THEME.px(7), THEME.px(6), THEME.px(7))
@@ -114,8 +114,15 @@ class WorkToast(QFrame):
     def show_step(self, text: str, done: float) -> None:
         """Show what is done now, and how much of the whole is."""
         if not self.over:
-            set_text(self.text, text)
+            if not self.given_up:
+                set_text(self.text, text)
             self.show_progress(done)
+
+    def show_given_up(self, text: str) -> None:
+        """Say what it still waits for; the steps until then are no news."""
+        self.given_up = True
+        self.cancel.setEnabled(False)
+        set_text(self.text, text)
 
     def _give_up(self) -> None:
         self.cancel.setEnabled(False)

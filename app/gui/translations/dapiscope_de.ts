@@ -2225,6 +2225,11 @@
         </message>
         <message>
             <location filename="../../../app/gui/presenter.py" />
+            <source>Cancelled; what is under way has to end first.</source>
+            <translation>Abgebrochen; erst muss enden, was gerade läuft.</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/presenter.py" />
             <source>The replay is closed: this is its last picture.</source>
             <translation>Die Wiedergabe ist geschlossen: das ist ihr letztes Bild.</translation>
         </message>
@@ -2282,6 +2287,11 @@
             <location filename="../../../app/gui/presenter.py" />
             <source>recorded</source>
             <translation>aufgezeichnet</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/presenter.py" />
+            <source>Cancelled; the exposure of {} s has to end first.</source>
+            <translation>Abgebrochen; erst muss die Belichtung von {} s enden.</translation>
         </message>
         <message>
             <location filename="../../../app/gui/presenter.py" />
