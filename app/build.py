@@ -3,7 +3,6 @@
 Nothing is chosen silently: ``sim`` must be asked for by name, and a real part that is missing is an error.
 """
 
-import ctypes
 import os
 import sys
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from app.errors import UsageError
 from app.events import Event, LightSeen
 from app.flat_field import usual_folder
 from app.hardware.base import Camera, LightSource
+from app.heaps import share_heaps
 from app.session import Parts, Session
 from app.settings import Settings
 
@@ -26,14 +26,11 @@ if TYPE_CHECKING:
 
 Levels = tuple[float, ...]
 
-_ARENA_MAX, ARENAS = -8, 4
-"""Of glibc's `mallopt`; as many threads make arrays at the same time: camera, counting, display, painting."""
-
 
 def make_session(settings: Settings, clock: Clock | None = None) -> Session:
     """Return a session over the parts that `settings` names; nothing is opened yet."""
     share_the_cores()
-    share_the_heaps()
+    share_heaps()
     clock = clock or SystemClock()
     parts = _parts(settings, clock)
     made = Parts(parts.camera, parts.light, make_counter, make_tracker, usual_folder())
@@ -75,18 +72,6 @@ def share_the_cores(cores: int | None = None) -> None:
     # A thread that wants the interpreter waits this long for one that computes in Python: 1 ms instead of 5 keeps the
     # window's loop and the camera from waiting for the counting.
     sys.setswitchinterval(0.001)
-
-
-def share_the_heaps() -> None:
-    """Have the threads take their memory out of few heaps.
-
-    glibc gives each new thread a heap of its own, up to eight for each core, and each keeps the room that some run once
-    needed: live imaging started and stopped a hundred times held a tenth more memory than after the first few. Other
-    systems' allocators are left as they are.
-    """
-    tune = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
-    if tune is not None:
-        tune(_ARENA_MAX, ARENAS)
 
 
 def make_counter(name: str) -> "Segmenter":

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from app.bench import ANSWER_S, UNREAD
 from app.errors import LightStuckError, in_doubt
 from app.events import Notice, State
+from app.heaps import give_back
 from app.live_recording import LiveRecording
 from app.patience import Patience
 from app.recording import Finishing
@@ -47,6 +48,7 @@ class Stopping:
             raise
         life.move(State.IDLE)
         self._at.finished.set()
+        give_back()
 
     def stop_parts(self) -> None:
         """Stop everything that runs, the light first. Each step is tried whatever became of those before."""

@@ -114,7 +114,7 @@ def test_the_report_of_a_session_has_its_dose_and_calls_no_frame_lost_that_is_no
     text = report(qtbot, window, tmp_path)
     assert "<th>405 (the field of view)</th><td>8 s lit, 2 s at full power</td>" in text
     assert "lost: light not confirmed" not in text
-    assert "<th>not counted: light not confirmed, or not the channel of the nuclei</th><td>5</td>" in text
+    assert "<th>not counted: another channel, light not confirmed, or counting off</th><td>5</td>" in text
 
 
 @pytest.mark.parametrize(

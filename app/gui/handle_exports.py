@@ -185,7 +185,7 @@ class ExportActions:
             losses = {"camera": stats.lost_camera} | losses
             totals = self._dose.channels if self._dose is not None else {}
             dose = dose_lines({name: asdict(total) for name, total in totals.items()}, "the field of view")
-        frames["not counted: light not confirmed, or not the channel of the nuclei"] = stats.not_counted
+        frames["not counted: another channel, light not confirmed, or counting off"] = stats.not_counted
         return Told(
             since, until, points, frames, losses, dose, self._model.provider, tuple(self._files), tuple(notes),
             dict(self._said),
