@@ -232,6 +232,15 @@ def test_the_buttons_of_the_tour_stay_where_they_are(qtbot, make_window, width, 
     assert len(places) == 1 and not tour.is_shown
 
 
+@pytest.mark.parametrize("page", ["plan", "presets"])
+def test_the_tour_gives_way_to_a_page(qtbot, window, page):
+    window.start.show_tour()
+    window.actions_by_id[page].trigger()
+    assert not window.start.tour.is_shown and not window.start.tour.frame.isVisible()
+    window.start.show_tour()
+    assert window.start.tour.is_shown
+
+
 def test_the_tour_is_shown_by_itself_only_once(qtbot, window):
     window.start.tour_once()
     window.start.end_tour()

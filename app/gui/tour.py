@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QEvent, QObject, QPoint, QRect, QSize, Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
+from app.gui.panels.page import Page
 from app.gui.panels.parts import EnterMovesOn, label
 from app.gui.text import tr
 from app.gui.theme import THEME
@@ -109,6 +110,7 @@ class Tour(QObject):
         window.installEventFilter(self)
         window.panel_area.verticalScrollBar().valueChanged.connect(lambda _value: self.settle())
         window.halves.splitterMoved.connect(lambda _position, _index: self.settle())
+        window.toasts.settled.connect(self._yield)
         THEME.changed.connect(self.settle)
         self.frame.hide()
         self.card.hide()
@@ -132,6 +134,11 @@ class Tour(QObject):
         self._follow(None)
         self._window.viewer.setFocus()
         self.ended.emit()
+
+    def _yield(self) -> None:
+        """End before a page that was opened meanwhile: its card would lie over that."""
+        if Page.in_sight(self._window.page):
+            self.end()
 
     def show_step(self, index: int) -> None:
         """Show one step; beyond the last one the tour ends."""
