@@ -295,3 +295,28 @@ def test_an_edit_just_before_the_window_closes_is_saved(qtbot, session, tmp_path
     click(window, INTO_ONE)
     leave(qtbot, window)
     assert load_correction(tmp_path / "last.ome.tif", frame).edits[0].kind == "remove"
+
+
+def test_a_still_image_is_outlined_however_soon_it_is_counted(qtbot, window, session, tmp_path):
+    # All of it before the window hears of the first: the model was loaded, the picture small.
+    frame = make_frame(0, source=str(tmp_path / "still.tif"))
+    result = make_result(frame)
+    session.publish(StateChanged(State.REPLAYING))
+    session.show(frame)
+    session.count(result)
+    session.publish(ReplayMoved(tmp_path / "still.tif", 1, 1, False, 1.0, 0), StateChanged(State.IDLE))
+    qtbot.waitUntil(lambda: window.viewer.frame is frame)
+    qtbot.wait(300)
+    assert window.viewer.result is result
+
+
+def test_what_was_found_before_is_not_drawn_over_what_begins(qtbot, window, session):
+    frame = make_frame(5)
+    session.publish(StateChanged(State.LIVE))
+    session.show(frame)
+    session.count(make_result(frame))
+    qtbot.waitUntil(lambda: window.viewer.result is not None)
+    session.publish(StateChanged(State.IDLE), StateChanged(State.STARTING), StateChanged(State.LIVE))
+    session.show(make_frame(6))
+    qtbot.waitUntil(lambda: window.viewer.frame is session.last_frame)
+    assert window.viewer.result is None

@@ -12,7 +12,17 @@ from typing import Any
 from PySide6.QtCore import QObject, Qt, Signal, Slot
 
 from app.errors import CancelledError
-from app.events import DiskMeasured, DoseSeen, Event, PictureReady, ResultReady, SnapTaken, State, StatsReady
+from app.events import (
+    DiskMeasured,
+    DoseSeen,
+    Event,
+    PictureReady,
+    ResultReady,
+    SnapTaken,
+    State,
+    StateChanged,
+    StatsReady,
+)
 from app.gui.channel_shelf import ChannelShelf
 from app.gui.composer import Composed, Composer, Look
 from app.gui.count_history import Counted
@@ -20,6 +30,10 @@ from app.gui.session_port import SessionPort
 from app.gui.side import Compared, ComposedBeside, Side
 
 _LATEST_ONLY = (DiskMeasured, Composed, Compared, ComposedBeside, ResultReady, StatsReady, DoseSeen)
+FLOWING = (State.LIVE, State.REPLAYING, State.PLAN)
+"""Where one frame follows another."""
+_BEGINNINGS = (State.STARTING, State.REPLAYING, State.PLAN)
+"""With which frames of another source, or of another time, begin: what was found before is in none of them."""
 _MEASURED = DiskMeasured(None)  # an end: it counts however soon the next measurement follows
 
 
@@ -161,6 +175,11 @@ class Bridge(QObject):
             if side is not None:
                 side.show_picture(event.picture)
             return
+        if isinstance(event, StateChanged):
+            # Here and not where the window hears of it: by then the first result of what begins may be there already.
+            self.composer.let_flow(event.state in FLOWING)
+            if event.state in _BEGINNINGS:
+                self.composer.show_result(None)
         if isinstance(event, ResultReady | SnapTaken):
             self.composer.show_result(event.segmentation)
             if event.segmentation is not None:

@@ -31,6 +31,7 @@ from app.events import (
     Underway,
 )
 from app.frame import Frame, Segmentation
+from app.gui.bridge import FLOWING
 from app.gui.composer import Composed, belongs, matches
 from app.gui.contrast import brightness, exposure_advice
 from app.gui.count_history import Counted
@@ -45,8 +46,6 @@ from app.gui.viewer_paint import Badge
 if TYPE_CHECKING:
     from app.gui.main_window import MainWindow
 
-_FLOWING = (State.LIVE, State.REPLAYING, State.PLAN)
-"""Where one frame follows another."""
 _CHART_PERIOD_S = 0.4
 _LONG_MS = 400
 """What is over sooner is not worth a word."""
@@ -193,7 +192,6 @@ class Presenter:
         w.compare.follow_state(event.state)
         w.plans.take_state(event.state)
         w.calibration.follow_state(event.state)
-        w.bridge.composer.let_flow(event.state in _FLOWING)
         self._show_scale()  # a replay's own ends with it
         if event.state is State.REPLAYING:
             w.replay_bar.clear()
@@ -310,7 +308,6 @@ class Presenter:
     def _forget_count(self) -> None:
         self._result, self._result_new = None, False
         self.w.counts.clear(tr("Nothing counted yet"))
-        self.w.bridge.composer.show_result(None)
 
     # --- at a human pace -------------------------------------------------------------------------------------------
 
@@ -393,7 +390,7 @@ class Presenter:
             return tr("Stopped by a failure")
         if frame is None:
             return tr("Nothing counted yet")
-        if state not in _FLOWING:
+        if state not in FLOWING:
             if state is State.SNAPPING or (snapped is not None and snapped.frame is frame):
                 if belongs(frame, self._result, flowing=False):
                     return ""
