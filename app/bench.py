@@ -88,8 +88,14 @@ class Bench:
     # ------------------------------------------------------------------ opening and closing
 
     def connect(self, settings: Settings) -> None:
-        """Open what is not open yet: the light first, dark and read back, then the camera."""
-        if self._keeper is None:
+        """Open what is not open yet: the light first, dark and read back, then the camera.
+
+        Raises LightGoneError while a light that was open is gone, in the words in which that was told.
+        """
+        if self._keeper is not None:
+            if self._keeper.gone is not None:
+                raise self._keeper.gone  # it is looked for all the time, and taken back as soon as it answers
+        else:
             try:
                 self._open_light(settings)
             except (LightStuckError, LightGoneError):

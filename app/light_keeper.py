@@ -14,7 +14,14 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from app.clock import Clock
-from app.errors import DapiscopeError, LightError, LightGoneError, LightHeldError, LightRangeError
+from app.errors import (
+    DapiscopeError,
+    LightError,
+    LightGoneError,
+    LightHeldError,
+    LightRangeError,
+    LightStuckError,
+)
 from app.events import LightSeen
 from app.hardware.base import LightInfo, LightReading, LightSource
 from app.hardware.light_truth import LightTimeline
@@ -23,6 +30,8 @@ from app.settings import Channel
 log = logging.getLogger(__name__)
 
 _URGENT, _NORMAL = 0, 1
+_OF_ITS_OWN = (LightHeldError, LightRangeError, LightStuckError)
+"""What is told as it is, also of a light source that is gone."""
 
 
 @dataclass(order=True)
@@ -81,7 +90,8 @@ class LightKeeper:
         self._dark_confirmed = False
         self._wants_dark = True
         self._lost: BaseException | None = None
-        self._gone = False
+        self.gone: LightGoneError | None = None
+        """Why the light source is not there; None while it is, or again."""
         self._watchdog_ms = 0
         self._thread = threading.Thread(target=self._run, name="app-light", daemon=True)
         self._opened: Future[LightInfo] = Future()
@@ -191,13 +201,14 @@ class LightKeeper:
         try:
             job.future.set_result(job.work())
         except BaseException as error:  # noqa: BLE001 - handed to whoever asked
-            self._note_error(error)
-            job.future.set_exception(error)
+            gone = self.gone if isinstance(error, LightError) and not isinstance(error, _OF_ITS_OWN) else None
+            self._note_error(gone or error)  # of a box that is gone, its driver knows only that its port is closed
+            job.future.set_exception(gone or error)
 
     def _poll(self) -> None:
         """Read the box back; while "off" is owed and not confirmed, keep trying to switch off."""
         try:
-            if self._gone:
+            if self.gone is not None:
                 self._reopen()
             elif self._wants_dark and not self._dark_confirmed:
                 self._switch(None, 0.0)
@@ -240,7 +251,7 @@ class LightKeeper:
         return taken
 
     def _take(self, reading: LightReading) -> LightReading:
-        self._lost, self._gone = None, False
+        self._lost, self.gone = None, None
         self._dark_confirmed = reading.dark
         self._timeline.record(reading)
         self._seen(self._describe(reading))
@@ -258,7 +269,8 @@ class LightKeeper:
         if isinstance(error, LightRangeError | LightHeldError):
             return
         self._lost = error
-        self._gone = self._gone or isinstance(error, LightGoneError)  # until it answers, whatever else fails meanwhile
+        if self.gone is None and isinstance(error, LightGoneError):
+            self.gone = error  # until it answers, whatever else fails meanwhile
         self._dark_confirmed = False
         self._wants_dark = True  # after any fault the only thing owed is darkness, tried again at every poll
         self._timeline.lost(self._clock.monotonic(), str(error))

@@ -1,5 +1,6 @@
 """The light stays off when something goes wrong between two steps of a session."""
 
+import os
 import threading
 import time
 
@@ -11,7 +12,9 @@ from app.errors import CameraError, DapiscopeError, LightError, LightGoneError, 
 from app.events import DiskMeasured, LightSeen, Notice, ResultReady, State, StateChanged
 from app.frame import Frame, Light
 from app.hardware.base import LightInfo, LightReading, LightSource
+from app.hardware.led_box import LedBox
 from app.hardware.light_truth import LightTimeline
+from app.hardware.serial_simulator import serve_pty
 from app.light_keeper import LightKeeper
 from app.live_path import countable
 from app.plan import make_plan
@@ -716,6 +719,48 @@ def test_a_replugged_light_is_taken_back_though_its_port_is_late():
         assert keeper.dark_confirmed
     finally:
         assert keeper.close()
+
+
+def test_a_light_that_is_gone_stays_gone_in_words_whatever_is_asked_of_it():
+    light, failed, asked = Replugged(absent=0), [], threading.Event()
+    keeper = LightKeeper(
+        light, DEFAULT_CHANNELS, LightTimeline(DEFAULT_CHANNELS), SystemClock(), lambda seen: None, failed.append, 0.01
+    )
+    keeper.open()
+    try:
+        light.absent = 100_000
+        for switch in (lambda: keeper.switch("405", 0.5), keeper.off, keeper.read):
+            asked.wait(0.05)
+            with pytest.raises(LightGoneError, match="check its cable"):
+                switch().result(10)
+        assert len(failed) == 1
+    finally:
+        light.absent = 0
+        keeper.close()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a pseudo-terminal")
+@pytest.mark.parametrize("asks", ["live", "snap", "connect"])
+def test_a_light_that_was_pulled_while_idle_is_told_once_more_and_once_only(asks, tmp_path):
+    with serve_pty(LedBox()) as server:
+        made = Bench(Settings(camera=SMALL, light_id=server.path))
+        made.session.connect().result(20)
+        server.pull_cable()
+        made.watch.wait(lambda: any("is gone" in notice.text for notice in made.watch.of(Notice)))
+        ask = {
+            "live": made.session.start_live,
+            "snap": lambda: made.session.snap(False, tmp_path),
+            "connect": made.session.connect,
+        }[asks]
+        with pytest.raises(LightGoneError, match="check its cable and power"):
+            ask().result(20)
+        made.watch.wait(lambda: State.FAILED in made.states)
+        reason = next(event.reason for event in made.watch.of(StateChanged) if event.state is State.FAILED)
+        assert "is gone" in reason and "connect again" in reason
+        made.session.close()
+        told = [notice.text for notice in made.watch.of(Notice)]
+        assert told.count(reason) == 1  # when it was pulled; now it is the reason of the failure, and no second notice
+        assert not any("open it" in text for text in told)
 
 
 class GoesDark(Replugged):
