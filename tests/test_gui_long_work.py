@@ -3,17 +3,20 @@
 # ruff: noqa: F401, F811 - fixtures are found by their names
 
 import threading
+from concurrent.futures import Future
+from pathlib import Path
 
 import pytest
 from gui_fake_session import make_frame, make_result
 from gui_window import session, shown, window
 from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLabel
 
 from app import doctor
 from app.doctor import Check, Found, Looking
 from app.errors import CancelledError
-from app.events import DiskMeasured, State, StateChanged, Underway
+from app.events import DiskMeasured, RecordingChanged, State, StateChanged, Underway
 
 
 @pytest.fixture
@@ -73,6 +76,49 @@ def test_a_second_measurement_of_the_disk_can_be_given_up_as_the_first_was(qtbot
     session.publish(DiskMeasured(0.5))
     qtbot.waitUntil(lambda: [work.bar.value() for work in window.toasts.works] == [50])
     assert window.toasts.works[0].cancel.isEnabled()
+
+
+@pytest.fixture
+def pending(session, monkeypatch):
+    """Have a recording that is asked for wait for its turn; return what it waits for."""
+    asked = []
+
+    def start(folder):
+        session.calls.append(("start_recording", (folder,)))
+        asked.append(Future())
+        return asked[-1]
+
+    monkeypatch.setattr(session, "start_recording", start, raising=False)
+    return asked
+
+
+@pytest.mark.parametrize("state", [State.LIVE, State.STARTING])
+def test_record_pressed_again_gives_up_what_has_not_begun(qtbot, window, session, pending, state):
+    QTest.keyClick(window, Qt.Key.Key_R)
+    session.publish(StateChanged(state), DiskMeasured(0.25))
+    qtbot.waitUntil(lambda: len(window.toasts.works) == 1)
+    QTest.keyClick(window, Qt.Key.Key_R)
+    assert session.asked("give_up_recording") == [()] and len(session.asked("start_recording")) == 1
+    assert not window.actions_by_id["record"].isChecked()
+    pending[0].set_exception(CancelledError("The recording was cancelled before its first frame."))
+    QTest.keyClick(window, Qt.Key.Key_R)
+    assert len(session.asked("start_recording")) == 2, "another one"
+    pending[1].set_result(None)
+    session.publish(RecordingChanged(True, Path("a.ome.tif")))
+    qtbot.waitUntil(lambda: window.presenter.recording)
+    QTest.keyClick(window, Qt.Key.Key_R)
+    assert session.asked("stop_recording") == [()] and len(session.asked("give_up_recording")) == 1
+
+
+@pytest.mark.parametrize("state", [State.SNAPPING, State.STARTING])
+def test_record_pressed_while_a_picture_is_taken_is_not_lost(qtbot, window, session, pending, state):
+    session.publish(StateChanged(state))
+    qtbot.waitUntil(lambda: not window.actions_by_id["snap"].isEnabled())
+    QTest.keyClick(window, Qt.Key.Key_R)
+    assert session.asked("start_recording") == [(window.folder,)]
+    assert "as soon as this is done" in window.messages.notices[-1][1].text
+    QTest.keyClick(window, Qt.Key.Key_R)
+    assert session.asked("give_up_recording") == [()]
 
 
 def test_closing_takes_it_away_before_the_work_hears_of_it(qtbot, window, exporting):

@@ -1,6 +1,7 @@
 """The operator's actions on the microscope: live, snapshots, recording, light, counting, replay."""
 
-from typing import TYPE_CHECKING
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtWidgets import QApplication, QDialog
 
@@ -18,6 +19,8 @@ class MicroscopeActions:
 
     def __init__(self, window: "MainWindow") -> None:
         self.w = window
+        self._asked: Future[Any] | None = None
+        """The recording that was asked for last; not done while it may still be given up."""
 
     def toggle_live(self, _on: bool) -> None:
         """Start or stop live; the button shows what the session says, not what was clicked."""
@@ -36,13 +39,19 @@ class MicroscopeActions:
         self.w.session.snap(True, self.w.folder)
 
     def toggle_record(self, _on: bool) -> None:
-        """Start or finish a recording; the button shows what is really recorded."""
-        recording = self.w.presenter.recording
+        """Start or finish a recording, or give up one that has not begun; the button shows what is really recorded."""
+        recording, state = self.w.presenter.recording, self.w.session.state
         self.w.actions_by_id["record"].setChecked(recording)
         if recording:
             self.w.session.stop_recording()
+        elif self._asked is not None and not self._asked.done():
+            self.w.session.give_up_recording()
+            self._asked = None
         else:
-            self.w.session.start_recording(self.w.folder)
+            self._asked = self.w.session.start_recording(self.w.folder)
+            if state in (State.STARTING, State.SNAPPING):
+                text = tr("The recording begins as soon as this is done; press R again to cancel it.")
+                self.w.notify(Notice("info", text))
 
     def all_off(self) -> None:
         """Make everything dark, whatever else is open, and cancel what is on its way to shine."""

@@ -399,8 +399,10 @@ class MainWindow(QMainWindow):
         acts["live"].setText(tr("Stop") if live else tr("Live"))
         acts["live"].setIcon(icon("stop" if live else "live"))
         busy = state in (State.STARTING, State.STOPPING, State.SNAPPING, State.PLAN, State.CLOSED)
-        for name in ("live", "snap", "snap_segment", "record", "open", "open_folder"):
+        for name in ("live", "snap", "snap_segment", "open", "open_folder"):
             acts[name].setEnabled(not busy and not self.start.undecided)
+        waits = state in (State.STARTING, State.SNAPPING)  # for its turn; pressed again it is given up
+        acts["record"].setEnabled((waits or not busy) and not self.start.undecided)
         acts["plan"].setEnabled(not self.start.undecided)
         replaying = state is State.REPLAYING
         for name in ("close_replay", "play", "step_back", "step_on", "loop", "compare"):

@@ -380,6 +380,11 @@
         </message>
         <message>
             <location filename="../../../app/gui/handle_microscope.py" />
+            <source>The recording begins as soon as this is done; press R again to cancel it.</source>
+            <translation>Die Aufnahme beginnt, sobald das hier fertig ist; noch einmal R bricht sie ab.</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/handle_microscope.py" />
             <source>There is no picture yet; start live first.</source>
             <translation>Es gibt noch kein Bild; erst Live starten.</translation>
         </message>
