@@ -41,6 +41,8 @@ class Look:
     """Paint saturated pixels, and those at zero, in warning colours."""
     layers: tuple[Layer, ...] = ()
     """The channels of a composite; none shows the picture alone."""
+    limits: tuple[Rgb, Rgb] = (_SATURATED, _DARK)
+    """The colours of saturated pixels, and of those at zero."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,7 +129,7 @@ def compose(
         opaque = np.full_like(picture.pixels, 255)
         cv2.merge([*(cv2.LUT(picture.pixels, table) for table in tables), opaque], planes)
     if look.mark_limits and not look.layers:
-        _mark_limits(picture, planes)
+        _mark_limits(picture, planes, look.limits)
     image = QImage(planes.data, width, height, 4 * width, QImage.Format.Format_RGB32)
     drawn = result if result is not None and matches(picture.frame, result, flowing) else None
     if drawn is not None:
@@ -152,7 +154,7 @@ def _blend(image: QImage, overlay: NDArray[np.uint32]) -> None:
     painter.end()
 
 
-def _mark_limits(picture: Picture, planes: NDArray[np.uint8]) -> None:
+def _mark_limits(picture: Picture, planes: NDArray[np.uint8], colors: tuple[Rgb, Rgb]) -> None:
     """Colour what lies at the ends of the sensor's own scale (the picture's black and white are only the view's)."""
     saturated, dark = picture.saturated_fraction > 0, 0 < picture.dark_fraction <= _MOST_DARK
     if not saturated and not dark:
@@ -164,8 +166,8 @@ def _mark_limits(picture: Picture, planes: NDArray[np.uint8]) -> None:
     )
     white = picture.frame.white
     for found, value, (red, green, blue) in (
-        (saturated, white, _SATURATED),
-        (dark, 0, _DARK),
+        (saturated, white, colors[0]),
+        (dark, 0, colors[1]),
     ):
         if found:
             planes[raw >= value if value else raw == 0] = (blue, green, red, 255)

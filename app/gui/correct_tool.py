@@ -97,7 +97,7 @@ class CorrectTool(QObject):
             _paint_line(painter, placement, self._trail, closed=self.mode == "add", dashed=False)
         if self.first is not None:
             at = QPointF(*placement.to_widget(*self.first))
-            for color, width in (("#000000", 5.0), ("#ffffff", 2.0)):
+            for color, width in (("#000000", 5.0), (THEME.palette.bright, 2.0)):
                 painter.setPen(QPen(QColor(color), width * THEME.font_scale))
                 painter.drawEllipse(at, THEME.px(7), THEME.px(7))
 
@@ -124,9 +124,9 @@ def _paint_line(
         path.lineTo(QPointF(*placement.to_widget(*point)))
     if closed:
         path.closeSubpath()
-    for color, width in (("#000000", 4.0), (MADE, 2.0)):
+    for color, width in (("#000000", 4.0), (THEME.shade(MADE), 2.0)):
         pen = QPen(QColor(color), width * THEME.font_scale)
-        if dashed and color == MADE:
+        if dashed and color != "#000000":
             pen.setDashPattern([4, 2])
         painter.setPen(pen)
         painter.drawPath(path)

@@ -1,6 +1,7 @@
 """The operator's actions on what is seen: contrast, zoom, overlays, panels, letters. None of them touches a device."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 _MOST_UNDONE = 100
 _STEPS_MS = 250
 """Steps of the letters that follow each other so soon are one."""
+
+_RED_MARKED: Rgb = (140, 26, 18)
+_RED_LIMITS: tuple[Rgb, Rgb] = (0, 0, 0), (110, 22, 15)
+"""In the red theme what is burnt out is black in the bright, and what has no signal is dim in the black."""
 
 
 class ViewActions:
@@ -123,11 +128,12 @@ class ViewActions:
         """Draw nuclei, tint and marks in this way from now on."""
         self.w.viewer.show_ids = style.ids and style.shown
         if THEME.palette is RED:  # no colour but red: those of sizes and of scores say nothing then
-            style = style.with_(color=_rgb(RED.accent), color_by=ColorBy.NOTHING)
+            style = style.with_(color=_rgb(RED.accent), marked=_RED_MARKED, color_by=ColorBy.NOTHING)
         self.w.viewer.color_by = style.color_by if style.shown and not self.w.compare.on else ColorBy.NOTHING
         self.w.viewer.update()
         line = style.line_px * THEME.font_scale * self.w.devicePixelRatioF()
-        self.w.bridge.set_look(Look(style.with_(line_px=line), self._tint(), self.marking, self.w.layers.now()))
+        look = Look(style.with_(line_px=line), self._tint(), self.marking, self.w.layers.now())
+        self.w.bridge.set_look(replace(look, limits=_RED_LIMITS) if THEME.palette is RED else look)
 
     def _tint(self) -> Rgb | None:
         if THEME.palette is RED:

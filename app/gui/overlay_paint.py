@@ -68,6 +68,8 @@ class OverlayStyle:
         Numbers beside the nuclei (drawn by the viewer).
     color : Rgb
         Of all nuclei, where the colour says nothing.
+    marked : Rgb
+        Of those that only one of two models found.
     """
 
     shown: bool = True
@@ -78,6 +80,7 @@ class OverlayStyle:
     color_by: ColorBy = ColorBy.NOTHING
     ids: bool = False
     color: Rgb = AMBER
+    marked: Rgb = MARKED
 
     def with_(self, **changes: object) -> "OverlayStyle":
         """Return a copy with some values changed."""
@@ -102,7 +105,7 @@ def paint_overlay(
         (width, height) of the result in screen pixels.
     style : OverlayStyle
     marked : ndarray of int32, optional
-        Labels drawn in `MARKED`; all others have the one colour then, whatever the style colours nuclei by.
+        Labels drawn in the style's `marked`; all others have the one colour then, whatever the style colours nuclei by.
 
     Returns
     -------
@@ -205,7 +208,7 @@ def _colors(
         table[segmentation.nuclei["label"]] = ramp_colors(values_of(segmentation, style.color_by))
     else:
         table[:] = style.color
-        table[marked] = MARKED
+        table[marked] = style.marked
     grown = cv2.dilate(labels.astype(np.float32), np.ones((3, 3), np.uint8)).astype(np.int32)
     picked = table[np.where(labels > 0, labels, grown)]
     return np.asarray(cv2.warpAffine(picked, matrix, size, flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP))

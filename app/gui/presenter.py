@@ -461,9 +461,9 @@ class Presenter:
             left.append(Badge(f"{tr('COMPOSITE')} {' + '.join(composed.levels)}", p.text))
         if self.advice == "saturated" and composed is not None:
             part = percent(composed.picture.saturated_fraction, 1)
-            left.append(Badge(f"{tr('SATURATED')} {part}: {tr('less exposure or light')}", "#ff8ad8"))
+            left.append(Badge(f"{tr('SATURATED')} {part}: {tr('less exposure or light')}", THEME.shade("#ff8ad8")))
         elif self.advice == "dim":
-            left.append(Badge(tr("DIM: more exposure or light"), "#8fb8ff"))
+            left.append(Badge(tr("DIM: more exposure or light"), THEME.shade("#8fb8ff")))
         self.w.viewer.set_badges(left, self._light_badge(state))
 
     @property
@@ -474,7 +474,7 @@ class Presenter:
 
     def _light_badge(self, state: State) -> Badge | None:
         p, frame = THEME.palette, self.w.viewer.frame
-        colors = {channel.name: channel.color for channel in self.w.session.channels}
+        colors = {channel.name: THEME.shade(channel.color) for channel in self.w.session.channels}
         if not self.light.known:  # whatever picture is shown
             return Badge(tr("THE LIGHT MAY STILL BE ON"), p.error, strong=True)
         if state is State.REPLAYING or self._replayed or (frame is not None and frame.name):

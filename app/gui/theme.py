@@ -82,6 +82,10 @@ class Theme(QObject):
         self.font_scale = 1.0
         self._fonts: dict[tuple[float, bool, float], QFont] = {}
 
+    def shade(self, color: str) -> str:
+        """Return a colour that means something, ``#rrggbb``, as this theme has it: in the red one there is only red."""
+        return self.palette.text if self.palette is RED else color
+
     def px(self, length: float) -> int:
         """Return a length in pixels at 100 %, scaled with the letters."""
         return max(round(length * self.font_scale), 1)
@@ -142,6 +146,10 @@ class Theme(QObject):
             (roles.PlaceholderText, p.muted),
             (roles.BrightText, p.error),
             (roles.Link, p.accent),
+            (roles.LinkVisited, p.muted),
+            (roles.Accent, p.accent),
+            (roles.Midlight, p.hover),
+            (roles.Shadow, p.black),
             (roles.Light, p.hover),
             (roles.Mid, p.line),
             (roles.Dark, p.black),

@@ -142,7 +142,7 @@ def paint_focus_ring(painter: QPainter, placement: Placement, nucleus: Any) -> N
     x, y = placement.to_widget(float(nucleus["x_px"]), float(nucleus["y_px"]))
     radius = max(math.sqrt(float(nucleus["area_px"]) / math.pi) * placement.scale * 1.45, 6.0)
     painter.setBrush(Qt.BrushStyle.NoBrush)
-    for color, width in (("#000000", 4.5), ("#ffffff", 2.0)):
+    for color, width in (("#000000", 4.5), (THEME.palette.bright, 2.0)):
         painter.setPen(QPen(QColor(color), width))
         painter.drawEllipse(QPointF(x, y), radius, radius)
 

@@ -66,7 +66,7 @@ class LayerRow(QWidget):
 
     def _dress(self) -> None:
         swatch = QPixmap(THEME.px(12), THEME.px(12))
-        swatch.fill(QColor(self.color))
+        swatch.fill(QColor(THEME.shade(self.color)))
         self.shown.setIcon(QIcon(swatch))
         self.shown.setIconSize(swatch.size())
 

@@ -66,7 +66,7 @@ class LightButton(QAbstractButton):
         """Draw the state."""
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        color, p = QColor(self.channel.color), THEME.palette
+        color, p = QColor(THEME.shade(self.channel.color)), THEME.palette
         rect = QRectF(self.rect()).adjusted(1.5, 1.5, -1.5, -1.5)
         painter.setPen(QPen(color if self.armed or self.lit else QColor(p.line), 2 if self.armed or self.lit else 1))
         painter.setBrush(color if self.lit else QColor(p.hover if self.underMouse() else p.raised))

@@ -42,10 +42,10 @@ class Toast(QFrame):
         row = QHBoxLayout(self)
         row.setContentsMargins(THEME.px(10), THEME.px(7), THEME.px(6), THEME.px(7))
         row.setSpacing(THEME.px(9))
-        color = {"error": THEME.palette.error, "warning": THEME.palette.warning}.get(notice.level, THEME.palette.muted)
-        sign = label()
-        sign.setPixmap(icon("info" if notice.level == "info" else "warning", color).pixmap(THEME.px(18)))
-        row.addWidget(sign)
+        self._sign = label()
+        self._draw_sign()
+        THEME.changed.connect(self._draw_sign)
+        row.addWidget(self._sign)
         self.text = label(notice.text, wrap=True)
         self.text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.text.setFocusPolicy(Qt.FocusPolicy.NoFocus)
@@ -67,6 +67,11 @@ class Toast(QFrame):
         self._seen.setSingleShot(True)
         self._seen.setInterval(round(1000 * _SECONDS.get(notice.level, 0.0)))
         self._seen.timeout.connect(self.dismiss)
+
+    def _draw_sign(self) -> None:
+        level, p = self.notice.level, THEME.palette
+        color = {"error": p.error, "warning": p.warning}.get(level, p.muted)
+        self._sign.setPixmap(icon("info" if level == "info" else "warning", color).pixmap(THEME.px(18)))
 
     def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 - Qt's name
         """Begin to be read."""

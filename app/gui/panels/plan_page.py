@@ -83,6 +83,7 @@ class PlanPage(Page):
         self._keys.done.connect(window.viewer.setFocus)
         self._make_editor()
         self._make_progress()
+        THEME.changed.connect(self._dress_names)
         for button in self.findChildren(QPushButton):
             button.installEventFilter(self._keys)
 
@@ -246,6 +247,7 @@ class PlanPage(Page):
         for column, head in enumerate(heads):
             self._grid.addWidget(label(head, "muted"), 0, column)
         self.rows = [self._make_row(line, row) for line, row in enumerate(rows, 1)]
+        self._dress_names()
         self._grid.setColumnStretch(0, 1)
 
     def _make_row(self, line: int, row: ChannelRow) -> Row:
@@ -263,7 +265,6 @@ class PlanPage(Page):
         )
         made.used.setToolTip(tr("Take this channel."))
         made.used.setAccessibleName(name)
-        made.used.setStyleSheet(f"QCheckBox {{ color: {channel.color}; }}")
         fields = (made.exposure, made.gain, made.light, made.every)
         limits = ((0.01, 10_000), (0, 48), (0, 100), (1, 9999))
         values = (row.exposure_ms, row.gain_db, row.intensity * 100, row.every)
@@ -281,6 +282,11 @@ class PlanPage(Page):
         made.used.clicked.connect(self._touched)
         made.used.installEventFilter(self._keys)
         return made
+
+    def _dress_names(self) -> None:
+        for row in self.rows:
+            color = THEME.shade(self._channels[row.row.channel].color)
+            row.used.setStyleSheet(f"QCheckBox {{ color: {color}; }}")
 
     def _touched(self, _value: object = None) -> None:
         if not self._filling:
