@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QLabel, QMenu, QScrollArea, QStyle, QToolButton
 
 import app.build
 from app.events import Notice, ReplayMoved, State, StateChanged, Stats, StatsReady
+from app.gui.panels import notices
 from app.gui.theme import DARK, RED, THEME, contrast_ratio
 from app.settings import DEFAULT_CHANNELS
 
@@ -100,6 +101,7 @@ def click_on(qtbot, window, widget):
 def test_a_message_is_read_and_closed_whatever_page_is_open(
     qtbot, make_window, monkeypatch, width, height, letters, language
 ):
+    monkeypatch.setattr(notices, "_LATE_S", 600.0)
     window = live_window(qtbot, make_window, width, height, letters, language)
     stack = window.toasts
 
@@ -142,8 +144,9 @@ def test_a_plan_that_runs_makes_room_for_messages(qtbot, make_window, monkeypatc
 
 @pytest.mark.parametrize(("width", "height", "letters", "language"), CASES)
 def test_messages_leave_the_middle_of_the_picture_and_the_count_free(
-    qtbot, make_window, width, height, letters, language
+    qtbot, make_window, monkeypatch, width, height, letters, language
 ):
+    monkeypatch.setattr(notices, "_LATE_S", 600.0)
     window = live_window(qtbot, make_window, width, height, letters, language)
     words = [LONG, "This computer counts 7 of 27 frames a second; every frame is recorded all the same.", "Saved."]
     levels = ("error", "warning", "info")

@@ -58,6 +58,8 @@ class Presenter:
         self.w = window
         self.focus = PeakHold()
         self.light, self._light_told = LightSeen(None, 0.0, True), False
+        self._of_the_light: list[str] = []
+        """What was said of the light since it does not answer."""
         self.simulated: dict[str, bool] = {}
         self.recording = False
         self.replay: ReplayMoved | None = None
@@ -99,8 +101,11 @@ class Presenter:
             case StateChanged():
                 self._state(event)
             case Notice():
+                if event.level == "error" and not self.light.known and "light" in event.text.lower():
+                    self._of_the_light.append(event.text)
                 self.w.notify(event)
             case LightSeen():
+                self._tell_return(event)
                 self.light, self._light_told = event, True
                 self.w.light.show_seen(event)
                 self._tell_standing()
@@ -156,6 +161,15 @@ class Presenter:
             case _:
                 pass
 
+    def _tell_return(self, seen: LightSeen) -> None:
+        """Say that the light is back, in the place of what was said when it had gone."""
+        if self.light.known or not seen.known or seen.channel is not None:
+            return
+        said, self._of_the_light = self._of_the_light, []
+        self.w.toasts.take_back(said)
+        if said and not self.w.closing.under_way:
+            self.w.notify(Notice("info", tr("The light source is back: dark, confirmed by the box.")))
+
     def _composed(self, composed: Composed) -> None:
         self.w.viewer.show_composed(composed)
         self.w.view.follow_frame(composed.picture.frame)
@@ -204,7 +218,7 @@ class Presenter:
             w.banner.say(event.reason)
         elif event.state in (State.STARTING, State.LIVE, State.REPLAYING, State.SNAPPING, State.PLAN):
             w.banner.hide()
-            w.toasts.clear_errors()
+        w.toasts.follow_state(event.state)
         if event.state is State.STARTING:
             self.focus.reset()
             self._forget_count()

@@ -1,7 +1,7 @@
 """What the program has to say: a sentence in the corner that does not get in the way, and a list of all of them."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from PySide6.QtCore import QEvent, QObject, QPoint, QRect, Qt, QTimer, Signal
 from PySide6.QtGui import QHideEvent, QShowEvent
@@ -14,7 +14,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.events import Notice
+from app.events import Notice, State
 from app.gui.icons import icon, show_icon
 from app.gui.panels.parts import Wrapping, label, progress_bar, set_text
 from app.gui.text import tr
@@ -22,6 +22,10 @@ from app.gui.theme import THEME
 
 _SECONDS = {"info": 6.0, "warning": 12.0, "error": 0.0}
 """How long a toast stays; 0 is until it is read and closed."""
+_LATE_S = 5.0
+"""What found no room for so long is no news any more: the list has it."""
+_BEGINS = (State.STARTING, State.LIVE, State.SNAPPING, State.PLAN, State.REPLAYING)
+_DOINGS = (State.LIVE, State.SNAPPING, State.PLAN, State.REPLAYING)
 MOST = 3
 _GRAVITY = ("info", "warning", "error")
 _PLACED, _LAID_OUT = (QEvent.Type.Resize, QEvent.Type.Move), (QEvent.Type.LayoutRequest,)
@@ -36,7 +40,7 @@ class Toast(QFrame):
 
     def __init__(self, notice: Notice, button: str = "", call: Callable[[], object] | None = None) -> None:
         super().__init__()
-        self.notice = notice
+        self.notice, self.during = notice, State.IDLE
         self.setObjectName("toast")
         self.setProperty("level", notice.level)
         row = QHBoxLayout(self)
@@ -50,6 +54,8 @@ class Toast(QFrame):
         self.text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.text.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         row.addWidget(self.text, 1)
+        self.helps = bool(button) and notice.level != "info"
+        """It can be mended from here, so it waits until it was seen."""
         if button and call is not None:
             self.action = QPushButton(button)
             self.action.setToolTip(button)
@@ -67,6 +73,10 @@ class Toast(QFrame):
         self._seen.setSingleShot(True)
         self._seen.setInterval(round(1000 * _SECONDS.get(notice.level, 0.0)))
         self._seen.timeout.connect(self.dismiss)
+        self._late = QTimer(self)
+        self._late.setSingleShot(True)
+        self._late.setInterval(round(1000 * _LATE_S))
+        self._late.timeout.connect(self.dismiss)
 
     def _draw_sign(self) -> None:
         level, p = self.notice.level, THEME.palette
@@ -83,6 +93,27 @@ class Toast(QFrame):
         """Wait to be read: what cannot be seen does not pass."""
         super().hideEvent(event)
         self._seen.stop()
+
+    def wait(self, waits: bool) -> None:
+        """Have no room, or some again; what would come late does not come at all."""
+        if not waits:
+            self._late.stop()
+        elif not (self._late.isActive() or self.helps or self.notice.level == "error"):
+            self._late.start()
+
+    def over_in(self, state: State) -> bool:
+        """Tell whether it says nothing any more once the session is in `state`."""
+        if self.notice.level == "error":
+            return state in _BEGINS
+        if self.during is State.LIVE and state not in (State.LIVE, State.SNAPPING) and self.notice.level == "warning":
+            return not self.helps  # of what runs no more
+        if state is State.SNAPPING:
+            return self.during is State.SNAPPING  # of the picture before
+        return (
+            state in (State.STARTING, State.REPLAYING, State.PLAN)
+            and self.during in _DOINGS
+            and (self.during is not state)
+        )
 
     def dismiss(self) -> None:
         """Go away."""
@@ -158,6 +189,7 @@ class ToastStack(QWidget):
         self.toasts: list[Toast] = []
         self.works: list[WorkToast] = []
         self._pages: set[QWidget] = set()
+        self._state = State.IDLE
         over.installEventFilter(self)
         self.hide()
 
@@ -176,6 +208,7 @@ class ToastStack(QWidget):
         while len(self.toasts) >= MOST:
             self._remove(min(self.toasts, key=lambda each: _GRAVITY.index(each.notice.level)))
         toast = Toast(notice, button, call)
+        toast.during = self._state
         toast.closed.connect(self._remove)
         self.toasts.append(toast)
         self._put(toast)
@@ -212,9 +245,15 @@ class ToastStack(QWidget):
         for work in list(self.works):
             self.end_work(work)
 
-    def clear_errors(self) -> None:
-        """Take away errors that are over."""
-        for toast in [t for t in self.toasts if t.notice.level == "error"]:
+    def follow_state(self, state: State) -> None:
+        """Take away what was said of a state that is over; the list keeps it."""
+        self._state = state
+        for toast in [t for t in self.toasts if t.over_in(state)]:
+            self._remove(toast)
+
+    def take_back(self, texts: Iterable[str]) -> None:
+        """Take away what is true no more."""
+        for toast in [t for t in self.toasts if t.notice.text in set(texts)]:
             self._remove(toast)
 
     def _remove(self, toast: Toast) -> None:
@@ -245,6 +284,8 @@ class ToastStack(QWidget):
         here = {toast for toast, _ in shown}
         for each in (*self.works, *self.toasts):
             each.setVisible(each in here)
+        for toast in self.toasts:
+            toast.wait(toast not in here)
         self.setVisible(bool(shown))
         bottom = place.bottom() + 1 - below
         self.setGeometry(place.left() + THEME.px(12), max(bottom - height, place.top()), width, height)

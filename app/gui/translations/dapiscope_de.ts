@@ -2255,6 +2255,11 @@
         </message>
         <message>
             <location filename="../../../app/gui/presenter.py" />
+            <source>The light source is back: dark, confirmed by the box.</source>
+            <translation>Die Lichtquelle ist wieder da: dunkel, von der Lichtbox bestätigt.</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/presenter.py" />
             <source>Saved</source>
             <translation>Gespeichert</translation>
         </message>
