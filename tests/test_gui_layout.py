@@ -11,7 +11,8 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel, QMenu, QScrollArea, QStyle, QToolButton
 
 import app.build
-from app.events import Notice, ReplayMoved, State, StateChanged, Stats, StatsReady
+from app.events import Notice, RecordingChanged, ReplayMoved, State, StateChanged, Stats, StatsReady
+from app.gui.actions import ACTIONS, shortcut_text
 from app.gui.panels import notices
 from app.gui.theme import DARK, RED, THEME, contrast_ratio
 from app.settings import DEFAULT_CHANNELS
@@ -111,6 +112,7 @@ def test_a_message_is_read_and_closed_whatever_page_is_open(
         click_on(qtbot, window, button)
         assert toast not in stack.toasts
 
+    window.session.publish(StateChanged(State.IDLE))
     for name in (*PAGES, "map of keys"):
         window.session.publish(Notice("warning", f"Said before {name}."))
         qtbot.waitUntil(lambda: len(stack.toasts) == 1)
@@ -246,3 +248,40 @@ def test_the_map_of_keys_is_read_from_afar_where_there_is_room(qtbot, make_windo
     assert max(heights(small)) <= 1.4 * usual
     assert min(heights(large)) >= 1.8 * usual
     assert large.rect().contains(large.key_map._scroll.geometry())
+
+
+def test_the_map_of_keys_begins_with_the_keys_most_needed(qtbot, make_window):
+    window = make_window(1366, 768, 2.0, "de")
+    window.actions_by_id["help"].trigger()
+    settle(qtbot, window)
+    scroll = window.key_map._scroll
+    labels = scroll.findChildren(QLabel)
+    seen = scroll.viewport().rect()
+    for key in ("Esc", "1", "L", "S", "R"):
+        (found,) = (text for text in labels if text.text() == key)
+        assert seen.contains(place_in(scroll.viewport(), found)), key
+    keys = {shortcut_text(spec) for spec in ACTIONS if spec.shortcut}
+    (width,) = {text.width() for text in labels if text.text() in keys}
+    assert width >= max(text.sizeHint().width() for text in labels if text.text() in keys), "the texts begin in a line"
+    window.actions_by_id["help"].trigger()
+
+
+@pytest.mark.parametrize(("width", "height", "letters", "language"), SMALL)
+@pytest.mark.parametrize("recording", [False, True])
+def test_what_was_lost_can_be_read_however_large_the_letters(
+    qtbot, make_window, recording, width, height, letters, language
+):
+    window = live_window(qtbot, make_window, width, height, letters, language)
+    stats = Stats(
+        grabbed=2345, lost_camera=62, skipped_display=36, skipped_segment=155, not_counted=2, fps_camera=44.9,
+        fps_segment=18.6, latency_ms=237.0,
+    )  # fmt: skip
+    window.session.publish(
+        StatsReady(stats), RecordingChanged(recording, Path("a.ome.tif"), 12345, 0.4, 3600.0 if recording else None)
+    )
+    losses = window.strip.losses
+    qtbot.waitUntil(lambda: "62" in losses.text())
+    settle(qtbot, window)
+    assert losses.fontMetrics().horizontalAdvance(losses.text()) <= losses.width(), losses.text()
+    assert "155" in losses.text() or "157" in losses.text(), losses.text()
+    assert window.width() == width and "62" in losses.toolTip() and "36" in losses.toolTip()

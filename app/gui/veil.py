@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from PySide6.QtCore import QEvent, QObject, Qt
+from PySide6.QtGui import QFontMetrics
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from app.gui.actions import ACTIONS, MENUS, ActionSpec, shortcut_text
@@ -10,6 +11,10 @@ from app.gui.panels.notices import raise_below_messages
 from app.gui.panels.parts import label
 from app.gui.text import tr
 from app.gui.theme import BASE_POINT_SIZE, THEME
+
+_FIRST = ("Light", "Microscope")
+"""Where the map is longer than the window, darkness and live imaging are on top."""
+_KEY_POINTS = 9.5
 
 
 class _Over(QFrame):
@@ -125,15 +130,19 @@ class KeyMap(_Over):
             down.setSpacing(px(3))
             across.addLayout(down)
         blocks = [(menu, [spec for spec in ACTIONS if spec.menu == menu and spec.shortcut]) for menu in MENUS]
+        width = QFontMetrics(THEME.font(_KEY_POINTS * times, bold=True)).horizontalAdvance
+        keys = max(width(shortcut_text(spec)) for _, specs in blocks for spec in specs) + px(2)
         lengths = [0] * columns
-        for menu, specs in sorted(blocks, key=lambda block: -len(block[1])):
+        rest = [block for block in blocks if block[0] not in _FIRST]
+        blocks = [block for name in _FIRST for block in blocks if block[0] == name]
+        for menu, specs in (*blocks, *sorted(rest, key=lambda block: -len(block[1]))):
             shortest = lengths.index(min(lengths))
             lengths[shortest] += len(specs) + 2
             head = _text(tr(menu).upper(), BASE_POINT_SIZE * times)
             head.setProperty("role", "muted")
             downs[shortest].addWidget(head)
             for spec in specs:
-                downs[shortest].addLayout(_key_line(spec, times))
+                downs[shortest].addLayout(_key_line(spec, times, keys))
             downs[shortest].addSpacing(px(12))
         for down in downs:
             down.addStretch(1)
@@ -168,9 +177,9 @@ class KeyMap(_Over):
         self._scroll.setGeometry((self.width() - width) // 2, (self.height() - height) // 2, width, height)
 
 
-def _key_line(spec: ActionSpec, times: float) -> QHBoxLayout:
-    key = _text(shortcut_text(spec), 9.5 * times, bold=True)
-    key.setMinimumWidth(THEME.px(106 * times))
+def _key_line(spec: ActionSpec, times: float, width: int) -> QHBoxLayout:
+    key = _text(shortcut_text(spec), _KEY_POINTS * times, bold=True)
+    key.setFixedWidth(width)
     text = _text(tr(spec.text), BASE_POINT_SIZE * times)
     text.setToolTip(tr(spec.tooltip))
     row = QHBoxLayout()

@@ -1,7 +1,9 @@
 """Small building blocks of the panels."""
 
+import math
+
 from PySide6.QtCore import QEvent, QObject, QSize, Qt, Signal
-from PySide6.QtGui import QIcon, QKeyEvent, QPainter, QPaintEvent, QPalette, QResizeEvent
+from PySide6.QtGui import QFontMetricsF, QIcon, QKeyEvent, QPainter, QPaintEvent, QPalette, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractSpinBox,
     QComboBox,
@@ -113,17 +115,23 @@ class Shortening(Eliding):
 
     def show_wordings(self, *wordings: str) -> None:
         """Say the same at several lengths, the longest first."""
-        self._wordings = wordings
+        if wordings != self._wordings:
+            self._wordings = wordings
+            self.updateGeometry()  # it asks for another room, even where it says the same
         self.setToolTip(wordings[0])
         self._choose()
 
     def _choose(self) -> None:
-        fit = (text for text in self._wordings if self.fontMetrics().horizontalAdvance(text) <= self.width())
+        fit = (text for text in self._wordings if self.room_for(text) <= self.width())
         set_text(self, next(fit, self._wordings[-1]))
 
     def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
         """Ask for the room of the longest."""
-        return QSize(self.fontMetrics().horizontalAdvance(self._wordings[0]), super().sizeHint().height())
+        return QSize(self.room_for(self._wordings[0]), super().sizeHint().height())
+
+    def room_for(self, text: str) -> int:
+        """Return how wide it has to be to say this without dots."""
+        return math.ceil(QFontMetricsF(self.font()).horizontalAdvance(text))
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's name
         """Say what fits now."""

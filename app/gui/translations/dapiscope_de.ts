@@ -2005,11 +2005,6 @@
         </message>
         <message>
             <location filename="../../../app/gui/panels/status_strip.py" />
-            <source>Pictures a second: from the camera, on the screen, and counted.</source>
-            <translation>Bilder je Sekunde: von der Kamera, auf dem Schirm und gezählt.</translation>
-        </message>
-        <message>
-            <location filename="../../../app/gui/panels/status_strip.py" />
             <source>From the end of the exposure to the outlines.</source>
             <translation>Vom Ende der Belichtung bis zu den Umrissen.</translation>
         </message>
@@ -2030,11 +2025,6 @@
         </message>
         <message>
             <location filename="../../../app/gui/panels/status_strip.py" />
-            <source>finishing the recording</source>
-            <translation>Aufnahme wird fertig geschrieben</translation>
-        </message>
-        <message>
-            <location filename="../../../app/gui/panels/status_strip.py" />
             <source>camera</source>
             <translation>Kamera</translation>
         </message>
@@ -2050,18 +2040,23 @@
         </message>
         <message>
             <location filename="../../../app/gui/panels/status_strip.py" />
-            <source>lost by camera</source>
-            <translation>Kamera verlor</translation>
+            <source>lost</source>
+            <translation>verloren</translation>
         </message>
         <message>
             <location filename="../../../app/gui/panels/status_strip.py" />
-            <source>not shown</source>
-            <translation>nicht gezeigt</translation>
+            <source>uncounted</source>
+            <translation>ungezählt</translation>
         </message>
         <message>
             <location filename="../../../app/gui/panels/status_strip.py" />
-            <source>not segmented</source>
-            <translation>nicht gezählt</translation>
+            <source>finishing the recording</source>
+            <translation>Aufnahme wird fertig geschrieben</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/panels/status_strip.py" />
+            <source>Pictures a second: from the camera, on the screen, and counted.</source>
+            <translation>Bilder je Sekunde: von der Kamera, auf dem Schirm und gezählt.</translation>
         </message>
         <message>
             <location filename="../../../app/gui/panels/status_strip.py" />
@@ -2095,6 +2090,16 @@
         </message>
         <message>
             <location filename="../../../app/gui/panels/status_strip.py" />
+            <source>lost by camera</source>
+            <translation>Kamera verlor</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/panels/status_strip.py" />
+            <source>not segmented</source>
+            <translation>nicht gezählt</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/panels/status_strip.py" />
             <source>queue</source>
             <translation>Schlange</translation>
         </message>
@@ -2102,6 +2107,11 @@
             <location filename="../../../app/gui/panels/status_strip.py" />
             <source>rejected</source>
             <translation>verworfen</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/panels/status_strip.py" />
+            <source>not shown</source>
+            <translation>nicht gezeigt</translation>
         </message>
         <message>
             <location filename="../../../app/gui/presenter.py" />
