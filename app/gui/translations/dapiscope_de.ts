@@ -2050,11 +2050,6 @@
         </message>
         <message>
             <location filename="../../../app/gui/panels/status_strip.py" />
-            <source>finishing the recording</source>
-            <translation>Aufnahme wird fertig geschrieben</translation>
-        </message>
-        <message>
-            <location filename="../../../app/gui/panels/status_strip.py" />
             <source>Pictures a second: from the camera, on the screen, and counted.</source>
             <translation>Bilder je Sekunde: von der Kamera, auf dem Schirm und gezählt.</translation>
         </message>
@@ -2102,6 +2097,11 @@
             <location filename="../../../app/gui/panels/status_strip.py" />
             <source>queue</source>
             <translation>Schlange</translation>
+        </message>
+        <message>
+            <location filename="../../../app/gui/panels/status_strip.py" />
+            <source>finishing the recording</source>
+            <translation>Aufnahme wird fertig geschrieben</translation>
         </message>
         <message>
             <location filename="../../../app/gui/panels/status_strip.py" />
