@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from gui_fake_session import FakeSession, make_frame, make_result
-from PySide6.QtCore import QPoint, QRect, QSettings, Qt
+from PySide6.QtCore import QEvent, QPoint, QRect, QSettings, Qt
 from PySide6.QtGui import QFontMetricsF
 from PySide6.QtWidgets import (
     QAbstractButton,
@@ -175,6 +175,9 @@ def settle(qtbot, window):
     while before != (now := [widget.geometry() for widget in window.findChildren(QWidget)]):
         before = now
         qtbot.wait(50)
+    # The window's own clock may have put in a text in the last moment of that; its layout is done, and no clock runs.
+    for _ in range(3):
+        QApplication.sendPostedEvents(None, QEvent.Type.LayoutRequest)
 
 
 def _scrolled(widget: QWidget) -> bool:
