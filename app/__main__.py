@@ -17,8 +17,8 @@ from app.commands.machine import devices, doctor, led_simulator, light_guardian
 from app.commands.options import CameraId, LightId, complain, out, tree_of
 from app.commands.plans import plan
 from app.commands.window import demo, must_ask, need_display, show_window
-from app.errors import DapiscopeError
-from app.settings import settings_from
+from app.errors import DapiscopeError, UsageError
+from app.settings import read_config, settings_from
 
 cli = typer.Typer(
     name="dapiscope",
@@ -52,12 +52,26 @@ def main_window(
     for handler in logging.getLogger().handlers:
         handler.setLevel(logging.INFO if verbose else logging.CRITICAL)  # the window keeps more than it prints
     context.obj = {"config": config}
+    _check_before(context)
     if context.invoked_subcommand is None:
         tree = tree_of(context)
         settings_from(tree)  # what is wrong in it is said before anything opens
         need_display()
         ask = must_ask(tree)
         raise typer.Exit(show_window(settings_from(tree), ask=ask))
+
+
+def _check_before(context: typer.Context) -> None:
+    """See that nothing that stands before a command is swallowed by it. Raises UsageError."""
+    command = context.invoked_subcommand
+    if command is None or command == light_guardian.__name__.replace("_", "-"):
+        return  # the guardian keeps a light from staying on: no file of settings may keep it from that
+    for option, name in (("--camera", "camera"), ("--light", "light")):
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            raise UsageError(f"{option} before a command means nothing: name it behind {command}, if that takes it.")
+    if context.obj["config"] is not None:
+        settings_from(read_config(context.obj["config"]))
 
 
 COMMANDS: tuple[Callable[..., None], ...] = (

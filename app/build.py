@@ -19,7 +19,7 @@ from app.flat_field import usual_folder
 from app.hardware.base import Camera, LightSource
 from app.heaps import share_heaps
 from app.session import Parts, Session
-from app.settings import Settings
+from app.settings import Settings, camera_kind
 
 if TYPE_CHECKING:
     from app.inference.segmenter import Segmenter
@@ -54,9 +54,7 @@ def _parts(settings: Settings, clock: Clock) -> "_Bench":
         raise UsageError(
             "A folder of images is played by pylon's emulator; add --camera pylon, or use `dapiscope replay`."
         )
-    kind = settings.camera_id.partition(":")[0]
-    if kind not in ("sim", "pylon"):
-        raise UsageError(f"There is no camera {settings.camera_id!r}; use sim, pylon or pylon:SERIAL.")
+    camera_kind(settings.camera_id)
     return _Bench(settings, clock)
 
 

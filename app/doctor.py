@@ -205,8 +205,12 @@ def _provider() -> Check:
 def _disk(folder: Path) -> Check:
     from app.recording import disk_speed
 
-    with tempfile.TemporaryDirectory(dir=folder) as probe:
-        speed = disk_speed(Path(probe))
+    try:
+        with tempfile.TemporaryDirectory(dir=folder) as probe:
+            speed = disk_speed(Path(probe))
+    except OSError as error:  # its own name is of a file that is made for the measurement
+        what = "does not exist" if not folder.exists() else f"cannot be written to ({error.strerror or error})"
+        return Check("disk", "bad", f"{folder} {what}; name another folder with --out.")
     text = f"{folder.resolve()} takes {speed / 1e6:.0f} MB/s"
     if speed < FULL_RATE_BYTES_PER_S:
         need = f"a recording at 44.9 fps needs {FULL_RATE_BYTES_PER_S / 1e6:.0f} MB/s; lower --fps or use a faster disk"

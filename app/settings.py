@@ -135,6 +135,14 @@ class Settings(_Settings):
     """Show and count without the shading that was taken for the channel; files stay raw."""
 
 
+def camera_kind(camera_id: str) -> str:
+    """Return the kind of camera that `camera_id` names, ``"sim"`` or ``"pylon"``. Raises UsageError for any other."""
+    kind = camera_id.partition(":")[0]
+    if kind not in ("sim", "pylon"):
+        raise UsageError(f"There is no camera {camera_id!r}; use sim, pylon or pylon:SERIAL.")
+    return kind
+
+
 def config_path() -> Path:
     """Return where this machine's configuration is looked for when no other file is named."""
     return user_config_path("dapiscope") / "dapiscope.toml"
@@ -182,6 +190,7 @@ def settings_from(tree: dict[str, Any]) -> Settings:
     """
     try:
         settings = Settings.model_validate(tree)
+        camera_kind(settings.camera_id)
     except ValidationError as error:
         first = error.errors()[0]
         name = "--" + str(first["loc"][-1]).replace("_", "-") if first["loc"] else "the configuration"

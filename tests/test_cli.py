@@ -3,6 +3,7 @@
 import csv
 import inspect
 import json
+import socket
 import sys
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import tifffile
 
 import app.__main__ as command_line
 from app.commands.options import PLACES
+from app.doctor import Check
 from app.errors import RefusedError
 from app.frame import Frame
 from app.recording import open_replay
@@ -173,7 +175,8 @@ def test_segment_reports_bad_files_and_goes_on(run, fields, tmp_path):
     (tmp_path / "empty.tif").write_bytes(b"")
     whole = (fields / "a.tif").read_bytes()
     (tmp_path / "cut.tif").write_bytes(whole[: len(whole) // 2])
-    bad = [tmp_path / name for name in ("text.png", "empty.tif", "cut.tif", "none.tif")]
+    (tmp_path / "link.tif").symlink_to(tmp_path / "none.tif")
+    bad = [tmp_path / name for name in ("text.png", "empty.tif", "cut.tif", "link.tif")]
     code, out, err = run("segment", fields, *bad, "--out", tmp_path / "out", "--pixel-size-um", "0.6")
     assert code == 1
     assert "3 images, 8 nuclei" in out
@@ -221,11 +224,6 @@ def test_segment_then_evaluate_against_its_own_labels_is_perfect(run, fields, tm
         (("live", "--headless", "--no-such-option"), 2),
         (("live", "--headless", "--camera", "pylon:00000000"), 1),
         (("live", "--headless", "--light", "/no/such/port"), 1),
-        (("live", "--headless", "--model", "nonesuch"), 1),
-        (("live", "--model", "nonesuch"), 1),  # before a window opens
-        (("replay", "some.tif", "--model", "nonesuch"), 1),
-        (("replay", "/no/such/file.tif", "--headless"), 1),
-        (("segment", "/no/such/file.tif", "--out", "unused"), 1),
         (("snap",), 2),
         (("nonsense",), 2),
     ],
@@ -236,6 +234,120 @@ def test_exit_codes(run, tmp_path, monkeypatch, arguments, code):
     assert found == code, err
     assert "Traceback" not in err
     assert err.strip()
+
+
+# What each command needs to be called at all, and what it reads, if anything.
+CALLS = {
+    "live": ("--headless",),
+    "snap": ("--out", "unused"),
+    "replay": ("there", "--headless"),
+    "recover": ("there",),
+    "segment": ("there", "--out", "unused"),
+    "evaluate": ("there", "--labels", "there"),
+    "devices": (),
+    "doctor": (),
+    "led-simulator": (),
+    "demo": (),
+    "plan": ("there", "--out", "unused"),
+    "export": ("there", "--out", "unused"),
+    "report": ("there",),
+}
+TAKES = {
+    "--model": ("live", "snap", "replay", "segment", "plan", "export"),
+    "--channel": ("live", "snap", "plan"),
+    "--camera": ("live", "snap", "plan"),
+    "--camera-images": ("live", "snap"),
+    "--seconds": ("live",),
+}
+WRONG = {
+    "--model": (("nonesuch", "There is no model 'nonesuch'"), ("nonesuch.toml", "nonesuch.toml does not exist")),
+    "--channel": (("999", "--channel takes one of 405"),),
+    "--camera": (("webcam", "There is no camera 'webcam'"),),
+    "--camera-images": (("nothere", "nothere does not exist"),),
+    "--seconds": (("nan", "--seconds takes a number of seconds"), ("-1", "not -1"), ("inf", "not inf")),
+}
+
+
+def test_the_table_of_calls_has_every_command():
+    assert list(CALLS) == [command.__name__.replace("_", "-") for command in command_line.COMMANDS]
+    for command in command_line.COMMANDS:
+        takes = inspect.signature(command).parameters
+        named = command.__name__.replace("_", "-")
+        for option in TAKES:
+            name = option.removeprefix("--").replace("-", "_")
+            assert (named in TAKES[option]) == (name in takes and named != "led-simulator"), (command, option)
+
+
+def refused(run, folder, *arguments):
+    """Return what a wrong command says; it must be exit code 2, on one line, with nothing made."""
+    before = sorted(folder.iterdir())
+    code, out, err = run(*arguments)
+    assert (code, out) == (2, ""), err
+    assert "Traceback" not in err and len(err.splitlines()) == 1
+    assert sorted(folder.iterdir()) == before
+    return err
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "there").mkdir()
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "value", "said"),
+    [(command, option, *wrong) for option in WRONG for command in TAKES[option] for wrong in WRONG[option]],
+)
+def test_a_wrong_value_is_a_wrong_command(run, here, command, option, value, said):
+    more = ("--camera", "pylon") if option == "--camera-images" else ()
+    assert said in refused(run, here, command, *CALLS[command], *more, option, value)
+
+
+@pytest.mark.parametrize("command", [command for command, call in CALLS.items() if "there" in call])
+def test_an_input_that_does_not_exist_is_a_wrong_command(run, here, command):
+    call = [argument.replace("there", "nothere") for argument in CALLS[command]]
+    assert refused(run, here, command, *call) == "nothere does not exist: check the path.\n"
+
+
+@pytest.mark.parametrize("command", CALLS)
+def test_what_stands_before_a_command_is_never_swallowed(run, here, command):
+    (here / "bad.toml").write_text("[camera\n")
+    (here / "unknown.toml").write_text("nonesuch = 1\n")
+    (here / "webcam.toml").write_text('camera_id = "webcam"\n')
+    for config, said in (("nothere", "cannot be read"), ("bad", "TOML"), ("unknown", "nonesuch"), ("webcam", "webcam")):
+        assert said in refused(run, here, "--config", f"{config}.toml", command, *CALLS[command])
+    for option, value in (("--camera", "webcam"), ("--camera", "pylon"), ("--light", "sim")):
+        said = refused(run, here, option, value, command, *CALLS[command])
+        assert said.startswith(f"{option} before a command means nothing") and command in said
+
+
+def test_the_guardian_of_a_light_starts_whatever_the_configuration_is(run, monkeypatch):
+    started = []
+    monkeypatch.setattr("app.hardware.guardian.main", started.append)
+    assert run("--config", "nothere.toml", "light-guardian", "mightex", "port", "id")[0] == 0
+    assert started == [["mightex", "port", "id"]]
+
+
+def test_the_check_names_the_folder_that_is_not_there(run, here, monkeypatch):
+    monkeypatch.setattr("app.doctor._provider", lambda: Check("provider", "ok", "not measured here."))
+    code, out, err = run("doctor", "--out", here / "nope" / "x")
+    assert (code, err) == (1, "")
+    said = f"{here / 'nope' / 'x'} does not exist; name another folder with --out."
+    assert out.splitlines()[-1] == f"bad  disk      {said}"
+
+
+def test_a_port_that_is_taken_is_called_a_port(run):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code, _, err = run("led-simulator", "--tcp", port)
+    assert (code, err) == (1, f"The port {port} is in use by another program: choose another port with --tcp.\n")
+
+
+def test_a_folder_is_not_evaluated_against_itself(run, fields):
+    code, out, err = run("evaluate", fields, "--labels", fields)
+    assert (code, out) == (2, "")
+    assert "are the same file" in err and "name two folders" in err
 
 
 def test_a_slow_disk_is_refused_with_exit_code_3(run, tmp_path, monkeypatch):

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from app.commands.options import OutDir, Scale, complain, out, pixel_size, say
+from app.commands.options import OutDir, Scale, check_model, check_there, complain, out, pixel_size, say
 from app.errors import DapiscopeError
 
 
@@ -16,7 +16,9 @@ def recover(
     """Finish recordings that were left unfinished, with every frame that was safe on the disk by then."""
     from app.recording import find_unfinished
     from app.recording import recover as recover_one
+    from app.recording.journal import journal_path
 
+    check_there(*(path for path in paths if not journal_path(path).exists()))
     found = [file for path in paths for file in ([u.path for u in find_unfinished(path)] if path.is_dir() else [path])]
     failed = 0
     for path in found:
@@ -54,6 +56,8 @@ def export(
 ) -> None:
     """Hand an image and its nuclei on: OME-TIFF, labels, CSV, ImageJ ROIs, QuPath GeoJSON, overlay."""
     size = pixel_size(pixel_size_um)
+    check_model(model)
+    check_there(path)
     from app.build import make_counter
     from app.images import derived_stem, split_name
     from app.inference.overlay import overlay_of
@@ -89,6 +93,7 @@ def report(
     file: Annotated[Path | None, typer.Option("--out", help="The HTML file; report.html there if not given.")] = None,
 ) -> None:
     """Write the report of a session: one HTML file with settings, counts, dose, losses and pictures."""
+    check_there(folder)
     from app.recording.report import write_report
     from app.session_report import report_of
 

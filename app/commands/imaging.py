@@ -24,13 +24,17 @@ from app.commands.options import (
     Sample,
     Seed,
     ThroughputLimit,
+    check_model,
+    check_seconds,
+    check_there,
     complain,
     err,
     say,
     settings_of,
 )
-from app.commands.window import check_model, live_in_window, need_display, show_window
-from app.errors import DapiscopeError
+from app.commands.window import live_in_window, need_display, show_window
+from app.errors import UsageError
+from app.settings import Settings
 
 
 def live(
@@ -39,7 +43,7 @@ def live(
     camera_images: CameraImages = None,
     light: LightId = "sim",
     headless: Headless = False,
-    seconds: Annotated[float | None, typer.Option("--seconds", min=0.0, help="Stop after this time.")] = None,
+    seconds: Annotated[float | None, typer.Option("--seconds", help="Stop after this time.")] = None,
     out_dir: Annotated[Path | None, typer.Option("--out", help="Record every frame and the counts here.")] = None,
     json_file: JsonFile = None,
     channel: ChannelName = "405",
@@ -57,12 +61,14 @@ def live(
 ) -> None:
     """Live imaging: every frame on the screen, nuclei counted as they come."""
     _check_json(json_file)
+    check_seconds(seconds)
     settings = settings_of(context)
+    check_model(settings.segmentation.model)
+    _check_images(settings)
     from app.build import make_session
 
     if not headless:
         need_display()
-        check_model(settings)
     session = make_session(settings)
     if headless:
         from app.headless import run_live
@@ -96,6 +102,8 @@ def snap(
     """One frame at the least dose: light on, settle, trigger, light off; saved with what was found in it."""
     _check_json(json_file)
     settings = settings_of(context)
+    check_model(settings.snap.model)
+    _check_images(settings)
     from app.build import make_session
     from app.headless import run_snap
 
@@ -114,6 +122,8 @@ def replay(
     """Play a recording through the live path; the same recording and model give the same counts."""
     _check_json(json_file)
     settings = settings_of(context)
+    check_model(settings.segmentation.model)
+    check_there(path)
     from app.build import make_session
 
     session = make_session(settings)
@@ -131,8 +141,14 @@ def _check_json(json_file: Path | None) -> None:
     if json_file is None:
         return
     if json_file.is_dir():
-        raise DapiscopeError(f"{json_file} is a folder; --json names a file.")
+        raise UsageError(f"{json_file} is a folder; --json names a file.")
     json_file.parent.mkdir(parents=True, exist_ok=True)
+
+
+def _check_images(settings: Settings) -> None:
+    """See that the folder that pylon's emulator is to play is there."""
+    if settings.camera_images is not None:
+        check_there(settings.camera_images)
 
 
 def _finish(account: dict[str, Any], json_file: Path | None) -> None:

@@ -1,5 +1,6 @@
 """What the commands share: their options, what these mean for the settings, and how a line is printed."""
 
+import math
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -64,6 +65,36 @@ def pixel_size(text: str | None) -> float | Literal["auto"] | None:
     if not 0.001 <= value <= 100:
         raise UsageError(f"--pixel-size-um takes a number of µm between 0.001 and 100, or auto; not {text!r}.")
     return value
+
+
+def check_model(name: str) -> None:
+    """See that there is a model of that name, or a card of that path, before anything begins. Raises UsageError."""
+    from app.inference.model_card import find_models
+
+    if name.endswith(".toml"):
+        check_there(Path(name))
+        return
+    known = find_models()
+    if name not in known and not (name == "accurate" and known):  # another one stands in for that, and it is said
+        raise UsageError(f"There is no model {name!r}; choose one of those installed ({', '.join(known) or 'none'}).")
+
+
+def check_there(*paths: Path) -> None:
+    """See that what a command is to read is there at all. Raises UsageError for the first that is not."""
+    for path in paths:
+        try:
+            path.lstat()  # a link to nowhere is there: whoever reads it says what is wrong with it
+        except (FileNotFoundError, NotADirectoryError):
+            raise UsageError(f"{path} does not exist: check the path.") from None
+        except OSError:
+            continue
+
+
+def check_seconds(seconds: float | None) -> float | None:
+    """Return what ``--seconds`` means. Raises UsageError for what is no time."""
+    if seconds is not None and not 0 <= seconds < math.inf:
+        raise UsageError(f"--seconds takes a number of seconds, 0 or more; not {seconds:g}.")
+    return seconds
 
 
 PLACES: dict[str, tuple[str, ...]] = {

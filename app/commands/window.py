@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from app.commands.options import out
-from app.errors import DapiscopeError, ModelError, RefusedError
+from app.commands.options import check_model, out
+from app.errors import DapiscopeError, RefusedError
 from app.settings import Settings
 
 
@@ -44,7 +44,7 @@ def must_ask(tree: dict[str, Any]) -> bool:
 def show_window(settings: Settings, *, start_live: bool = False, replay: Path | None = None, ask: bool = False) -> int:
     """Show a window, and another one as long as other devices are chosen in it; return the exit code."""
     need_display()
-    check_model(settings)
+    check_model(settings.segmentation.model)
     from app.build import make_session
     from app.gui.application import run_window
 
@@ -92,12 +92,3 @@ def need_display() -> None:
 
     if not has_display():
         raise DapiscopeError("There is no display to open a window on; add --headless.")
-
-
-def check_model(settings: Settings) -> None:
-    """See that the model has a card, before a window opens; ModelError names those that have."""
-    from app.inference.model_card import find_models
-
-    name, known = settings.segmentation.model, find_models()
-    if not name.endswith(".toml") and name not in known:
-        raise ModelError(f"There is no model {name!r}; choose one of those installed ({', '.join(known)}).")

@@ -3,6 +3,7 @@
 The bytes are the same on all three, so the driver's code is too. The box itself is `app.hardware.led_box`.
 """
 
+import errno
 import json
 import logging
 import os
@@ -18,7 +19,7 @@ from pathlib import Path
 from types import FrameType
 
 from app.clock import Clock
-from app.errors import UsageError
+from app.errors import LightError, UsageError
 from app.hardware.coolled_box import CoolLedBox
 from app.hardware.led_box import DEFAULT_MODEL, LedBox
 from app.hardware.lumencor import LumencorLight
@@ -196,7 +197,12 @@ def _write_what_fits(master: int, reply: bytes) -> None:
 @contextmanager
 def serve_tcp(box: SimulatedBox, port: int = 0) -> Iterator[Server]:
     """Serve `box` on a TCP port of this machine (0 chooses a free one), one program at a time."""
-    listener = socket.create_server(("127.0.0.1", port))
+    try:
+        listener = socket.create_server(("127.0.0.1", port))
+    except OSError as error:
+        taken = error.errno == errno.EADDRINUSE
+        why = "is in use by another program" if taken else f"cannot be served ({error.strerror})"
+        raise LightError(f"The port {port} {why}: choose another port with --tcp.") from error
     listener.settimeout(POLL_S)
     server = Server(box, f"socket://127.0.0.1:{listener.getsockname()[1]}", threading.Event())
     stopping = threading.Event()
