@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from app.commands.options import JsonFile, ModelName, PixelSize, check_model, check_there, err, out, pixel_size, say
+from app.commands.options import JsonFile, ModelName, PixelSize, check_there, err, out, pixel_size, say
 from app.errors import DapiscopeError
 
 
@@ -35,8 +35,6 @@ def segment(
 ) -> None:
     """Count the nuclei in image files: labels, nuclei.csv and counts.csv; run again, it goes on where it was."""
     size = pixel_size(pixel_size_um)
-    check_model(model)
-    check_there(*paths)
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from app import batch_work

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from app.commands.options import OutDir, Scale, check_model, check_there, complain, out, pixel_size, say
+from app.commands.options import OutDir, Scale, check_there, complain, out, pixel_size, say
 from app.errors import DapiscopeError
 
 
@@ -56,7 +56,6 @@ def export(
 ) -> None:
     """Hand an image and its nuclei on: OME-TIFF, labels, CSV, ImageJ ROIs, QuPath GeoJSON, overlay."""
     size = pixel_size(pixel_size_um)
-    check_model(model)
     check_there(path)
     from app.build import make_counter
     from app.images import derived_stem, split_name

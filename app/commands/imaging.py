@@ -26,15 +26,13 @@ from app.commands.options import (
     ThroughputLimit,
     check_model,
     check_seconds,
-    check_there,
     complain,
     err,
     say,
     settings_of,
 )
 from app.commands.window import live_in_window, need_display, show_window
-from app.errors import UsageError
-from app.settings import Settings
+from app.errors import DapiscopeError
 
 
 def live(
@@ -63,12 +61,11 @@ def live(
     _check_json(json_file)
     check_seconds(seconds)
     settings = settings_of(context)
-    check_model(settings.segmentation.model)
-    _check_images(settings)
     from app.build import make_session
 
     if not headless:
         need_display()
+        check_model(settings.segmentation.model)
     session = make_session(settings)
     if headless:
         from app.headless import run_live
@@ -102,8 +99,6 @@ def snap(
     """One frame at the least dose: light on, settle, trigger, light off; saved with what was found in it."""
     _check_json(json_file)
     settings = settings_of(context)
-    check_model(settings.snap.model)
-    _check_images(settings)
     from app.build import make_session
     from app.headless import run_snap
 
@@ -122,8 +117,6 @@ def replay(
     """Play a recording through the live path; the same recording and model give the same counts."""
     _check_json(json_file)
     settings = settings_of(context)
-    check_model(settings.segmentation.model)
-    check_there(path)
     from app.build import make_session
 
     session = make_session(settings)
@@ -141,14 +134,8 @@ def _check_json(json_file: Path | None) -> None:
     if json_file is None:
         return
     if json_file.is_dir():
-        raise UsageError(f"{json_file} is a folder; --json names a file.")
+        raise DapiscopeError(f"{json_file} is a folder; --json names a file.")
     json_file.parent.mkdir(parents=True, exist_ok=True)
-
-
-def _check_images(settings: Settings) -> None:
-    """See that the folder that pylon's emulator is to play is there."""
-    if settings.camera_images is not None:
-        check_there(settings.camera_images)
 
 
 def _finish(account: dict[str, Any], json_file: Path | None) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import typer
 from rich.console import Console
 
-from app.errors import UsageError
+from app.errors import FileError, ModelError, UsageError
 from app.settings import Settings, read_config, settings_from
 
 EXPOSURE_MS = 15.0
@@ -68,24 +68,23 @@ def pixel_size(text: str | None) -> float | Literal["auto"] | None:
 
 
 def check_model(name: str) -> None:
-    """See that there is a model of that name, or a card of that path, before anything begins. Raises UsageError."""
+    """See that there is a model of that name, or a card of that path, before anything opens. Raises ModelError."""
     from app.inference.model_card import find_models
 
     if name.endswith(".toml"):
-        check_there(Path(name))
         return
     known = find_models()
     if name not in known and not (name == "accurate" and known):  # another one stands in for that, and it is said
-        raise UsageError(f"There is no model {name!r}; choose one of those installed ({', '.join(known) or 'none'}).")
+        raise ModelError(f"There is no model {name!r}; choose one of those installed ({', '.join(known) or 'none'}).")
 
 
 def check_there(*paths: Path) -> None:
-    """See that what a command is to read is there at all. Raises UsageError for the first that is not."""
+    """See that what a command is to read is there at all. Raises FileError for the first that is not."""
     for path in paths:
         try:
             path.lstat()  # a link to nowhere is there: whoever reads it says what is wrong with it
         except (FileNotFoundError, NotADirectoryError):
-            raise UsageError(f"{path} does not exist: check the path.") from None
+            raise FileError(f"{path} does not exist: check the path.") from None
         except OSError:
             continue
 

@@ -17,7 +17,6 @@ from app.commands.options import (
     Sample,
     Scale,
     Seed,
-    check_model,
     check_there,
     complain,
     err,
@@ -55,7 +54,6 @@ def plan(
 ) -> None:
     """Carry out an acquisition plan into one OME-TIFF; Ctrl-C ends it after the frame being taken."""
     settings = settings_of(context)
-    check_model(model)
     check_there(file)
     from app.plan import load_plan
     from app.plan_runner import estimate

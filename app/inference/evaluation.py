@@ -18,7 +18,7 @@ of their union (IoU); matches are one to one. TP are matches, FP the predictions
 
 import csv
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -231,7 +231,7 @@ def evaluate_folders(labels: Path, predictions: Path) -> Report:
     BadImageError
         A folder or file cannot be read, or nothing in the two belongs together.
     UsageError
-        Two images that belong together differ in size, or are the same file.
+        Two images that belong together differ in size.
     """
     truths = _label_files(labels)
     if predictions.is_file():
@@ -245,7 +245,6 @@ def evaluate_folders(labels: Path, predictions: Path) -> Report:
     else:
         files = _label_files(predictions)
         found = [(stem, path, files.get(f"{stem}_labels", files.get(stem))) for stem, path in truths.items()]
-        _refuse_itself(found)
         scores = [
             evaluate_pair(read_labels(path), read_labels(other), stem)
             for stem, path, other in found
@@ -255,12 +254,6 @@ def evaluate_folders(labels: Path, predictions: Path) -> Report:
         raise BadImageError(f"Nothing in {predictions} belongs to an image in {labels}: names must agree.")
     scored = {one.image for one in scores}
     return Report(tuple(scores), summarise(scores), tuple(stem for stem in truths if stem not in scored))
-
-
-def _refuse_itself(found: Iterable[tuple[str, Path, Path | None]]) -> None:
-    for stem, truth, other in found:
-        if other is not None and truth.samefile(other):
-            raise UsageError(f"Truth and prediction of {stem} are the same file ({truth}): name two folders.")
 
 
 def summarise(scores: Sequence[ImageScores]) -> Overall:
