@@ -256,5 +256,5 @@ def test_the_next_start_offers_recovery(tmp_path):
         check=False,
         timeout=50,
     )
-    assert nothing.returncode == 1 and "no journal" in nothing.stderr
+    assert nothing.returncode == 1 and "no.ome.tif does not exist" in nothing.stderr
     assert threading.active_count() < 20

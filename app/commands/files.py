@@ -18,11 +18,12 @@ def recover(
     from app.recording import recover as recover_one
     from app.recording.journal import journal_path
 
-    check_there(*(path for path in paths if not journal_path(path).exists()))
     found = [file for path in paths for file in ([u.path for u in find_unfinished(path)] if path.is_dir() else [path])]
     failed = 0
     for path in found:
         try:
+            if not journal_path(path).exists():
+                check_there(path)
             summary = recover_one(path)
         except DapiscopeError as error:
             failed += 1
