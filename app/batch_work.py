@@ -249,7 +249,9 @@ def _shared(executor: ProcessPoolExecutor, tasks: Iterator[Task], ahead: int, su
         for task in islice(tasks, ahead - len(flying)):
             try:
                 flying[executor.submit(segment_anywhere, task)] = task
-            except BrokenProcessPool:
+            except (BrokenProcessPool, OSError) as error:
+                if not _broke(error):
+                    raise
                 suspects.append(task)
                 broken = True
                 break
@@ -275,9 +277,18 @@ def _alone(task: Task, pool: Callable[[int], ProcessPoolExecutor]) -> Outcome:
         with pool(1) as executor:
             try:
                 return executor.submit(segment_anywhere, task).result()
-            except BrokenProcessPool:
-                continue
+            except (BrokenProcessPool, OSError) as error:
+                if not _broke(error):
+                    raise
     return Outcome(_LETHAL.format(task.path))
+
+
+def _broke(error: Exception) -> bool:
+    """Tell whether a worker died: while a task is handed over, the pool may find its pipes closed before it knows why.
+
+    What the system refuses (no memory, no more files) has a number; "handle is closed" of multiprocessing has none.
+    """
+    return not isinstance(error, OSError) or isinstance(error, BrokenPipeError) or error.errno is None
 
 
 # ---------------------------------------------------------------------- on a cluster

@@ -298,6 +298,25 @@ def test_a_killed_worker_costs_nothing(folder, tmp_path, segmenter, expected):
     assert results(tmp_path / "out") == expected
 
 
+@pytest.mark.parametrize("error", [OSError("handle is closed"), BrokenPipeError(32, "Broken pipe")])
+def test_a_pool_that_breaks_while_it_is_handed_a_task_costs_nothing(
+    folder, tmp_path, segmenter, expected, monkeypatch, error
+):
+    left = [error]
+
+    class Breaking(ProcessPoolExecutor):
+        def submit(self, *args, **more):
+            if self._queue_count == 1 and left:
+                raise left.pop()
+            return super().submit(*args, **more)
+
+    monkeypatch.setattr(batch_work, "ProcessPoolExecutor", Breaking)
+    steps = run(folder, tmp_path / "out", segmenter, runner=processes(2))
+    assert not left
+    assert [step.path.name for step in steps if step.error] == ["field3.tif"]
+    assert results(tmp_path / "out") == expected
+
+
 def test_a_worker_that_a_broken_pool_forgot_is_ended(folder, tmp_path, segmenter, expected, monkeypatch):
     ended = []
 
