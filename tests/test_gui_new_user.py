@@ -113,7 +113,8 @@ def first_ten_minutes(user, folder):
         user.press(Qt.Key.Key_Return, on=QApplication.focusWidget())
     yield lambda: user.sees("Ready") and user.sees("simulated") and not user.sees("5 of 5")
     user.press(Qt.Key.Key_L)  # live
-    yield lambda: user.sees("405: shines, chosen")
+    # With frames: while it is still starting, Esc would cancel that.
+    yield lambda: user.sees("405: shines, chosen") and not user.sees("screen 0.0")
     user.press(Qt.Key.Key_Escape)  # all lights off
     yield lambda: user.sees("405: dark, chosen")
     user.press(Qt.Key.Key_1)  # 405 on
