@@ -16,7 +16,7 @@ class Replaying:
     def open(self, path: Path, hold: bool, speed: float | None) -> None:
         """Play `path`; live imaging must have ended."""
         at = self._at
-        self.leave()
+        self.close()  # one that was open is over, also where this one cannot be opened
         given = at.settings.segmentation.pixel_size_um
         size = given if isinstance(given, float) else None
         at.models.load_selected()

@@ -263,6 +263,17 @@ def test_a_recording_replays_to_the_same_counts(bench, tmp_path):
     assert bench.watch.of(ReplayMoved)[-1].simulated == ("camera", "light")
 
 
+def test_another_replay_is_told_as_one(bench, tmp_path):
+    for name in ("a.tif", "b.tif"):
+        tifffile.imwrite(tmp_path / name, np.zeros((3, 32, 32), np.uint8), photometric="minisblack")
+        bench.session.open_replay(tmp_path / name).result(20)
+    states = [event.state for event in bench.watch.of(StateChanged)]
+    assert states == [State.REPLAYING, State.IDLE, State.REPLAYING], "what was shown of the first is over"
+    with pytest.raises(DapiscopeError, match="does not exist"):
+        bench.session.open_replay(tmp_path / "c.tif").result(20)
+    assert bench.session.state is State.IDLE, "nothing is replayed any more"
+
+
 def test_pictures_of_another_program_are_not_called_simulated(bench, tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", np.zeros((3, 32, 32), np.uint8), photometric="minisblack")
     bench.session.open_replay(tmp_path / "a.tif", hold=False, speed=None).result(20)
