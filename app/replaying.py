@@ -38,7 +38,9 @@ class Replaying:
             return False
         self._at.lookout.stop()
         self._at.in_force.leave_file()
-        return self._at.replay.close()
+        closed = self._at.replay.close()
+        self._at.stream.end()  # nothing has a rate any more
+        return closed
 
     def _seen(self, frame: Frame) -> None:
         self._at.stream.last_frame = frame

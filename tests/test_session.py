@@ -186,6 +186,16 @@ def test_nothing_has_a_rate_once_live_has_stopped(bench):
     assert (last.fps_camera, last.fps_display, last.fps_segment, last.latency_ms) == (0, 0, 0, 0)
 
 
+def test_nothing_has_a_rate_once_a_replay_is_closed(bench, tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((50, 32, 32), np.uint8), photometric="minisblack")
+    bench.session.open_replay(tmp_path / "a.tif", hold=False).result(20)
+    bench.watch.wait(lambda: any(event.stats.fps_camera > 0 for event in bench.watch.of(StatsReady)))
+    bench.session.close_replay().result(20)
+    last = bench.watch.of(StatsReady)[-1].stats
+    assert (last.fps_camera, last.fps_display, last.fps_segment, last.latency_ms) == (0.0, 0.0, 0.0, 0.0)
+    assert last.grabbed > 0
+
+
 def test_all_off_keeps_live_running_in_the_dark(bench):
     bench.session.start_live().result(20)
     bench.watch.wait_for(PictureReady)
