@@ -59,6 +59,17 @@ def test_a_warning_of_live_imaging_ends_with_it(qtbot, window, session, then):
     assert ("Recorded 3 frames: a.ome.tif" in texts(window)) is (then is not State.PLAN)
 
 
+@pytest.mark.parametrize("first", [State.STARTING, State.SNAPPING])
+def test_an_error_on_the_way_to_live_imaging_is_read_while_live(qtbot, window, session, first):
+    damaged = "The flat field cannot be read; take a new one."
+    say(qtbot, window, session, StateChanged(first), Notice("error", damaged), StateChanged(State.LIVE))
+    assert texts(window) == [damaged]
+    say(qtbot, window, session, StateChanged(State.IDLE))
+    assert texts(window) == [damaged]
+    say(qtbot, window, session, StateChanged(State.STARTING))
+    assert texts(window) == [] and damaged in all_said(window)
+
+
 def test_what_was_said_of_a_snapshot_ends_with_the_next_one(qtbot, window, session):
     refused = "The nuclei were not counted: 633 does not show nuclei. The picture is saved."
     frame = shown(qtbot, window, session)

@@ -24,7 +24,8 @@ _SECONDS = {"info": 6.0, "warning": 12.0, "error": 0.0}
 """How long a toast stays; 0 is until it is read and closed."""
 _LATE_S = 5.0
 """What found no room for so long is no news any more: the list has it."""
-_BEGINS = (State.STARTING, State.LIVE, State.SNAPPING, State.PLAN, State.REPLAYING)
+_BEGINS = (State.STARTING, State.SNAPPING, State.PLAN, State.REPLAYING)
+"""What somebody asked for. Live imaging is what a start or a snapshot leads to: an error on that way is news then."""
 _DOINGS = (State.LIVE, State.SNAPPING, State.PLAN, State.REPLAYING)
 MOST = 3
 _GRAVITY = ("info", "warning", "error")
