@@ -80,6 +80,19 @@ def test_what_was_said_of_a_snapshot_ends_with_the_next_one(qtbot, window, sessi
     assert texts(window) == [] and refused in all_said(window)
 
 
+def test_what_is_less_grave_sends_no_error_away(qtbot, window, session):
+    errors = ["The disk is full.", "The light reports: fan.", "b.tif is cut off."]
+    say(qtbot, window, session, *(Notice("error", text) for text in errors))
+    window.notify(Notice("info", "Saved: a.tif"))
+    assert texts(window) == [*errors, "Saved: a.tif"]
+    window.notify(Notice("info", "Saved: b.tif"))
+    assert texts(window) == [*errors, "Saved: b.tif"]
+    window.toasts.toasts[-1].dismiss()
+    assert texts(window) == errors, "they wait until they were read"
+    window.notify(Notice("error", "The camera is gone."))
+    assert texts(window) == [*errors[1:], "The camera is gone."]
+
+
 def test_what_found_no_room_does_not_come_late(qtbot, window, session):
     long = "A sentence that is as long as the room for sentences is high. " * 8
     say(qtbot, window, session, Notice("info", "55 nuclei. " + long))

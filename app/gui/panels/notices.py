@@ -202,12 +202,18 @@ class ToastStack(QWidget):
         return False
 
     def show_notice(self, notice: Notice, button: str = "", call: Callable[[], object] | None = None) -> None:
-        """Show one more; the same sentence is not shown twice, and the oldest of the least grave gives way."""
+        """Show one more; the same sentence is not shown twice, and the oldest of the least grave gives way.
+
+        Never to what is less grave: an error waits until it was read.
+        """
         for toast in list(self.toasts):
             if toast.notice.text == notice.text:
                 self._remove(toast)
         while len(self.toasts) >= MOST:
-            self._remove(min(self.toasts, key=lambda each: _GRAVITY.index(each.notice.level)))
+            least = min(self.toasts, key=lambda each: _GRAVITY.index(each.notice.level))
+            if _GRAVITY.index(least.notice.level) > _GRAVITY.index(notice.level):
+                break
+            self._remove(least)
         toast = Toast(notice, button, call)
         toast.during = self._state
         toast.closed.connect(self._remove)
