@@ -8,8 +8,10 @@ import time
 import pytest
 from gui_fake_session import FakeSession
 from PySide6.QtCore import QSettings, QTimer
+from PySide6.QtWidgets import QApplication
 
 from app.gui.application import run_window
+from app.gui.main_window import MainWindow
 
 posix = pytest.mark.skipif(os.name != "posix", reason="signals and ptys as on Linux and macOS")
 
@@ -49,6 +51,27 @@ def test_an_unconfirmed_light_makes_the_exit_code_one(qtbot, store):
     session = FakeSession()
     session.dark = False
     assert run(qtbot, session, store, terminate) == 1
+
+
+@posix
+def test_a_signal_leaves_a_window_that_waits_to_be_read(qtbot, store):
+    session = FakeSession()
+    session.dark = False
+    asked = []
+
+    def begin():
+        (window,) = (each for each in QApplication.topLevelWidgets() if isinstance(each, MainWindow))
+        window.close()
+        qtbot.waitUntil(window.veil.button.isVisible)
+        asked.append(window.veil.text.text())
+        guard = QTimer(window)
+        guard.timeout.connect(window.closing.leave)
+        guard.timeout.connect(lambda: asked.append("It had to be ended."))
+        guard.start(3000)
+        terminate()
+
+    assert run(qtbot, session, store, begin) == 1
+    assert ["by hand" in text for text in asked] == [True], "nobody is there to press its button"
 
 
 @posix

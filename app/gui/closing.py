@@ -31,7 +31,7 @@ class Closing(QObject):
         self.w = window
         self.under_way = self.done = False
         self.exit_code = 0
-        self._unattended = False
+        self._unattended = self._waits = False
         self._problems: list[str] = []
         self._thread: threading.Thread | None = None
         self.dark.connect(self._closed)
@@ -40,6 +40,8 @@ class Closing(QObject):
         """Begin to close; `unattended` leaves even if the light's darkness was not confirmed (with exit code 1)."""
         self._unattended = self._unattended or unattended
         if self.under_way:
+            if unattended and self._waits:
+                self.leave()
             return
         self.under_way = True
         self.w.remember()
@@ -72,6 +74,7 @@ class Closing(QObject):
         if self._unattended or (confirmed and not self._problems):
             self.leave()
             return
+        self._waits = True  # until somebody has read it, or nobody is there to
         if confirmed:
             self.w.veil.say("\n\n".join([tr("The lights are off."), *self._problems]), tr("Leave"), self.leave)
             return
