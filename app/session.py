@@ -79,6 +79,7 @@ NO_WATCHDOG_SET = (
     "The watchdog of the light source is off (watchdog_ms = 0 in the configuration): if dapiscope dies or the cable is "
     "pulled, the light shines on; switch it off by hand then."
 )
+TAKING = "A flat field is being taken; start the recording when it has ended."
 T = TypeVar("T")
 
 
@@ -144,6 +145,7 @@ class Session:
             at, self._imaging, self._live_recording, self._replaying, self._stopping, self._replug
         )
         self._singles = SingleFrames(at, self._imaging, self._replaying, self._starting, self._stopping, self._report)
+        self._flat_field: Future[None] | None = None
         self._untouched = True
         self._light_was_dark = False
         self._closed, self._closer = threading.Event(), threading.current_thread()
@@ -339,7 +341,8 @@ class Session:
         """
         offs = self._bench.offs
         self._calibration.begin()
-        return self._command(lambda: self._singles.calibrate(channel, frames, offs))
+        self._flat_field = self._command(lambda: self._singles.calibrate(channel, frames, offs))
+        return self._flat_field
 
     def cancel_calibration(self) -> None:
         """Give up the calibration that runs."""
@@ -377,7 +380,10 @@ class Session:
         self._plans.stop("The plan was stopped.")
 
     def start_recording(self, folder: Path) -> "Future[None]":
-        """Record every frame from now on; starts live when idle."""
+        """Record every frame from now on; starts live when idle. Refused while a flat field is taken."""
+        if self._flat_field is not None and not self._flat_field.done():
+            # It would shine on the empty field after it, also where the flat field was given up by "all off".
+            return self._refused(TAKING)
         if self.state is State.LIVE:
             asked = self._recording.ask(folder)
             return self._command(lambda: self._live_recording.start(asked))

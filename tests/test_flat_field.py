@@ -477,6 +477,22 @@ def test_all_lights_off_ends_a_calibration(microscope):
     assert watch.of(LightSeen)[-1].channel is None
 
 
+def test_no_recording_waits_behind_a_flat_field(microscope, tmp_path):
+    session, watch = microscope(seed=0)
+    session.connect().result(30)
+    taking = session.calibrate("405", 200)
+    with pytest.raises(DapiscopeError, match="flat field"):
+        session.start_recording(tmp_path).result(30)
+    assert "start the recording" in watch.of(Notice)[-1].text
+    watch.wait_for(CalibrationMoved)
+    session.cancel_calibration()
+    taking.result(30)
+    assert session.state is State.IDLE, "nothing shines that nobody sees coming"
+    assert watch.of(LightSeen)[-1].channel is None
+    session.start_recording(tmp_path).result(30)
+    assert watch.wait_for(RecordingChanged).active
+
+
 def test_a_calibration_without_confirmed_light_ends_itself_and_not_the_session(microscope, monkeypatch):
     session, watch = microscope(seed=0)
     session.connect().result(30)

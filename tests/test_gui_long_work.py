@@ -121,6 +121,14 @@ def test_record_pressed_while_a_picture_is_taken_is_not_lost(qtbot, window, sess
     assert session.asked("give_up_recording") == [()]
 
 
+def test_a_recording_that_is_refused_is_not_said_to_begin(qtbot, window, session):
+    session.publish(StateChanged(State.SNAPPING))
+    qtbot.waitUntil(lambda: not window.actions_by_id["snap"].isEnabled())
+    QTest.keyClick(window, Qt.Key.Key_R)  # answered at once
+    assert session.asked("start_recording") == [(window.folder,)]
+    assert window.messages.notices == []
+
+
 def test_closing_takes_it_away_before_the_work_hears_of_it(qtbot, window, exporting):
     toast = window.toasts.works[0]
     window.toasts.clear()

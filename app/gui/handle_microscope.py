@@ -49,7 +49,7 @@ class MicroscopeActions:
             self._asked = None
         else:
             self._asked = self.w.session.start_recording(self.w.folder)
-            if state in (State.STARTING, State.SNAPPING):
+            if state in (State.STARTING, State.SNAPPING) and not self._asked.done():
                 text = tr("The recording begins as soon as this is done; press R again to cancel it.")
                 self.w.notify(Notice("info", text))
 
