@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -13,6 +14,13 @@ from app.errors import DapiscopeError
 FULL_RATE_BYTES_PER_S = 3840 * 2160 * 44.9
 USB_MEMORY_MB = 1000
 """What pylon asks of Linux for a USB 3 camera at its full rate."""
+
+NO_PLATFORM = (
+    "No window can be opened on this display; check that it is reached (DISPLAY, WAYLAND_DISPLAY), or add --headless. "
+    "On Debian and Ubuntu, Qt also needs: apt-get install libxcb-cursor0."
+)
+_TRIAL = "from PySide6.QtWidgets import QApplication; QApplication([])"
+_TRIAL_S = 20.0
 
 _Checks = tuple[tuple[str, "Callable[[], Check]"], ...]
 
@@ -113,7 +121,20 @@ def _window() -> Check:
     version = QtWidgets.__name__ and _version("PySide6_Essentials")
     if not has_display():
         return Check("window", "note", f"Qt {version} works, but there is no display; use --headless.")
+    if QtWidgets.QApplication.instance() is None and not _opens_windows():
+        return Check("window", "bad", NO_PLATFORM)
     return Check("window", "ok", f"Qt {version}, a display is there.")
+
+
+def _opens_windows() -> bool:
+    """Tell whether Qt can use the display; tried by another process, because Qt ends the one in which it cannot."""
+    if sys.platform in ("win32", "darwin") or getattr(sys, "frozen", False):
+        return True  # there is always a display; or no interpreter to try it with
+    try:
+        done = subprocess.run([sys.executable, "-c", _TRIAL], capture_output=True, timeout=_TRIAL_S, check=False)
+    except subprocess.TimeoutExpired:
+        return False
+    return done.returncode == 0
 
 
 def _pylon() -> Check:

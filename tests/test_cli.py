@@ -3,7 +3,9 @@
 import csv
 import inspect
 import json
+import os
 import socket
+import subprocess
 import sys
 from pathlib import Path
 
@@ -373,6 +375,19 @@ def test_the_window_needs_a_display_and_says_so(run, monkeypatch):
     code, _, err = run("live")
     assert code == 1
     assert "--headless" in err
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a display that is not there is X11's")
+def test_a_display_that_cannot_be_used_is_told_in_one_sentence():
+    environment = {**os.environ, "QT_QPA_PLATFORM": "xcb", "DISPLAY": ":4711"}
+    environment.pop("WAYLAND_DISPLAY", None)
+    root = Path(__file__).parent.parent
+    for arguments in (["--camera", "sim"], ["live", "--seconds", "1"]):
+        command = [sys.executable, "-m", "app", *arguments]
+        done = subprocess.run(command, env=environment, cwd=root, capture_output=True, text=True, timeout=50)
+        assert done.returncode == 1, "and no crash"
+        assert "--headless" in done.stderr and "apt-get install" in done.stderr
+        assert len(done.stderr.splitlines()) == 1
 
 
 def test_a_missing_file_in_a_folder_recording_is_named(run, tmp_path):

@@ -1,6 +1,7 @@
 """What the doctor and the first start find, on machines made of files."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -108,3 +109,14 @@ def test_pylon_that_does_not_work_is_a_check_and_no_end(machine, monkeypatch):
     monkeypatch.setattr(basler, "list_cameras", broken)
     assert doctor.look_for_devices().cameras == ()
     assert check("camera").state == "bad"
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a display that is not there is X11's")
+@pytest.mark.parametrize("there", [True, False])
+def test_a_display_that_qt_cannot_use_is_told(monkeypatch, there):
+    monkeypatch.setattr("PySide6.QtWidgets.QApplication.instance", lambda: None)
+    monkeypatch.setenv("QT_QPA_PLATFORM", "offscreen" if there else "xcb")
+    monkeypatch.setenv("DISPLAY", ":4711")
+    told = next(each for each in doctor.examine() if each.name == "window")
+    assert told.state == ("ok" if there else "bad")
+    assert ("apt-get install" in told.text) is not there

@@ -1,6 +1,7 @@
 """Runs the window: starts Qt, catches what nobody else caught, and never leaves with the light on."""
 
 import logging
+import os
 import signal
 import socket
 import sys
@@ -9,9 +10,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType, TracebackType
 
-from PySide6.QtCore import QLocale, QObject, QSettings, QSocketNotifier, QTimer
+from PySide6.QtCore import (
+    QLocale,
+    QMessageLogContext,
+    QObject,
+    QSettings,
+    QSocketNotifier,
+    QTimer,
+    QtMsgType,
+    qInstallMessageHandler,
+)
 from PySide6.QtWidgets import QApplication
 
+from app.doctor import NO_PLATFORM
 from app.events import State
 from app.gui.icons import pixmap
 from app.gui.language import silence, speak, wanted
@@ -59,7 +70,7 @@ def run_window(
     int
         0, or 1 when the light did not confirm that it is off.
     """
-    app = QApplication.instance() or QApplication(sys.argv[:1])
+    app = QApplication.instance() or _application()
     assert isinstance(app, QApplication)
     app.setApplicationName("dapiscope")
     app.setQuitOnLastWindowClosed(False)
@@ -96,6 +107,31 @@ def run_window(
     app.processEvents()
     silence(app, spoken)
     return window.closing.exit_code if dark else 1
+
+
+def _application() -> QApplication:
+    """Start Qt. Where it cannot use the display it ends the process, with one sentence and not with a crash."""
+    said: list[str] = []
+
+    def told(kind: QtMsgType, _context: QMessageLogContext, text: str) -> None:
+        if kind is QtMsgType.QtFatalMsg:  # Qt aborts as soon as this returns; no device is open yet
+            _to_terminal(NO_PLATFORM)
+            os._exit(1)
+        said.append(text)
+
+    before = qInstallMessageHandler(told)
+    try:
+        return QApplication(sys.argv[:1])
+    finally:
+        qInstallMessageHandler(before)
+        for text in said:
+            _to_terminal(text)
+
+
+def _to_terminal(text: str) -> None:
+    if (terminal := sys.__stderr__) is not None:  # a program without a console has none
+        terminal.write(f"{text}\n")
+        terminal.flush()
 
 
 def _close_after(window: MainWindow, seconds: float) -> None:
