@@ -211,9 +211,9 @@ def test_a_disk_that_was_refused_offers_another_folder(qtbot, window, session, m
 
 
 @pytest.mark.parametrize(
-    ("screen", "size"), [((1388, 868), (1372, 820)), ((3840, 2160), (1480, 900)), ((1920, 880), (1480, 832))]
+    ("screen", "size"), [((1388, 868), (1372, 820)), ((3840, 2160), (2688, 1512)), ((1920, 880), (1480, 832))]
 )
-def test_the_first_window_is_no_larger_than_its_screen(screen, size):
+def test_the_first_window_is_no_larger_than_its_screen_and_no_stamp_on_a_large_one(screen, size):
     assert first_size(QSize(*screen)) == QSize(*size)
 
 

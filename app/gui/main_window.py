@@ -65,7 +65,8 @@ from app.gui.viewer import Viewer
 _TICK_MS = 125
 _PANELS, _NARROW_PANELS = 312, 280
 """Width of the column of panels, and in a narrow window, at letters of size 1."""
-_FIRST = QSize(1480, 900)
+_FIRST, _SHARE = QSize(1480, 900), 0.7
+"""Size of the first window, and the part of a large screen that it takes at least."""
 _BORDERS = QSize(16, 48)
 """What a window manager may lay around a window."""
 _REPLAYABLE = (".tif", ".tiff", ".png")
@@ -73,7 +74,7 @@ _REPLAYABLE = (".tif", ".tiff", ".png")
 
 def first_size(screen: QSize) -> QSize:
     """Return the size of a window that nobody has sized yet, on a screen with this room: all of it can be seen."""
-    return _FIRST.boundedTo(screen - _BORDERS).expandedTo(QSize(1, 1))
+    return _FIRST.expandedTo(screen * _SHARE).boundedTo(screen - _BORDERS).expandedTo(QSize(1, 1))
 
 
 class MainWindow(QMainWindow):
