@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from gui_fake_session import make_frame, make_result
-from gui_window import session, shown, window
+from gui_window import session, settle, shown, window
 
 from app.events import LightSeen, Notice, SnapTaken, State, StateChanged
 
@@ -91,6 +91,17 @@ def test_what_is_less_grave_sends_no_error_away(qtbot, window, session):
     assert texts(window) == errors, "they wait until they were read"
     window.notify(Notice("error", "The camera is gone."))
     assert texts(window) == [*errors[1:], "The camera is gone."]
+
+
+def test_where_room_is_scarce_an_error_is_seen_before_what_is_less_grave(qtbot, window):
+    window.resize(683, 384)
+    settle(qtbot, window)
+    said = [Notice("error", "The light may be on."), Notice("warning", "It is slow."), Notice("info", "Saved: a.tif")]
+    for notice in said:
+        window.notify(notice)
+    settle(qtbot, window)
+    seen = [toast.notice.text for toast in window.toasts.toasts if toast.isVisible()]
+    assert seen == ["The light may be on.", "Saved: a.tif"]
 
 
 def test_what_found_no_room_does_not_come_late(qtbot, window, session):

@@ -275,14 +275,19 @@ class ToastStack(QWidget):
         self.settle()
 
     def settle(self) -> None:
-        """Take the place at the lower left, above the pixel readout; what finds no room waits until there is some."""
+        """Take the place at the lower left, above the pixel readout; what finds no room waits until there is some.
+
+        The newest sentence is seen, then the gravest.
+        """
         place = QRect(self._over.mapTo(self._above, QPoint(0, 0)), self._over.size())
         width, gap = max(min(THEME.px(560), place.width() - THEME.px(24)), 50), THEME.px(6)
         below = THEME.px(_READOUT) if not self._pages else THEME.px(8)
         most = place.height() // 2 - below if not self._pages else place.height() // 6
         shown: list[tuple[QFrame, int]] = []
         height = 0
-        for toast in (*reversed(self.works), *reversed(self.toasts)):
+        newest, older = self.toasts[-1:], reversed(self.toasts[:-1])
+        ranked = sorted(older, key=lambda each: _GRAVITY.index(each.notice.level), reverse=True)
+        for toast in (*reversed(self.works), *newest, *ranked):
             own = _height(toast, width)
             if shown and height + gap + own > most:
                 continue
