@@ -250,6 +250,21 @@ def test_the_map_of_keys_is_read_from_afar_where_there_is_room(qtbot, make_windo
     assert large.rect().contains(large.key_map._scroll.geometry())
 
 
+def test_the_map_of_keys_follows_the_size_of_its_window(qtbot, make_window):
+    window = make_window(1366, 768, 1.0, "de")
+    window.actions_by_id["help"].trigger()
+    settle(qtbot, window)
+    window.resize(800, 500)
+    settle(qtbot, window)
+    scroll = window.key_map._scroll
+    assert scroll.horizontalScrollBar().maximum() == 0, "it has to be turned sideways"
+    assert window.key_map.rect().contains(scroll.geometry())
+    window.actions_by_id["help"].trigger()
+    window.resize(1366, 768)
+    settle(qtbot, window)
+    assert not window.key_map.isVisible()
+
+
 def test_the_map_of_keys_begins_with_the_keys_most_needed(qtbot, make_window):
     window = make_window(1366, 768, 2.0, "de")
     window.actions_by_id["help"].trigger()

@@ -115,6 +115,12 @@ class KeyMap(_Over):
         self._scroll.setWidgetResizable(True)
         self._scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
 
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
+        """Follow with as many columns as there is room for now."""
+        if watched is self._over and event.type() == QEvent.Type.Resize and self.isVisible():
+            self.appear()
+        return False
+
     @staticmethod
     def _page(columns: int, times: float) -> QWidget:
         def px(length: float) -> int:
