@@ -121,6 +121,21 @@ def test_record_pressed_while_a_picture_is_taken_is_not_lost(qtbot, window, sess
     assert session.asked("give_up_recording") == [()]
 
 
+@pytest.mark.parametrize("begins", [True, False])
+def test_what_is_said_of_a_recording_that_waits_ends_with_its_waiting(qtbot, window, session, pending, begins):
+    session.publish(StateChanged(State.SNAPPING))
+    qtbot.waitUntil(lambda: not window.actions_by_id["snap"].isEnabled())
+    QTest.keyClick(window, Qt.Key.Key_R)
+    (toast,) = window.toasts.toasts
+    assert "press R again to cancel" in toast.notice.text
+    if begins:
+        session.publish(RecordingChanged(True, Path("a.ome.tif")))
+        qtbot.waitUntil(lambda: window.presenter.recording)
+    else:
+        QTest.keyClick(window, Qt.Key.Key_R)
+    assert window.toasts.toasts == [], "R would end it now, or ask for another one"
+
+
 def test_a_recording_that_is_refused_is_not_said_to_begin(qtbot, window, session):
     session.publish(StateChanged(State.SNAPPING))
     qtbot.waitUntil(lambda: not window.actions_by_id["snap"].isEnabled())

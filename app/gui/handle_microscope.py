@@ -21,6 +21,8 @@ class MicroscopeActions:
         self.w = window
         self._asked: Future[Any] | None = None
         """The recording that was asked for last; not done while it may still be given up."""
+        self._waiting = ""
+        """What was said of it while it waited."""
 
     def toggle_live(self, _on: bool) -> None:
         """Start or stop live; the button shows what the session says, not what was clicked."""
@@ -47,11 +49,16 @@ class MicroscopeActions:
         elif self._asked is not None and not self._asked.done():
             self.w.session.give_up_recording()
             self._asked = None
+            self.take_back_waiting()
         else:
             self._asked = self.w.session.start_recording(self.w.folder)
             if state in (State.STARTING, State.SNAPPING) and not self._asked.done():
-                text = tr("The recording begins as soon as this is done; press R again to cancel it.")
-                self.w.notify(Notice("info", text))
+                self._waiting = tr("The recording begins as soon as this is done; press R again to cancel it.")
+                self.w.notify(Notice("info", self._waiting))
+
+    def take_back_waiting(self) -> None:
+        """Say no more that a recording waits: it has begun, or was given up, and R means something else now."""
+        self.w.toasts.take_back([self._waiting])
 
     def all_off(self) -> None:
         """Make everything dark, whatever else is open, and cancel what is on its way to shine."""

@@ -230,6 +230,8 @@ class Presenter:
             text = f"{tr('Recorded')} {number(event.frames)} {tr('frames')}: {event.path.name}"
             self.w.notify_file(Notice("info", text), event.path)
         self.recording = event.active
+        if event.active:
+            self.w.microscope.take_back_waiting()
         record = self.w.actions_by_id["record"]
         record.setChecked(event.active)
         record.setText(tr("Stop recording") if event.active else tr("Record"))
