@@ -377,6 +377,14 @@ def test_the_window_needs_a_display_and_says_so(run, monkeypatch):
     assert "--headless" in err
 
 
+def test_no_window_opens_on_a_replay_that_is_not_there(run, tmp_path, monkeypatch):
+    opened = []
+    monkeypatch.setattr("app.commands.imaging.show_window", lambda *_, **more: opened.append(more["replay"]) or 0)
+    code, _, err = run("replay", tmp_path / "no.ome.tif")
+    assert (code, opened) == (1, []) and "no.ome.tif does not exist" in err
+    assert run("replay", tmp_path)[0] == 0 and opened == [tmp_path]
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a display that is not there is X11's")
 def test_a_display_that_cannot_be_used_is_told_in_one_sentence():
     environment = {**os.environ, "QT_QPA_PLATFORM": "xcb", "DISPLAY": ":4711"}

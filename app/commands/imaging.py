@@ -26,6 +26,7 @@ from app.commands.options import (
     ThroughputLimit,
     check_model,
     check_seconds,
+    check_there,
     complain,
     err,
     say,
@@ -126,6 +127,7 @@ def replay(
         account = run_replay(session, path, out=out_dir)
         _finish(account, json_file)
         return
+    check_there(path)
     raise typer.Exit(show_window(settings, replay=path))
 
 
