@@ -673,6 +673,18 @@ def test_a_failure_shows_its_sentence_and_a_way_on(qtbot, window, session):
     qtbot.waitUntil(lambda: not window.banner.isVisible())
 
 
+def test_a_failure_that_is_over_by_itself_is_not_shown_any_more(qtbot, window, session):
+    gone = "The camera was unplugged; plug it in again."
+    session.go_live()
+    session.publish(StateChanged(State.FAILED, gone), Notice("error", gone), Notice("error", "The disk is full."))
+    qtbot.waitUntil(window.banner.isVisible)
+    back = "The camera is back, with its settings; start live imaging to go on."
+    session.publish(StateChanged(State.IDLE), Notice("info", back))
+    qtbot.waitUntil(lambda: back in [notice.text for _, notice in window.messages.notices])
+    assert not window.banner.isVisible()
+    assert [toast.notice.text for toast in window.toasts.toasts] == ["The disk is full.", back]
+
+
 def test_notices_are_shown_without_a_dialog_and_kept(qtbot, window, session):
     session.publish(Notice("error", "Check the cable."), Notice("info", "Saved."), Notice("error", "Check the cable."))
     qtbot.waitUntil(lambda: len(window.messages.notices) == 3)

@@ -216,8 +216,9 @@ class Presenter:
             self.forget()
         if event.state is State.FAILED:
             w.banner.say(event.reason)
-        elif event.state in (State.STARTING, State.LIVE, State.REPLAYING, State.SNAPPING, State.PLAN):
+        elif event.state is not State.CLOSED and not w.banner.isHidden():
             w.banner.hide()
+            w.toasts.take_back([w.banner.text.text()])  # a camera that is back by itself leads to no start
         w.toasts.follow_state(event.state)
         if event.state is State.STARTING:
             self.focus.reset()
