@@ -291,6 +291,21 @@ def test_a_picture_that_is_being_saved_cannot_be_cancelled(qtbot, window, sessio
     session.publish(Underway("devices"))
 
 
+def test_a_model_that_loads_can_be_cancelled_after_a_picture_was_saved(qtbot, window, session):
+    session.publish(Underway("model", "model", 0.1), Underway("devices", "files", 0.9))
+    qtbot.waitUntil(lambda: len(window.toasts.works) == 1)
+    (toast,) = window.toasts.works
+    assert not toast.cancel.isEnabled()
+    session.publish(Underway("devices"))
+    qtbot.waitUntil(lambda: toast.text.text() == "Loading the model…")
+    assert toast.cancel.isEnabled()
+    qtbot.mouseClick(toast.cancel, Qt.MouseButton.LeftButton)
+    session.publish(Underway("model", "model", 0.2))
+    qtbot.waitUntil(lambda: toast.bar.value() == 20)
+    assert session.asked("cancel") == [()] and not toast.cancel.isEnabled()
+    session.publish(Underway("model"))
+
+
 def test_escape_cancels_a_start_and_not_a_model_that_loads_beside_live(qtbot, window, session):
     session.publish(Underway("model", "model", 0.1), StateChanged(State.LIVE))
     qtbot.waitUntil(lambda: len(window.toasts.works) == 1)

@@ -287,7 +287,7 @@ class Presenter:
         self._working.show_step(_step_text(newest), newest.done)
         hint = tr("End this; what was taken is kept.  [Esc]") if self.starting else tr("Go on with the model in use.")
         self._working.cancel.setToolTip(hint)
-        self._working.cancel.setEnabled(newest.step != "files" and self._working.cancel.isEnabled())
+        self._working.cancel.setEnabled(newest.step != "files" and not self._working.cancel_asked)
 
     def cancel_work(self) -> None:
         """Cancel what takes long, and say what the end of it waits for."""

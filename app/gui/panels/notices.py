@@ -129,6 +129,8 @@ class WorkToast(QFrame):
     def __init__(self, text: str) -> None:
         super().__init__()
         self.over = self.given_up = False
+        self.cancel_asked = False
+        """The button has done what it can, whatever becomes of that."""
         self.setObjectName("toast")
         row = QHBoxLayout(self)
         row.setContentsMargins(THEME.px(10), THEME.px(7), THEME.px(6), THEME.px(7))
@@ -157,11 +159,12 @@ class WorkToast(QFrame):
 
     def show_given_up(self, text: str) -> None:
         """Say what it still waits for; the steps until then are no news."""
-        self.given_up = True
+        self.given_up = self.cancel_asked = True
         self.cancel.setEnabled(False)
         set_text(self.text, text)
 
     def _give_up(self) -> None:
+        self.cancel_asked = True
         self.cancel.setEnabled(False)
         self.cancelled.emit()
 
