@@ -75,6 +75,24 @@ def test_a_signal_leaves_a_window_that_waits_to_be_read(qtbot, store):
 
 
 @posix
+@pytest.mark.parametrize("ended", [True, False])
+def test_a_signal_opens_no_window_on_other_devices(qtbot, store, ended):
+    session = FakeSession()
+    close = session.close
+    session.close = lambda: time.sleep(0.3) or close()
+    chosen = []
+
+    def begin():
+        (window,) = (each for each in QApplication.topLevelWidgets() if isinstance(each, MainWindow))
+        window.start.use("pylon", "/dev/ttyACM0")
+        if ended:
+            terminate()
+
+    assert run(qtbot, session, store, begin, chosen=lambda *names: chosen.append(names)) == 0
+    assert chosen == ([] if ended else [("pylon", "/dev/ttyACM0")])
+
+
+@posix
 def test_an_exception_in_a_slot_fails_the_session_and_not_the_window(qtbot, store):
     session = FakeSession()
 

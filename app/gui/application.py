@@ -61,7 +61,8 @@ def run_window(
     ask : bool
         Ask which camera and light to work with before anything can begin; `begin` is then left out.
     chosen : callable, optional
-        Takes the names of camera and light when others are chosen; the window then closes, for another on these.
+        Takes the names of camera and light when others were chosen and the window has closed, for another on these;
+        not when it was ended meanwhile.
     goes_on : bool
         Choose channel, level, exposure and model as the last such window on this camera was left. Nothing shines by it.
 
@@ -85,7 +86,9 @@ def run_window(
         _signals_to(lambda: window.closing.begin(unattended=True), window),
         tidied(window, lambda: session.state is not State.IDLE),
     ):
-        window.start.on_choice = chosen
+        choices: list[tuple[str, str]] = []
+        if chosen is not None:
+            window.start.on_choice = lambda camera, light: choices.append((camera, light))
         window.tools.goes_on = goes_on
         window.show()
         session.offer_recovery(window.folder)
@@ -106,6 +109,8 @@ def run_window(
     window.deleteLater()
     app.processEvents()
     silence(app, spoken)
+    if chosen is not None and choices and not window.closing.unattended:
+        chosen(*choices[-1])
     return window.closing.exit_code if dark else 1
 
 

@@ -31,14 +31,14 @@ class Closing(QObject):
         self.w = window
         self.under_way = self.done = False
         self.exit_code = 0
-        self._unattended = self._waits = False
+        self.unattended = self._waits = False
         self._problems: list[str] = []
         self._thread: threading.Thread | None = None
         self.dark.connect(self._closed)
 
     def begin(self, *, unattended: bool = False) -> None:
         """Begin to close; `unattended` leaves even if the light's darkness was not confirmed (with exit code 1)."""
-        self._unattended = self._unattended or unattended
+        self.unattended = self.unattended or unattended
         if self.under_way:
             if unattended and self._waits:
                 self.leave()
@@ -71,7 +71,7 @@ class Closing(QObject):
 
     def _closed(self, confirmed: bool) -> None:
         self.exit_code = 0 if confirmed else 1
-        if self._unattended or (confirmed and not self._problems):
+        if self.unattended or (confirmed and not self._problems):
             self.leave()
             return
         self._waits = True  # until somebody has read it, or nobody is there to
