@@ -276,6 +276,14 @@ def test_two_batches_at_once_do_not_share_tables(folder, tmp_path, segmenter):
     assert len({path.name for path in out.glob("*_labels*.tif")}) == 16
 
 
+def test_a_link_to_nowhere_takes_a_name_too(folder, tmp_path, segmenter, expected):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "field0_labels.tif").symlink_to(tmp_path / "nowhere.tif")
+    run(folder, out, segmenter, resume=True)
+    assert (out / "field0_labels-2.tif").read_bytes() == expected["field0_labels.tif"]
+
+
 def test_a_killed_worker_costs_nothing(folder, tmp_path, segmenter, expected):
     killed = []
 

@@ -44,7 +44,7 @@ def numbered(name: str, number: int) -> str:
 def free_path(folder: Path, name: str) -> Path:
     """Return ``folder/name``, or with -2, -3… before the suffix if that exists already."""
     number = 1
-    while (folder / numbered(name, number)).exists():
+    while os.path.lexists(folder / numbered(name, number)):  # a link that leads nowhere is there too
         number += 1
     return folder / numbered(name, number)
 
