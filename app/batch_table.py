@@ -132,9 +132,7 @@ class _Table:
 
     def reopen(self, end: int, crc: int) -> None:
         self._file = self.path.open("r+b")
-        self._file.truncate(end)
-        self._file.seek(end)
-        self.end, self.crc = end, crc
+        self.cut(end, crc)
 
     def after(self, data: bytes) -> tuple[int, int]:
         return self.end + len(data), zlib.crc32(data, self.crc)
@@ -143,6 +141,13 @@ class _Table:
         if self._file is not None:
             self._file.write(data)
             self._file.flush()
+        self.end, self.crc = end, crc
+
+    def cut(self, end: int, crc: int) -> None:
+        """Take back what was appended since it ended at `end` with the checksum `crc`."""
+        if self._file is not None:
+            self._file.truncate(end)
+            self._file.seek(end)
         self.end, self.crc = end, crc
 
     def close(self) -> None:
@@ -183,13 +188,24 @@ class BatchTables:
     def add(self, image: Path, part: Path) -> Entry:
         """Add a finished image: what lies beside the labels in `part` to the tables, and these under their name.
 
-        Raises OSError; ValueError where it is not whole.
+        Raises OSError, after which no row is left that names labels which are not there; ValueError where it is not
+        whole.
         """
         found = Found.load(part)
+        while (entry := self._add_as(image, part, found)) is None:
+            pass  # another batch into this folder took the name meanwhile: the next one that is free
+        part.unlink(missing_ok=True)
+        part.with_suffix(".json").unlink(missing_ok=True)
+        self.finished[found.key] = entry
+        return entry
+
+    def _add_as(self, image: Path, part: Path, found: Found) -> Entry | None:
+        """Add it under the first name that is free; None, and nothing is added, where that was taken meanwhile."""
         labels = free_path(self.out, f"{split_name(image.name)[0]}_labels.tif")
         folder = os.fsencode(image.absolute().parent).decode("utf-8", "replace")
         rows = encode([(image.name, folder, labels.name, *found.counts)])
         more = encode([(image.name, labels.name, *row) for row in found.nuclei])
+        before = [(table, table.end, table.crc) for table in (self.counts, self.nuclei)]
         counts_end, nuclei_end = self.counts.after(rows), self.nuclei.after(more)
         path, size, mtime_ns = found.key
         entry = Entry(
@@ -208,13 +224,21 @@ class BatchTables:
             nuclei_end=nuclei_end[0],
             nuclei_crc=nuclei_end[1],
         )
+        length = 0 if self.ledger is None else os.fstat(self.ledger).st_size
         self._write(asdict(entry))
         self.counts.append(rows, *counts_end)
         self.nuclei.append(more, *nuclei_end)
-        publish(part, labels)
-        part.unlink(missing_ok=True)
-        part.with_suffix(".json").unlink(missing_ok=True)
-        self.finished[found.key] = entry
+        try:
+            publish(part, labels)
+        except OSError as error:
+            # A row is never left to name the labels of another, or none.
+            for table, end, crc in before:
+                table.cut(end, crc)
+            if self.ledger is not None:
+                os.ftruncate(self.ledger, length)
+            if isinstance(error, FileExistsError):
+                return None
+            raise
         return entry
 
     def _write(self, plain: dict[str, Any]) -> None:

@@ -20,7 +20,7 @@ import psutil
 import pytest
 import tifffile
 
-from app import batch_work
+from app import batch_table, batch_work
 from app.batch import segment_files
 from app.batch_work import Outcome, Task, cluster, processes
 from app.errors import DapiscopeError, RecordingError, RefusedError
@@ -274,6 +274,29 @@ def test_two_batches_at_once_do_not_share_tables(folder, tmp_path, segmenter):
     assert len(second) == len(rest) + 1 == 9
     assert sorted(path.name for path in out.glob("counts*.csv")) == ["counts-2.csv", "counts.csv"]
     assert len({path.name for path in out.glob("*_labels*.tif")}) == 16
+
+
+def test_labels_that_another_batch_took_the_name_of_meanwhile_get_the_next_one(
+    folder, tmp_path, segmenter, expected, monkeypatch
+):
+    """Between the look for a free name and its use; the rows then name the labels that are the image's own."""
+    out, theirs = tmp_path / "out", iter([b"of another batch"])
+    really = batch_table.publish
+
+    def late(part, path):
+        for data in theirs:
+            path.write_bytes(data)
+        really(part, path)
+
+    monkeypatch.setattr(batch_table, "publish", late)
+    steps = run(folder, out, segmenter, resume=True)
+    assert [step.count for step in steps] == [step.count for step in run(folder, tmp_path / "x", segmenter)]
+    assert (out / "field0_labels.tif").read_bytes() == b"of another batch"
+    assert (out / "field0_labels-2.tif").read_bytes() == expected["field0_labels.tif"]
+    for table in ("counts.csv", "nuclei.csv"):
+        as_if_alone = expected[table].replace(b"field0_labels.tif", b"field0_labels-2.tif")
+        assert (out / table).read_bytes() == as_if_alone
+    assert all(step.skipped for step in run(folder, out, segmenter, resume=True) if not step.error)
 
 
 def test_a_link_to_nowhere_takes_a_name_too(folder, tmp_path, segmenter, expected):
