@@ -6,6 +6,7 @@ same folder goes on where it was: an image that lies where it lay, as large and 
 with the same model and the same pixel size, is skipped, and the tables of that batch are continued.
 """
 
+import errno
 import os
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
@@ -159,6 +160,8 @@ def _commit(path: Path, outcome: Outcome, tables: BatchTables, done: int, total:
     try:
         entry = tables.add(path, Path(outcome.part))
     except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:  # the next image has another name
+            return Progress(done, total, path, error=f"{path} has too long a name for that of its labels: shorten it.")
         why = error.strerror if isinstance(error, OSError) else error
         raise RecordingError(f"The results in {tables.out} cannot be written ({why}): free some space.") from None
     return _progress(entry, done, total, path, skipped=skipped)

@@ -307,6 +307,15 @@ def test_a_link_to_nowhere_takes_a_name_too(folder, tmp_path, segmenter, expecte
     assert (out / "field0_labels-2.tif").read_bytes() == expected["field0_labels.tif"]
 
 
+def test_an_image_whose_labels_can_have_no_name_is_a_bad_file(folder, tmp_path, segmenter, expected):
+    (folder / "field4.png").rename(folder / f"field4{'4' * 240}.png")
+    out = tmp_path / "out"
+    steps = run(folder, out, segmenter, resume=True)
+    (bad,) = (step for step in steps if "4444" in step.path.name)
+    assert bad.error.endswith("has too long a name for that of its labels: shorten it.")
+    assert len(table_rows(out)) == 7 and {p.suffix for p in out.glob(".*")} == {".jsonl"}
+
+
 def test_a_killed_worker_costs_nothing(folder, tmp_path, segmenter, expected):
     killed = []
 
