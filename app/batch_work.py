@@ -5,6 +5,7 @@ by the operator. So a worker that dies leaves nothing but files without a name, 
 again.
 """
 
+import multiprocessing
 import os
 import signal
 import threading
@@ -188,6 +189,14 @@ def segment_anywhere(task: Task) -> Outcome:
 def _quiet() -> None:
     # Ctrl-C is the parent's business: it ends the batch in order.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, name="app-orphan", daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """End this worker when its parent has gone without ending it, killed or with its terminal: none would ever."""
+    if (parent := multiprocessing.parent_process()) is not None:
+        parent.join()
+        os._exit(1)
 
 
 class _Spawned(SpawnContext):

@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 import platform
+import shutil
 import signal
 import subprocess
 import sys
@@ -391,6 +392,25 @@ def children():
     import psutil
 
     return [child.pid for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())]
+
+
+def test_workers_end_with_a_batch_that_is_killed(folder, tmp_path):
+    for number in range(100):
+        shutil.copy(folder / "field0.png", folder / f"more{number}.png")
+    command = [sys.executable, "-m", "app", "segment", folder, "--out", tmp_path / "out", "--model", "fast"]
+    batch = subprocess.Popen([*command, "--workers", "2"], stderr=subprocess.DEVNULL)
+    workers = []
+    try:
+        while batch.poll() is None and not list((tmp_path / "out").glob("*_labels.tif")):
+            time.sleep(0.02)
+        workers = psutil.Process(batch.pid).children()
+        batch.kill()
+        batch.wait()
+        assert len(workers) >= 2 and not psutil.wait_procs(workers, timeout=20)[1]
+    finally:
+        for process in (batch, *workers):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
 
 
 def test_an_image_that_always_kills_its_worker_is_a_bad_file(folder, tmp_path, segmenter, monkeypatch):
