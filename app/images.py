@@ -90,7 +90,7 @@ class _Decoded:
     planes: int = 1
     pixel_size_um: float | None = None
     bits: int | None = None
-    inverted: bool = False
+    white: int | None = None
     note: str = ""
 
 
@@ -115,8 +115,8 @@ def read_image(path: Path | str) -> StillImage:
     decoded = _decode(path)
     pixels, note = _to_grey(decoded.pixels, path)
     pixels = _to_depth(pixels, path)
-    if decoded.inverted:
-        pixels = np.subtract(np.iinfo(pixels.dtype).max, pixels, dtype=pixels.dtype)
+    if decoded.white is not None:
+        pixels = np.subtract(decoded.white, pixels, dtype=pixels.dtype)
     if decoded.planes > 1:
         note = "; ".join(filter(None, (f"first of {decoded.planes} planes", note)))
     note = "; ".join(filter(None, (note, decoded.note)))
@@ -315,7 +315,7 @@ def _decode_tiff(path: Path) -> _Decoded:
             pixels = _raw_page(page, path)
             size_um, bits, note = tiff_metadata(tif, page)
             planes = len(tif.pages)
-            inverted = _is_inverted(page, pixels)
+            white = _inverted_white(page, pixels)
     except BadImageError:
         raise
     except MemoryError as error:
@@ -324,7 +324,7 @@ def _decode_tiff(path: Path) -> _Decoded:
         if isinstance(error, OSError) and error.errno not in {None, errno.EINVAL}:
             raise  # the disk's, and not what a damaged file makes tifffile ask of it
         raise _damaged(path) from error
-    return _Decoded(pixels, planes, size_um, bits, inverted=inverted, note=note)
+    return _Decoded(pixels, planes, size_um, bits, white=white, note=note)
 
 
 def read_page(page: Any, path: Path, bits: int | None = None) -> tuple[NDArray[Any], str]:
@@ -357,8 +357,8 @@ def read_page(page: Any, path: Path, bits: int | None = None) -> tuple[NDArray[A
     except Exception as error:
         raise _damaged(path) from error
     pixels = _to_depth(_to_grey(raw, path)[0], path)
-    if _is_inverted(page, raw):
-        pixels = np.subtract(np.iinfo(pixels.dtype).max, pixels, dtype=pixels.dtype)
+    if (white := _inverted_white(page, raw)) is not None:
+        pixels = np.subtract(white, pixels, dtype=pixels.dtype)
     return read_only(np.ascontiguousarray(pixels)), _pixel_format(pixels, bits)
 
 
@@ -376,9 +376,13 @@ def _raw_page(page: Any, path: Path) -> NDArray[Any]:
     return pixels
 
 
-def _is_inverted(page: Any, pixels: NDArray[Any]) -> bool:
-    """Return True where zero is white."""
-    return int(page.photometric) == 0 and pixels.dtype.kind == "u"
+def _inverted_white(page: Any, pixels: NDArray[Any]) -> int | None:
+    """Return the grey value from which those of a page count down whose zero is white; None of other pages."""
+    if int(page.photometric) != 0 or pixels.dtype.kind not in "ub":
+        return None
+    if pixels.dtype.kind == "b":
+        return 255  # as `_to_depth` has them
+    return int((1 << min(int(page.bitspersample), 16)) - 1)
 
 
 def _check_segments(path: Path, page: Any, size: int) -> None:

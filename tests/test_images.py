@@ -88,6 +88,23 @@ def test_white_is_zero_tiff_is_inverted(tmp_path):
     np.testing.assert_array_equal(read_image(tmp_path / "w.tif").pixels, 255 - RAMP8)
 
 
+@pytest.mark.parametrize("bits", [1, 4, 12])
+def test_white_is_zero_is_inverted_at_any_depth(tmp_path, bits):
+    """Written by hand: the rows are packed, the most significant bit first."""
+    values = (np.arange(64, dtype=np.uint16).reshape(4, 16) * 61) & ((1 << bits) - 1)
+    packed = np.packbits((values[..., None] >> np.arange(bits - 1, -1, -1) & 1).astype(np.uint8)).tobytes()
+    tags = [(256, 3, 16), (257, 3, 4), (258, 3, bits), (259, 3, 1), (262, 3, 0), (273, 4, 122), (277, 3, 1), (278, 3, 4)]
+    tags.append((279, 4, len(packed)))
+    entries = b"".join(struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in tags)
+    whole = struct.pack("<2sHIH", b"II", 42, 8, len(tags)) + entries + bytes(4)
+    assert len(whole) == 122
+    (tmp_path / "w.tif").write_bytes(whole + packed)
+    expected = (1 - values) * 255 if bits == 1 else (1 << bits) - 1 - values
+    assert np.array_equal(read_image(tmp_path / "w.tif").pixels, expected)
+    with open_replay(tmp_path / "w.tif") as replay:
+        assert np.array_equal(replay.frame(0).pixels, expected)
+
+
 def test_stack_gives_its_first_plane(tmp_path):
     stack = np.stack([RAMP16, RAMP16 // 2, RAMP16 // 3])
     tifffile.imwrite(tmp_path / "s.tif", stack, photometric="minisblack")
