@@ -314,7 +314,7 @@ def _decode_tiff(path: Path) -> _Decoded:
             page = tif.pages[0]
             pixels = _raw_page(page, path)
             size_um, bits, note = tiff_metadata(tif, page)
-            planes = len(tif.pages)
+            planes = count_planes(tif)
             white = _inverted_white(page, pixels)
     except BadImageError:
         raise
@@ -325,6 +325,18 @@ def _decode_tiff(path: Path) -> _Decoded:
             raise  # the disk's, and not what a damaged file makes tifffile ask of it
         raise _damaged(path) from error
     return _Decoded(pixels, planes, size_um, bits, white=white, note=note)
+
+
+def count_planes(tif: Any) -> int:
+    """Return how many planes a TIFF file that is open has; of ImageJ's, several may hide behind one directory."""
+    pages = len(tif.pages)
+    # Asking for the series of an OME file may open other files.
+    if pages > 1 or tif.is_ome:
+        return pages
+    try:
+        return max(1, int(tif.series[0].size) // max(1, int(np.prod(tif.pages[0].shape, dtype=np.int64))))
+    except Exception:  # noqa: BLE001 what a damaged description says of others costs the first plane nothing
+        return pages
 
 
 def read_page(page: Any, path: Path, bits: int | None = None) -> tuple[NDArray[Any], str]:

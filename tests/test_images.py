@@ -114,6 +114,16 @@ def test_stack_gives_its_first_plane(tmp_path):
     assert got.note == "first of 3 planes"
 
 
+@pytest.mark.parametrize("imagej", [True, False])
+def test_planes_behind_a_single_directory_are_told_too(tmp_path, imagej):
+    """As ImageJ writes large stacks."""
+    stack = np.stack([RAMP16, RAMP16 // 2, RAMP16 // 3])
+    tifffile.imwrite(tmp_path / "s.tif", stack, imagej=imagej, truncate=True, photometric="minisblack")
+    got = read_image(tmp_path / "s.tif")
+    np.testing.assert_array_equal(got.pixels, RAMP16)
+    assert (got.planes, got.note) == (3, "first of 3 planes")
+
+
 def test_ome_tiff_gives_pixel_size_and_bits(tmp_path):
     metadata = {"axes": "YX", "PhysicalSizeX": 325.0, "PhysicalSizeXUnit": "nm", "SignificantBits": 12}
     tifffile.imwrite(tmp_path / "o.ome.tif", RAMP16 // 64, metadata=metadata)

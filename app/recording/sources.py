@@ -15,7 +15,7 @@ import tifffile
 
 from app.errors import BadImageError
 from app.frame import Frame, read_only
-from app.images import expand_paths, read_frame, read_page, tiff_metadata
+from app.images import count_planes, expand_paths, read_frame, read_page, tiff_metadata
 from app.recording.journal import journal_path
 from app.recording.metadata import RunMetadata
 from app.recording.ome import NAMESPACE, PlaneInfo, read_map, read_planes
@@ -168,12 +168,8 @@ def _count_pages(path: Path) -> int:
         return 1
     try:
         with tifffile.TiffFile(path) as tif:
-            pages = len(tif.pages)
-            # Asking for the series of an OME file may open other files; ImageJ hides planes behind one directory.
-            if pages == 1 and not tif.is_ome and tif.series[0].size > int(np.prod(tif.pages[0].shape, dtype=np.int64)):
-                pages = 2
-        if pages == 1:
-            return 1
+            if count_planes(tif) == 1:
+                return 1
         sequence = TiffSequence(path)
     except Exception:  # noqa: BLE001 tifffile fails on damaged files in ways of every kind
         return 1
