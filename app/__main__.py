@@ -1,5 +1,6 @@
 """The command line. Errors become one clear line and an exit code: 0 done, 1 failed, 2 usage, 3 refused."""
 
+import io
 import logging
 import os
 import sys
@@ -86,6 +87,9 @@ cli.command(hidden=True)(light_guardian)
 
 def main() -> NoReturn:
     """Run the command line."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A name that the terminal or the file behind it has no letters for is told as Python tells it in an error.
+        sys.stdout.reconfigure(errors="backslashreplace")
     code = _run()
     if any(thread.name.startswith(("app-devices", "app-model")) for thread in threading.enumerate()):
         # A driver never came back, or a model; the light is off, all files are closed, and Python would wait for ever.

@@ -416,3 +416,15 @@ def test_recordings_keep_the_confirmed_light(run, tmp_path):
     assert all(isinstance(frame, Frame) for frame in frames)
     assert Path(tmp_path / "counts.csv").exists()
     assert rows(tmp_path / "counts.csv") == []
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii", "utf-8"])
+def test_names_that_the_terminal_has_no_letters_for_are_told(tmp_path, encoding):
+    """As on Windows behind a pipe; and one that is no text at all."""
+    folder = os.fsencode(tmp_path) + (b"/\xff" if encoding == "utf-8" else "/核".encode())
+    command = [sys.executable, "-m", "app", "segment", "nothing.tif", "--out", os.fsdecode(folder), "--model", "fast"]
+    root = Path(command_line.__file__).parents[1]
+    environment = os.environ | {"PYTHONIOENCODING": f"{encoding}:strict"}
+    done = subprocess.run(command, env=environment, cwd=root, capture_output=True, timeout=50)
+    assert done.returncode == 1 and b"Traceback" not in done.stderr
+    assert done.stdout.rstrip().endswith(b"/\\udcff" if encoding == "utf-8" else b"/\\u6838")

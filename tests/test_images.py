@@ -93,9 +93,8 @@ def test_white_is_zero_is_inverted_at_any_depth(tmp_path, bits):
     """Written by hand: the rows are packed, the most significant bit first."""
     values = (np.arange(64, dtype=np.uint16).reshape(4, 16) * 61) & ((1 << bits) - 1)
     packed = np.packbits((values[..., None] >> np.arange(bits - 1, -1, -1) & 1).astype(np.uint8)).tobytes()
-    tags = [(256, 3, 16), (257, 3, 4), (258, 3, bits), (259, 3, 1), (262, 3, 0), (273, 4, 122), (277, 3, 1), (278, 3, 4)]
-    tags.append((279, 4, len(packed)))
-    entries = b"".join(struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in tags)
+    tags = {256: 16, 257: 4, 258: bits, 259: 1, 262: 0, 273: 122, 277: 1, 278: 4, 279: len(packed)}
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
     whole = struct.pack("<2sHIH", b"II", 42, 8, len(tags)) + entries + bytes(4)
     assert len(whole) == 122
     (tmp_path / "w.tif").write_bytes(whole + packed)
