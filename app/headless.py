@@ -68,7 +68,8 @@ class RunLog:
             make_folder(out)
             table = free_path(out, "counts.csv")
             self.notes["nuclei"] = {"table": table.name}
-            self._file = table.open("w", newline="", encoding="utf-8")
+            # The name of an image need not be text, and its count is wanted all the same.
+            self._file = table.open("w", newline="", encoding="utf-8", errors="backslashreplace")
             self._rows = csv.writer(self._file)
             self._rows.writerow(COUNT_HEADER)
         self._overlay = np.empty((0, 0, 4), np.uint8)

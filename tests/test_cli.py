@@ -428,3 +428,17 @@ def test_names_that_the_terminal_has_no_letters_for_are_told(tmp_path, encoding)
     done = subprocess.run(command, env=environment, cwd=root, capture_output=True, timeout=50)
     assert done.returncode == 1 and b"Traceback" not in done.stderr
     assert done.stdout.rstrip().endswith(b"/\\udcff" if encoding == "utf-8" else b"/\\u6838")
+
+
+def test_an_image_whose_name_is_no_text_is_counted_in_a_replay(run, fields, tmp_path):
+    (tmp_path / "in").mkdir()
+    named = Path(os.fsdecode(os.fsencode(tmp_path / "in") + b"/x\xff.tif"))
+    try:
+        named.write_bytes((fields / "a.tif").read_bytes())
+    except OSError:
+        pytest.skip("this file system has no such names")
+    code, _, said = run("replay", tmp_path / "in", "--headless", "--model", "fast", "--out", tmp_path / "out")
+    assert (code, [(row["image"], row["count"]) for row in rows(tmp_path / "out" / "counts.csv")]) == (
+        0,
+        [("x\\udcff.tif", "3")],
+    ), said
