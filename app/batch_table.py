@@ -113,7 +113,8 @@ class Head:
 def image_key(path: Path) -> Key:
     """Return the key of an image. Raises OSError."""
     there = path.stat()
-    return str(path.resolve()), there.st_size, there.st_mtime_ns
+    # A link to an image is an image by another name: it has a row and labels of its own.
+    return str(path.parent.resolve() / path.name), there.st_size, there.st_mtime_ns
 
 
 @dataclass

@@ -124,6 +124,14 @@ def test_an_interrupted_batch_ends_as_if_it_had_not_been(folder, tmp_path, segme
     assert not list((tmp_path / "out").glob(".dapiscope-*.tif"))
 
 
+def test_a_link_to_an_image_has_its_own_row_after_an_interrupt_too(folder, tmp_path, segmenter):
+    (folder / "field0-link.png").symlink_to(folder / "field0.png")
+    run(folder, tmp_path / "expected", segmenter)
+    interrupted(folder, tmp_path / "out", segmenter, 1)
+    run(folder, tmp_path / "out", segmenter, resume=True)
+    assert results(tmp_path / "out") == results(tmp_path / "expected")
+
+
 @pytest.mark.parametrize("keep", ["rows", "ledger", "labels"])
 def test_what_a_crash_cut_short_is_mended(folder, tmp_path, segmenter, expected, keep):
     out = tmp_path / "out"
