@@ -350,6 +350,13 @@ def test_counts_and_frames_meet_in_the_report(tmp_path):
     assert len(report.pictures) == 1 and report.ended_unix_s - report.started_unix_s == 5
 
 
+def test_a_table_that_a_spreadsheet_saved_again_is_drawn(tmp_path):
+    record(tmp_path)
+    counted(tmp_path / "counts.csv", (12, 50))
+    (tmp_path / "counts.csv").write_text((tmp_path / "counts.csv").read_text(), encoding="utf-8-sig")
+    assert [point.count for point in report_of(tmp_path).counts] == [50]
+
+
 @pytest.mark.parametrize("named", [True, False])
 def test_each_run_s_counts_stand_at_its_own_time(tmp_path, named):
     """Both runs number their frames from the same one on, and the second is the longer."""

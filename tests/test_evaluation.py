@@ -143,6 +143,20 @@ def test_folders_are_paired_by_name(folders):
     assert again["images"][1]["count_error"] == -1
 
 
+def test_hidden_files_are_no_label_images(folders):
+    """As a Mac leaves them on a shared disk, beside every file."""
+    for each in folders:
+        (each / "._a.png").write_bytes(b"Mac OS X")
+    report = evaluate_folders(*folders)
+    assert [scores.image for scores in report.images] == ["a", "b"] and report.missing == ("c",)
+
+
+def test_a_table_of_counts_may_come_out_of_a_spreadsheet(folders, tmp_path):
+    table = tmp_path / "counts.csv"
+    table.write_text("image,count\na.png,2\n", encoding="utf-8-sig")
+    assert [scores.predicted for scores in evaluate_folders(folders[0], table).images] == [2]
+
+
 def test_table_of_counts_is_enough_for_count_errors(folders, tmp_path):
     table = tmp_path / "counts.csv"
     table.write_text("frame,count,image\n0,2,a.png\n1,3,b.png\n")

@@ -311,7 +311,9 @@ def _count(labels: NDArray[np.int32]) -> int:
 
 def _label_files(folder: Path) -> dict[str, Path]:
     try:
-        files = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()]
+        named = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in IMAGE_SUFFIXES]
+        # Hidden ones are a batch's that has not ended, or a Mac's on a shared disk.
+        files = [path for path in named if not path.name.startswith(".") and path.is_file()]
     except OSError as error:
         raise BadImageError(f"The folder {folder} cannot be read ({error.strerror}): check the path.") from None
     if not files:
@@ -322,7 +324,7 @@ def _label_files(folder: Path) -> dict[str, Path]:
 def _read_counts(path: Path) -> dict[str, int]:
     """Return the count by image stem; of a name that comes more than once the last row counts."""
     try:
-        with path.open(newline="", encoding="utf-8") as file:
+        with path.open(newline="", encoding="utf-8-sig") as file:
             rows = list(csv.DictReader(file))
         key = "image" if rows and "image" in rows[0] else "name"
         return {split_name(Path(row[key]).name)[0]: int(row["count"]) for row in rows if row[key]}
