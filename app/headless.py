@@ -26,9 +26,10 @@ from app.frame import Segmentation
 from app.images import split_name
 from app.inference.measure import COUNT_COLUMNS, MOMENT, count_row, known_pixel_size_um, moment_text
 from app.inference.overlay import overlay_of, overlay_rgba, upscale_labels
-from app.recording import free_path, make_folder, write_labels
-from app.recording.files import disk_error, whole_file
+from app.recording import make_folder
+from app.recording.files import disk_error, open_table, whole_file, write_new
 from app.recording.snapshot import write_png
+from app.recording.tables import encode_labels
 from app.session import Session
 
 DISPLAY_SIZE = (1280, 720)
@@ -66,10 +67,8 @@ class RunLog:
         """What a recording of this run is to say of it."""
         if out is not None:
             make_folder(out)
-            table = free_path(out, "counts.csv")
-            self.notes["nuclei"] = {"table": table.name}
-            # The name of an image need not be text, and its count is wanted all the same.
-            self._file = table.open("w", newline="", encoding="utf-8", errors="backslashreplace")
+            self._file = open_table(out, "counts.csv")
+            self.notes["nuclei"] = {"table": Path(self._file.name).name}
             self._rows = csv.writer(self._file)
             self._rows.writerow(COUNT_HEADER)
         self._overlay = np.empty((0, 0, 4), np.uint8)
@@ -200,8 +199,9 @@ class RunLog:
         frame = segmentation.frame
         stem = split_name(frame.name)[0]
         labels = upscale_labels(segmentation.labels, frame.shape)
-        write_labels(free_path(out, f"{stem}_labels.tif"), labels, known_pixel_size_um(segmentation))
-        save_overlay(free_path(out, f"{stem}_overlay.png"), segmentation)
+        size_um = known_pixel_size_um(segmentation)
+        write_new(out, f"{stem}_labels.tif", lambda path: encode_labels(path, labels, size_um))
+        write_new(out, f"{stem}_overlay.png", lambda path: write_png(path, overlay_of(segmentation)))
 
 
 def save_overlay(path: Path, segmentation: Segmentation) -> None:

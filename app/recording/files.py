@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, TextIO
 
 from app.errors import RecordingError, RefusedError
 from app.images import split_name
@@ -102,7 +102,7 @@ def whole_file(path: Path, *, new: bool = False) -> Iterator[Path]:
         It was to be `new`, and there is one by that name.
     """
     make_folder(path.parent)
-    temporary = path.with_name(f".{path.name}.part")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")  # others may write one by that name too
     try:
         yield temporary
         sync_file(temporary)
@@ -117,6 +117,32 @@ def whole_file(path: Path, *, new: bool = False) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def write_new(folder: Path, name: str, write: Callable[[Path], None]) -> Path:
+    """Write a file under the first name of `free_path` that nobody else takes meanwhile, and return its path.
+
+    Raises
+    ------
+    RecordingError
+        The write failed; nothing is left behind.
+    """
+    while True:
+        path = free_path(folder, name)
+        try:
+            with whole_file(path, new=True) as temporary:
+                write(temporary)
+        except FileExistsError:
+            continue
+        return path
+
+
+def open_table(folder: Path, name: str) -> TextIO:
+    """Open a table for writing under the first name of `free_path` that nobody else takes meanwhile. Raises OSError."""
+    while True:
+        with suppress(FileExistsError):
+            # The name of an image need not be text, and its row is wanted all the same.
+            return free_path(folder, name).open("x", newline="", encoding="utf-8", errors="backslashreplace")
 
 
 Progress = Callable[[float], None]
