@@ -29,7 +29,7 @@ from app.images import as_frame, read_image
 from app.inference.measure import count_row, known_pixel_size_um
 from app.inference.model_card import load_model
 from app.inference.segmenter import Segmenter
-from app.large import LARGE_PIXELS, LargeImage
+from app.large import LargeImage, is_large
 from app.recording import nuclei_rows
 from app.recording.replay import FindShading, Replay
 from app.recording.sources import is_own_tiff, open_sequence, plane_to_count
@@ -101,7 +101,7 @@ def segment_image(task: Task, segmenter: Segmenter) -> Outcome:
     except OSError as error:
         return Outcome(f"{path} cannot be read ({error.strerror or error}): check its disk or the network.")
     try:
-        if frame.pixels.size > LARGE_PIXELS:
+        if is_large(frame, segmenter, task.scale):
             large = LargeImage(frame, segmenter, task.scale)
             size_um = task.scale if isinstance(task.scale, float) else frame.pixel_size_um
             stream_labels(part, large.rows(), frame.shape, size_um)

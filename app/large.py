@@ -13,19 +13,36 @@ from numpy.typing import NDArray
 
 from app.frame import NUCLEUS_DTYPE, Frame, Segmentation, read_only
 from app.inference.measure import density_per_mm2, light_flag
-from app.inference.segmenter import Segmenter
+from app.inference.segmenter import FACTORS, Segmenter
 from app.inference.tiles import SLACK_PX, Tile, spans
 
 LARGE_PIXELS = 1 << 26
 """Images larger than this go tile by tile."""
+LARGE_MODEL_PIXELS = 1 << 26
+"""And so do those that the model is to see this large: of a low magnification few pixels become many."""
 TILE_PX = 3072
 """Side of a tile in pixels of the image…"""
 TILE_MODEL_PX = 4096
 """…and at most at the model's scale."""
 PROBE_PX = 4096
-"""Side of the middle of the image that tells its scale."""
+"""Side of the middle of the image that tells its scale, at the model's where that is larger."""
 OVERLAP_NUCLEI = 6
 """Nucleus diameters that neighbouring tiles share."""
+
+
+def is_large(frame: Frame, segmenter: Segmenter, pixel_size_um: float | Literal["auto"] | None) -> bool:
+    """Tell whether an image is to go tile by tile; parameters as of `LargeImage`."""
+    if frame.pixels.size > LARGE_PIXELS:
+        return True
+    factor = _factor(frame, segmenter, pixel_size_um)
+    return factor is not None and frame.pixels.size * factor**2 > LARGE_MODEL_PIXELS
+
+
+def _factor(frame: Frame, segmenter: Segmenter, wanted: float | Literal["auto"] | None) -> float | None:
+    """Return how many pixels the model is to see for one of the image; None where that is only estimated."""
+    size_um = frame.pixel_size_um if wanted is None else wanted
+    factor = size_um / segmenter.model.card.input.scale_um if isinstance(size_um, float) else None
+    return factor if factor is not None and FACTORS[0] <= factor <= FACTORS[1] else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +173,9 @@ def _in_core(tile: Tile, nuclei: NDArray[Any]) -> NDArray[np.bool_]:
 def _scale(frame: Frame, segmenter: Segmenter, wanted: float | Literal["auto"] | None) -> _Scale:
     """Return the pixel size for all tiles, from the middle of the image where it has to be estimated."""
     height, width = frame.shape
-    top, left = max(0, (height - PROBE_PX) // 2), max(0, (width - PROBE_PX) // 2)
-    middle = replace(frame, pixels=read_only(frame.pixels[top : top + PROBE_PX, left : left + PROBE_PX]))
+    side = max(1, round(PROBE_PX / max(1.0, _factor(frame, segmenter, wanted) or 1.0)))
+    top, left = max(0, (height - side) // 2), max(0, (width - side) // 2)
+    middle = replace(frame, pixels=read_only(frame.pixels[top : top + side, left : left + side]))
     seen = segmenter.segment(middle, wanted)
     flags = ("scale unknown",) if "scale unknown" in seen.flags else ()
     if seen.pixel_size_um is None:

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -28,7 +29,7 @@ from app.errors import DapiscopeError, RecordingError, RefusedError
 from app.images import as_frame, read_image
 from app.inference.model_card import load_model
 from app.inference.segmenter import Segmenter
-from app.large import LargeImage
+from app.large import LargeImage, is_large
 from app.recording.tables import stream_labels
 
 
@@ -497,9 +498,17 @@ def test_a_large_image_has_no_seams(tmp_path, segmenter):
     assert found.density_per_mm2 == pytest.approx(whole.density_per_mm2, rel=0.005)
 
 
-def test_an_empty_large_image_is_too_dim(segmenter):
-    from dataclasses import replace
+@pytest.mark.parametrize(("size_um", "tiled"), [(0.65, False), (2.6, True), (500.0, False), ("auto", False)])
+def test_what_the_model_is_to_see_large_goes_tile_by_tile_too(segmenter, size_um, tiled):
+    """An overview at a low magnification would be 250 million pixels; what is beyond all range is estimated."""
+    frame = as_frame(read_image_of(np.zeros((4096, 4096), np.uint8)), Path(__file__))
+    assert is_large(frame, segmenter, size_um) is tiled
+    if size_um != "auto":
+        assert is_large(replace(frame, pixel_size_um=size_um), segmenter, None) is tiled
+        assert not is_large(replace(frame, pixel_size_um=size_um), segmenter, "auto")
 
+
+def test_an_empty_large_image_is_too_dim(segmenter):
     frame = as_frame(read_image_of(np.full((900, 800), 20, np.uint8)), Path(__file__))
     large = LargeImage(replace(frame, pixel_size_um=0.65), segmenter, None, tile_px=400)
     assert sum(len(rows) for rows in large.rows()) == 900
