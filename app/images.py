@@ -123,7 +123,7 @@ def read_image(path: Path | str) -> StillImage:
     return StillImage(
         read_only(np.ascontiguousarray(pixels)),
         decoded.pixel_size_um,
-        _pixel_format(pixels, decoded.bits),
+        pixel_format(pixels, decoded.bits),
         decoded.planes,
         note,
     )
@@ -371,7 +371,7 @@ def read_page(page: Any, path: Path, bits: int | None = None) -> tuple[NDArray[A
     pixels = _to_depth(_to_grey(raw, path)[0], path)
     if (white := _inverted_white(page, raw)) is not None:
         pixels = np.subtract(white, pixels, dtype=pixels.dtype)
-    return read_only(np.ascontiguousarray(pixels)), _pixel_format(pixels, bits)
+    return read_only(np.ascontiguousarray(pixels)), pixel_format(pixels, bits)
 
 
 def _raw_page(page: Any, path: Path) -> NDArray[Any]:
@@ -518,7 +518,8 @@ def _to_depth(pixels: NDArray[Any], path: Path) -> NDArray[Any]:
     return pixels.astype(np.uint16)
 
 
-def _pixel_format(pixels: NDArray[Any], bits: int | None) -> str:
+def pixel_format(pixels: NDArray[Any], bits: int | None = None) -> str:
+    """Return which of `BITS` uint8 or uint16 `pixels` are, with `bits` where the file says how many count."""
     if pixels.dtype == np.uint8:
         return "Mono8"
     largest = int(pixels.max())

@@ -123,6 +123,18 @@ def test_planes_behind_a_single_directory_are_told_too(tmp_path, imagej):
     assert (got.planes, got.note) == (3, "first of 3 planes")
 
 
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_twelve_bit_data_behind_a_single_directory_is_seen(tmp_path, order):
+    """The full scale tells which pixels are saturated."""
+    stack = np.stack([RAMP16 // 16, np.full_like(RAMP16, 4095), RAMP16])
+    for name, single in (("pages.tif", False), ("single.tif", True)):
+        tifffile.imwrite(tmp_path / name, stack, imagej=True, byteorder=order, truncate=single)
+        with open_replay(tmp_path / name) as replay:
+            frames = list(replay.frames())
+        assert [frame.pixel_format for frame in frames] == ["Mono12", "Mono12", "Mono16"]
+        assert all(np.array_equal(frame.pixels, plane) for frame, plane in zip(frames, stack, strict=True))
+
+
 def test_ome_tiff_gives_pixel_size_and_bits(tmp_path):
     metadata = {"axes": "YX", "PhysicalSizeX": 325.0, "PhysicalSizeXUnit": "nm", "SignificantBits": 12}
     tifffile.imwrite(tmp_path / "o.ome.tif", RAMP16 // 64, metadata=metadata)

@@ -247,6 +247,15 @@ def test_a_scale_may_stand_with_the_image_or_with_its_levels(tmp_path, unit, ste
         assert replay.info.fps == pytest.approx(fps)
 
 
+def test_twelve_bit_data_of_other_writers_is_seen(tmp_path):
+    group = zarr.create_group(tmp_path / "foreign.zarr", zarr_format=2)
+    group.create_array("0", data=np.full((2, 20, 30), 4095, np.uint16), chunks=(1, 20, 30))
+    axes = [{"name": name, "type": "space"} for name in "zyx"]
+    group.attrs["multiscales"] = [{"version": "0.4", "axes": axes, "datasets": [{"path": "0"}]}]
+    with open_replay(tmp_path / "foreign.zarr") as replay:
+        assert (replay.length, replay.frame(1).pixel_format) == (2, "Mono12")
+
+
 def test_pixels_that_are_not_square_have_no_size(tmp_path):
     path = write(tmp_path / "r.ome.zarr", [make_frame(0)])
     shutil.rmtree(path / "dapiscope")

@@ -15,7 +15,7 @@ import tifffile
 
 from app.errors import BadImageError
 from app.frame import Frame, read_only
-from app.images import count_planes, expand_paths, read_frame, read_page, tiff_metadata
+from app.images import count_planes, expand_paths, pixel_format, read_frame, read_page, tiff_metadata
 from app.recording.journal import journal_path
 from app.recording.metadata import RunMetadata
 from app.recording.ome import NAMESPACE, PlaneInfo, read_map, read_planes
@@ -297,7 +297,7 @@ class TiffSequence(ImageSequence):
             count = shape[0] * shape[1]
             raw = np.fromfile(self._path, kind, count, offset=offset + index * count * kind.itemsize)
             pixels = read_only(raw.reshape(shape).astype(kind.newbyteorder("="), copy=False))
-            found = "Mono8" if kind.itemsize == 1 else "Mono16"
+            found = pixel_format(pixels, self._bits)
         else:
             pixels, found = read_page(self._tif.pages[index].aspage(), self._path, self._bits)
         declared = info.pixel_format

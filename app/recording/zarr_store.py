@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from app.errors import BadImageError, RecordingError, UsageError
 from app.frame import BITS, Frame, Light, read_only
-from app.images import MAX_PIXELS, UM_PER_UNIT, is_square, split_name
+from app.images import MAX_PIXELS, UM_PER_UNIT, is_square, pixel_format, split_name
 from app.recording.files import (
     disk_error,
     free_path,
@@ -437,7 +437,7 @@ class ZarrSequence(ImageSequence):
         record = self._record(index)
         if record is not None and not _chunk(self._path, 0, *self._where(at)).is_file():
             raise BadImageError(f"{self._path} has lost plane {index + 1}: copy it again.")
-        kind = "Mono8" if pixels.dtype == np.uint8 else "Mono16"
+        kind = pixel_format(pixels)
         if record is None:
             return Frame(
                 read_only(pixels),
