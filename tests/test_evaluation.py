@@ -1,6 +1,7 @@
 """Scores worked by hand, and against an independent implementation that goes through every pair."""
 
 import json
+import shutil
 
 import imagecodecs
 import numpy as np
@@ -141,6 +142,13 @@ def test_folders_are_paired_by_name(folders):
     again = json.loads(json.dumps(report.as_dict(), allow_nan=False))
     assert again["overall"]["f1"]["0.5"] == pytest.approx(6 / 7)
     assert again["images"][1]["count_error"] == -1
+
+
+def test_predictions_of_later_runs_are_told(folders):
+    """It would be the score of an earlier model that is taken for that of the last one."""
+    for name in ("a_labels-2.tif", "a_labels-3.tif", "z_labels-2.tif"):
+        shutil.copy(folders[1] / "a_labels.tif", folders[1] / name)
+    assert evaluate_folders(*folders).others == ("a_labels-2.tif", "a_labels-3.tif")
 
 
 def test_hidden_files_are_no_label_images(folders):

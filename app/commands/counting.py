@@ -96,5 +96,12 @@ def evaluate(
         err.print(
             f"{len(report.missing)} images have no prediction, the first is {report.missing[0]}.", highlight=False
         )
+    if report.others:
+        err.print(
+            f"{len(report.others)} label images of later runs into {predictions} were not compared, the first is "
+            f"{report.others[0]}: give each run a folder of its own.",
+            highlight=False,
+            soft_wrap=True,
+        )
     if json_file is not None:
         write_json(json_file, report.as_dict())

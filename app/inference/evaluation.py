@@ -18,6 +18,7 @@ of their union (IoU); matches are one to one. TP are matches, FP the predictions
 
 import csv
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -33,6 +34,7 @@ from app.images import IMAGE_SUFFIXES, read_labels, split_name
 
 THRESHOLDS = tuple(round(0.5 + 0.05 * step, 2) for step in range(10))
 F1_AT = (0.5, 0.75, 0.9)
+_LATER = re.compile(r"(.+)_labels-\d+", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +117,14 @@ class Report:
     overall : Overall
     missing : tuple of str
         Labelled images for which there is no prediction; they are not scored.
+    others : tuple of str
+        Predictions of the same images by later runs into the folder (``a_labels-2.tif``); they are not scored.
     """
 
     images: tuple[ImageScores, ...]
     overall: Overall
     missing: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything as plain dicts, lists and numbers, ready for JSON (None for what is not known)."""
@@ -234,6 +239,7 @@ def evaluate_folders(labels: Path, predictions: Path) -> Report:
         Two images that belong together differ in size.
     """
     truths = _label_files(labels)
+    others: tuple[str, ...] = ()
     if predictions.is_file():
         counts = _read_counts(predictions)
         pairs = [(stem, path, counts.get(stem)) for stem, path in truths.items()]
@@ -250,10 +256,12 @@ def evaluate_folders(labels: Path, predictions: Path) -> Report:
             for stem, path, other in found
             if other is not None
         ]
+        later = ((path.name, _LATER.fullmatch(stem)) for stem, path in files.items() if stem not in truths)
+        others = tuple(name for name, match in later if match is not None and match[1] in truths)
     if not scores:
         raise BadImageError(f"Nothing in {predictions} belongs to an image in {labels}: names must agree.")
     scored = {one.image for one in scores}
-    return Report(tuple(scores), summarise(scores), tuple(stem for stem in truths if stem not in scored))
+    return Report(tuple(scores), summarise(scores), tuple(stem for stem in truths if stem not in scored), others)
 
 
 def summarise(scores: Sequence[ImageScores]) -> Overall:
