@@ -10,6 +10,7 @@ of a stain drawn in a single colour, of which a luminance mix would keep a tenth
 
 import errno
 import logging
+import math
 import re
 import struct
 import xml.etree.ElementTree as ElementTree
@@ -476,11 +477,17 @@ def _resolution_um(tif: Any, page: Any) -> _Size:
         # Tag 296: 2 inch, 3 centimetre; 1 means that the numbers are a mere aspect ratio.
         unit_um = {2: 25_400.0, 3: 10_000.0}.get(int(page.resolutionunit))
     tags = [page.tags.get(name) for name in ("XResolution", "YResolution")]
-    ratios = [tag.value for tag in tags if tag is not None]
+    ratios = [_ratio(tag.value) for tag in tags if tag is not None]
     if unit_um is None or any(top <= 0 or bottom <= 0 for top, bottom in ratios):
         return None
     sides = [bottom / top * unit_um for top, bottom in ratios]
     return sides[0], sides[-1]
+
+
+def _ratio(value: Any) -> tuple[float, float]:
+    """Return numerator and denominator of a resolution; that a writer may have given as a plain number."""
+    top, bottom, *_ = (*value, 1) if isinstance(value, tuple) else (value, 1)
+    return (top, bottom) if math.isfinite(top) and math.isfinite(bottom) else (0, 1)
 
 
 def _positive(text: str | None) -> float | None:

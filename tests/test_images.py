@@ -184,6 +184,31 @@ def test_plain_resolution_counts_only_where_it_is_a_microscopes(tmp_path, resolu
     assert size == (pytest.approx(expected) if expected else None)
 
 
+@pytest.mark.parametrize(
+    ("kind", "stored", "expected"),
+    [
+        ("f", struct.pack("<f", 20_000), 0.5),
+        ("d", struct.pack("<d", 20_000), 0.5),
+        ("I", struct.pack("<I", 20_000), 0.5),
+        ("f", struct.pack("<f", float("nan")), None),
+    ],
+)
+def test_a_resolution_of_another_kind_of_number_costs_no_image(tmp_path, kind, stored, expected):
+    path = tmp_path / "r.tif"
+    tifffile.imwrite(path, RAMP8, resolution=(3, 3), resolutionunit="CENTIMETER")
+    data = bytearray(path.read_bytes())
+    with tifffile.TiffFile(path) as tif:
+        tags = [tif.pages[0].tags[name] for name in ("XResolution", "YResolution")]
+    for tag in tags:
+        struct.pack_into("<HI", data, tag.offset + 2, {"f": 11, "d": 12, "I": 4}[kind], 1)
+        place = tag.valueoffset if len(stored) == 8 else tag.offset + 8
+        data[place : place + len(stored)] = stored
+    path.write_bytes(data)
+    got = read_image(path)
+    np.testing.assert_array_equal(got.pixels, RAMP8)
+    assert got.pixel_size_um == expected
+
+
 def test_twelve_bit_data_in_sixteen_is_seen(tmp_path):
     tifffile.imwrite(tmp_path / "t.tif", np.full((4, 4), 4095, np.uint16))
     assert read_image(tmp_path / "t.tif").pixel_format == "Mono12"
