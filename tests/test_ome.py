@@ -1,6 +1,7 @@
 """The OME-XML is valid by its schema, parses in ome-types, and makes nothing up."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -198,6 +199,20 @@ def test_a_damaged_annotation_is_as_if_it_was_not_there(frames):
     assert damaged != xml
     assert [info.exposure_ms for info in read_planes(damaged, 2)] == [15.0, 15.0]
     assert len(read_planes(xml, 7)) == 7 and read_planes("no xml", 1)[0].index is None
+
+
+@pytest.mark.parametrize("moment", [-1.0, 2.6e11, 1e20, 1e300])
+def test_a_moment_that_no_calendar_has_is_none(moment):
+    """An export of it, or a report, would end in a traceback."""
+    xml = build_ome([plane(i) for i in range(2)], META, {}, "run")
+    own = read_map(xml)["frames"]
+    told = json.dumps(json.loads(own) | {"unix_time_s": [moment, 1.7e9]})
+    damaged = xml.replace(own.replace('"', "&quot;"), told.replace('"', "&quot;")).replace(own, told)
+    assert damaged != xml
+    assert [info.unix_time_s for info in read_planes(damaged, 2)] == [1.7e9, 1.7e9 + 0.5]  # of its OME-XML
+    others = re.sub("<StructuredAnnotations.*</StructuredAnnotations>", "", xml)
+    others = re.sub('DeltaT="[^"]*"', f'DeltaT="{moment - 1.7e9}"', others)
+    assert [info.unix_time_s for info in read_planes(others, 2)] == [None, None]
 
 
 def test_of_a_set_of_files_only_the_own_planes_are_taken():

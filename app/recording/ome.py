@@ -346,13 +346,19 @@ def _read_pixels(
         exposure_s, delta_s = _seconds(plane, "ExposureTime"), _seconds(plane, "DeltaT")
         times[place] = (None if exposure_s is None else exposure_s * 1e3, delta_s)
     start = _date(image)
+
+    def moment(delta_s: float | None) -> float | None:
+        if start is None or delta_s is None or not _is_moment(start + delta_s):
+            return None
+        return start + delta_s
+
     for page, place in _pages_of(pixels, len(infos), file_id):
         exposure_ms, delta_s = times.get(place, (None, None))
         name = channels[place[1]] if place[1] < len(channels) else None
         infos[page] = PlaneInfo(
             exposure_ms=exposure_ms,
             exposure_end_s=delta_s,
-            unix_time_s=None if start is None or delta_s is None else start + delta_s,
+            unix_time_s=moment(delta_s),
             pixel_size_um=size_um,
             pixel_format=kind,
             place=(place[2], place[1]),
@@ -370,6 +376,11 @@ def _side_um(pixels: ElementTree.Element, axis: str) -> float | None:
 def _seconds(plane: ElementTree.Element, key: str) -> float | None:
     value, factor = _number(plane, key), _SECONDS_PER_UNIT.get(plane.get(f"{key}Unit", "s"))
     return None if value is None or factor is None else value * factor
+
+
+def _is_moment(unix_s: float) -> bool:
+    """Tell whether a calendar has it, from 1970 to the end of 9999."""
+    return 0 <= unix_s < 253_402_300_800
 
 
 def _date(image: ElementTree.Element) -> float | None:
@@ -419,6 +430,8 @@ def _own_planes(entries: Mapping[str, str], infos: list[PlaneInfo]) -> list[Plan
         frames = json.loads(entries["frames"])
         frames.setdefault("flat_field", {"all": ""})  # earlier files
         columns = {name: _column(frames[name], len(infos), kinds) for name, kinds in _COLUMNS.items()}
+        if not all(map(_is_moment, columns["unix_time_s"])):
+            raise ValueError("a moment that no calendar has")
         runs = json.loads(entries.get("light", "[]"))
         lights = [Light(reason="the file does not say")] * len(infos)
         for number, (start, channel, intensity, confirmed, reason) in enumerate(runs):
