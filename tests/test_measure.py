@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+import tifffile
 from skimage.measure import regionprops
 
 from app.frame import UNKNOWN_LIGHT, Frame, Light, Segmentation
@@ -22,6 +23,7 @@ from app.inference.measure import (
     outline_steepness,
     quality_flags,
 )
+from app.recording import open_replay
 
 
 def disks(centres, radius, shape=(120, 160)):
@@ -249,6 +251,14 @@ def test_light_that_was_not_confirmed_is_flagged_but_for_plain_files():
     assert light_flag(frame(name="a.png", light=UNKNOWN_LIGHT)) == ()
     assert light_flag(frame(name="a.ome.tif", light=Light("405", 0.5, False, "switched"))) == ("light not confirmed",)
     assert light_flag(frame(light=Light("405", 0.5, True, ""))) == ()
+
+
+def test_a_file_that_says_nothing_of_light_passes_however_it_is_opened(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((9, 9), np.uint8))
+    tifffile.imwrite(tmp_path / "b.tif", np.zeros((3, 9, 9), np.uint8), photometric="minisblack")
+    for path, frames in ((tmp_path, 4), (tmp_path / "a.tif", 1), (tmp_path / "b.tif", 3)):
+        with open_replay(path) as replay:
+            assert [light_flag(frame) for frame in replay.frames()] == [()] * frames
 
 
 def test_count_row_fits_its_header():

@@ -186,7 +186,8 @@ def density_per_mm2(nuclei: NDArray[Any], shape: tuple[int, int], pixel_size_um:
 
 def light_flag(frame: Frame) -> tuple[str, ...]:
     """Return ``("light not confirmed",)`` for a frame whose light was not; a file that says nothing of light passes."""
-    nothing_known = bool(frame.name) and frame.light == UNKNOWN_LIGHT
+    # Of a live frame, which has no name, it is known that there was no light source.
+    nothing_known = not frame.light.watched and (bool(frame.name) or frame.light != UNKNOWN_LIGHT)
     return () if frame.light.confirmed or nothing_known else ("light not confirmed",)
 
 
