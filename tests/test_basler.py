@@ -119,6 +119,12 @@ def test_gaps_in_the_cameras_numbering_are_lost_frames() -> None:
     assert camera.stats().lost == 2
 
 
+def test_a_result_without_a_number_is_one_frame_and_not_a_gap_of_all_numbers() -> None:
+    camera = BaslerCamera()
+    assert [camera._number(block) for block in (2**64 - 1, 7, 2**64 - 1, 9, 11)] == [0, 1, 2, 3, 5]
+    assert camera.stats().lost == 1
+
+
 def test_packed_twelve_bits_are_unpacked_exactly() -> None:
     """The emulator has no Mono12p, so a packed buffer is made by hand."""
     truth = np.random.default_rng(0).integers(0, 4096, (8, 20), dtype=np.uint16)

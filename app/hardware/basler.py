@@ -28,6 +28,8 @@ PIXEL_UM = {"daA3840-45um": 2.0, "daA3840-45uc": 2.0}
 """Sensor pixel pitch by model; others are taken for 2 µm, and the optics settings have the last word."""
 STALL_S = 2.0
 """Silence beyond the frame period after which the camera counts as stuck."""
+NO_BLOCK = (1 << 64) - 1
+"""What pylon calls a result that has no number, as a damaged one may not."""
 
 _log = logging.getLogger(__name__)
 _EMULATOR = "BaslerCamEmu"
@@ -296,6 +298,11 @@ class BaslerCamera(Camera):
 
     def _number(self, block: int) -> int:
         """Return the frame's own number, and count the frames missing before it by the camera's numbering."""
+        if block == NO_BLOCK:
+            index, self._index = self._index, self._index + 1
+            if self._next_block is not None:
+                self._next_block += 1  # it took one of the camera's numbers, though it does not say which
+            return index
         if self._next_block is not None and block > self._next_block:
             gap = block - self._next_block
             self._index += gap
