@@ -110,6 +110,14 @@ def test_a_camera_gone_is_neither_stopped_nor_closed(camera: BaslerCamera, monke
     real.DestroyDevice()
 
 
+def test_settings_that_it_takes_only_in_part_are_taken_back(camera: BaslerCamera) -> None:
+    before = camera.settings
+    with pytest.raises(CameraError, match="did not take"):
+        camera.configure(CameraSettings(roi=(0, 0, 2, 2), binning=4, pixel_format="Mono12"))
+    assert camera.settings == before
+    assert [camera._features.get(name) for name in ("binning_x", "pixel_format", "width")] == [1, "Mono8", ROI[2]]
+
+
 def test_gaps_in_the_cameras_numbering_are_lost_frames() -> None:
     camera = BaslerCamera()
     numbers = [camera._number(block) for block in (7, 8, 11, 12)]

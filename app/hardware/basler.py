@@ -8,7 +8,7 @@ removed camera is polled for, and neither stopped nor closed, only destroyed; bu
 import logging
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -170,8 +170,15 @@ class BaslerCamera(Camera):
         check_limits(settings, self.limits)
         if self._running():
             check_live_change(self._settings, settings)
+        before = self._settings
         with self._translated("take these settings"):
-            return self._write(settings)
+            try:
+                return self._write(settings)
+            except (genicam.GenericException, CameraError):
+                # It has taken a part of them: frames must not come with others than `settings` says.
+                with suppress(genicam.GenericException, CameraError):
+                    self._write(before)
+                raise
 
     def start(self, sink: FrameSink, ended: EndSink) -> None:
         """Deliver frames to `sink` on the thread ``app-camera``; see `Camera.start`."""
