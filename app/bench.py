@@ -79,6 +79,8 @@ class Bench:
         self._unread: LightKeeper | None = None
         """One that did not come to open its light, and has not confirmed that it is dark."""
         self._running = False
+        self._counted: Camera | None = None
+        """The camera whose counters are not in `_earlier` yet; also while it is being stopped, and hangs in that."""
         self._held = False
         self._gate = threading.RLock()  # a signal may ask for darkness within an asking for it
         self.offs = 0
@@ -146,7 +148,7 @@ class Bench:
         except CancelledError:
             if self._calls.left:
                 self.all_off()  # nothing that the call may still ask for shines
-                ran, self.camera, self._running = self._running, None, False
+                ran, self.camera, self._running, self._counted = self._running, None, False, None
                 if ran:
                     self._earlier = _sum(self._earlier, camera.stats())
             raise
@@ -296,7 +298,7 @@ class Bench:
         if light is not None and light[1] > 0 and self.switch(*light, offs) is not None:
             self._clock.sleep(settle_ms / 1000)
         camera = self.need_camera()
-        self._running = True  # before the start: a folder without a usable file ends at once
+        self._running, self._counted = True, camera  # before the start: a folder without a usable file ends at once
 
         def came(frame: Frame) -> None:
             if self.camera is camera:  # not left behind
@@ -310,7 +312,7 @@ class Bench:
         try:
             self._on(camera, lambda: camera.start(came, end))
         except BaseException:
-            self._running = False
+            self._running, self._counted = False, None
             self.off()
             raise
 
@@ -335,7 +337,7 @@ class Bench:
         try:
             camera.stop()
         finally:
-            self._earlier = _sum(self._earlier, camera.stats())
+            self._counted, self._earlier = None, _sum(self._earlier, camera.stats())
 
     def rejected(self) -> tuple[tuple[str, str], ...]:
         """Return (file name, reason) of the images that a played folder held and the camera could not use."""
@@ -347,8 +349,8 @@ class Bench:
 
     def counts(self) -> CameraStats:
         """Return the counters of this run, pauses included; any thread."""
-        camera = self.camera
-        return _sum(self._earlier, camera.stats()) if self._running and camera is not None else self._earlier
+        camera = self._counted
+        return _sum(self._earlier, camera.stats()) if camera is not None else self._earlier
 
     def snap(self, settings: Settings, cancelled: Callable[[], bool]) -> Frame:
         """Take one frame at the least dose; the camera must not run."""
