@@ -137,6 +137,8 @@ class RecordingDesk:
             self._path.record = None
         summary = recorder.close(notes)
         self.kept = summary.frames
+        if self._path is not None:
+            self._path.recorded = summary.frames  # a disk that refused has not taken all that came
         self._publish(RecordingChanged(False, summary.path, summary.frames))
         return summary.error
 

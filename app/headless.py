@@ -166,8 +166,8 @@ class RunLog:
             case StateChanged(state=State.FAILED, reason=reason):
                 self.failure = reason
                 self.first_frame.set()
-            case RecordingChanged(path=recording):
-                self.recording = recording
+            case RecordingChanged(active=active, path=recording, frames=frames):
+                self.recording = recording if active or frames else None  # one without frames leaves no file
             case _:
                 pass
 

@@ -32,6 +32,7 @@ from app.events import (
 from app.hardware.base import CameraStats
 from app.headless import RunLog
 from app.recording import open_replay
+from app.recording.store import FrameStore
 from app.settings import CameraSettings, Settings
 from app.stream import Stream
 
@@ -436,6 +437,28 @@ def test_a_full_disk_fails_loudly_and_keeps_what_was_written(bench, tmp_path, mo
 
     with open_replay(kept.path) as replay:
         assert replay.length == kept.frames
+
+
+@pytest.mark.parametrize("takes", [3, 0])
+def test_the_account_has_the_frames_that_the_disk_took(bench, tmp_path, monkeypatch, takes):
+    append, taken = FrameStore.append, []
+
+    def full(store, pixels):
+        if len(taken) == takes:
+            time.sleep(0.5)  # more frames come meanwhile
+            raise OSError(errno.ENOSPC, "No space left on device")
+        taken.append(1)
+        return append(store, pixels)
+
+    monkeypatch.setattr(FrameStore, "append", full)
+    run = RunLog(bench.session, tmp_path, draw=False)
+    bench.session.start_live(record_to=tmp_path, record_frames=300).result(20)
+    bench.watch.wait(lambda: any(not event.active for event in bench.watch.of(RecordingChanged)))
+    account = run.summary(confirmed_off=True)
+    run.close()
+    assert "is full" in account["error"]
+    assert account["frames"]["recorded"] == takes < account["frames"]["grabbed"]
+    assert account["recording"] == (str(tmp_path / "recording.ome.tif") if takes else None)
 
 
 def test_commands_after_close_are_refused(bench):
