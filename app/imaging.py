@@ -12,6 +12,7 @@ from app.calibration_desk import camera_key
 from app.errors import CameraError, UsageError
 from app.events import Notice, State
 from app.frame import Frame
+from app.in_force import running_free
 from app.settings import CameraSettings
 from app.workplace import Workplace
 
@@ -145,7 +146,7 @@ class Imaging:
 
     def set_camera(self, wanted: CameraSettings) -> None:
         """Apply camera settings; those that the running camera cannot take restart it."""
-        bench = self._at.bench
+        bench, wanted = self._at.bench, running_free(wanted)
         actual, before = wanted, self._at.settings.camera
         if bench.camera is not None:
             hot = {"exposure_ms", "gain_db", "fps"}

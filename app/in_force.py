@@ -11,14 +11,20 @@ from app.settings import CameraSettings, Settings
 PixelSize = float | Literal["auto"] | None
 
 
+def running_free(camera: CameraSettings) -> CameraSettings:
+    """Return these settings as live imaging has them: no frame waits for a trigger."""
+    return camera.model_copy(update={"trigger": "free"})
+
+
 class InForce:
     """The settings of a session as they are now; any thread.
 
-    While a file is replayed, the pixel size in force is the file's, and the camera's waits until `leave_file`.
+    While a file is replayed, the pixel size in force is the file's, and the camera's waits until `leave_file`. The
+    camera runs free, whatever a configuration says: who takes single frames triggers them.
     """
 
     def __init__(self, settings: Settings) -> None:
-        self.settings = settings
+        self.settings = settings.model_copy(update={"camera": running_free(settings.camera)})
         self._lock = threading.RLock()
         self._in_file = False
         self._camera_size: PixelSize = None

@@ -70,7 +70,7 @@ class Starting:
         self._replug.forget()
         at.life.begin(State.STARTING)
         self.connect()
-        at.bench.configure(at.settings.camera.model_copy(update={"trigger": "free"}))
+        at.bench.configure(at.settings.camera)  # a snapshot has left others
         at.models.await_counter()  # nothing shines yet: better to wait for it here than to bleach uncounted
         at.bench.begin_counting()
         at.stream.begin(lossless=at.settings.camera_images is not None, camera=at.bench.counts)

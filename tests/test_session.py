@@ -461,6 +461,20 @@ def test_the_account_has_the_frames_that_the_disk_took(bench, tmp_path, monkeypa
     assert account["recording"] == (str(tmp_path / "recording.ome.tif") if takes else None)
 
 
+def test_live_runs_free_whatever_trigger_the_configuration_names(tmp_path):
+    made = Bench(Settings(camera=SMALL.model_copy(update={"trigger": "software"})))
+    session = made.session
+    try:
+        session.start_live().result(20)
+        session.set_camera(session.settings.camera.model_copy(update={"exposure_ms": 12})).result(20)
+        session.snap(False, tmp_path).result(20)
+        session.set_camera(SMALL.model_copy(update={"binning": 2, "trigger": "software"})).result(20)
+        before = session.stats().grabbed
+        made.watch.wait(lambda: session.stats().grabbed > before + 2)
+    finally:
+        assert session.close()
+
+
 def test_commands_after_close_are_refused(bench):
     bench.session.close()
     with pytest.raises(DapiscopeError):
