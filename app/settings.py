@@ -196,6 +196,11 @@ def settings_from(tree: dict[str, Any]) -> Settings:
         name = "--" + str(first["loc"][-1]).replace("_", "-") if first["loc"] else "the configuration"
         raise UsageError(f"{name}: {first['msg']}, not {first['input']!r}.") from error
     names = [channel.name for channel in settings.channels]
+    for what in ("name", "line"):
+        values = [getattr(channel, what) for channel in settings.channels]
+        twice = next((value for value in values if values.count(value) > 1), None)
+        if twice is not None:  # a frame would be counted and saved as the other of the two
+            raise UsageError(f"Two channels have the {what} {twice!r}: in the configuration, give each its own.")
     if settings.light.channel in names:
         return settings
     if "channel" in tree.get("light", {}) or not names:

@@ -52,6 +52,15 @@ def test_a_box_of_other_colours_is_configuration(config):
     assert settings.camera_id == "pylon"
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "told"), [("line = 0", "line = 2", "line 2"), ('name = "525"', 'name = "385"', "name '385'")]
+)
+def test_two_channels_that_no_reading_can_tell_apart_are_refused(config, old, new, told):
+    config.write_text(BOX.replace(old, new))
+    with pytest.raises(UsageError, match=f"^Two channels have the {told}"):
+        settings_from(read_config(config))
+
+
 def test_without_a_file_the_defaults_hold(tmp_path, monkeypatch):
     monkeypatch.setattr(app.settings, "user_config_path", lambda _name: tmp_path)
     assert settings_from(read_config()) == Settings()
