@@ -11,16 +11,17 @@ import statistics
 import threading
 from array import array
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import psutil
 
 from app.clock import Clock, SystemClock
-from app.errors import DapiscopeError, RefusedError
+from app.errors import CancelledError, DapiscopeError, RefusedError
 from app.events import Event, Notice, PictureReady, RecordingChanged, ResultReady, State, StateChanged
 from app.frame import Segmentation
 from app.images import split_name
@@ -32,6 +33,7 @@ from app.recording.snapshot import write_png
 from app.recording.tables import encode_labels
 from app.session import Session
 
+T = TypeVar("T")
 DISPLAY_SIZE = (1280, 720)
 COUNT_HEADER = ("frame", MOMENT, COUNT_COLUMNS[0], "image", *COUNT_COLUMNS[1:])
 
@@ -253,14 +255,17 @@ def run_live(
     refused = ""
     with stop_signals() as asked:
         try:
-            session.start_live(record_to=out, record_frames=record_frames, notes=log.notes).result()
+            _done(session, session.start_live(record_to=out, record_frames=record_frames, notes=log.notes), asked)
             _wait(session, log, seconds, asked, progress)
             if session.state is State.LIVE:
                 session.stop_live().result()
-        except RefusedError as error:
-            refused, log.failure = error.reason, str(error)
         except DapiscopeError as error:
-            log.failure = log.failure or str(error)
+            if _given_up(error):
+                log.interrupted = True
+            elif isinstance(error, RefusedError):
+                refused, log.failure = error.reason, str(error)
+            else:
+                log.failure = log.failure or str(error)
         finally:
             confirmed_off = session.close()
             log.close()
@@ -277,11 +282,14 @@ def run_replay(
     log = RunLog(session, out, draw=False)
     with stop_signals() as asked:
         try:
-            session.open_replay(path, hold=False, speed=None).result()
+            _done(session, session.open_replay(path, hold=False, speed=None), asked)
             _wait(session, log, None, asked, progress)
             session.close_replay().result()
         except DapiscopeError as error:
-            log.failure = log.failure or str(error)
+            if _given_up(error):
+                log.interrupted = True
+            else:
+                log.failure = log.failure or str(error)
         finally:
             confirmed_off = session.close()
             log.close()
@@ -292,18 +300,36 @@ def run_snap(session: Session, *, segment: bool, out: Path) -> dict[str, Any]:
     """Take one snapshot into `out`; same account as `run_live`, with the ``"files"``."""
     log = RunLog(session, None, draw=False)
     files: dict[str, str] = {}
-    with stop_signals():
+    with stop_signals() as asked:
         try:
-            taken = session.snap(segment, out).result()
+            taken = _done(session, session.snap(segment, out), asked)
             files = {name: str(path) for name, path in taken.files.items()}
+            log.interrupted = asked.is_set() and segment and taken.segmentation is None
         except DapiscopeError as error:
-            log.failure = log.failure or str(error)
+            if _given_up(error):
+                log.interrupted = True
+            else:
+                log.failure = log.failure or str(error)
         finally:
             confirmed_off = session.close()
             log.close()
     account = log.summary(confirmed_off=confirmed_off)
     account["frames"].update(grabbed=int(bool(files)), segmented=len(log.counts))
     return {**account, "files": files}
+
+
+def _done(session: Session, doing: "Future[T]", asked: threading.Event) -> T:
+    """Wait for what `session` is doing, and return what came of it; a signal cancels it."""
+    while not wait([doing], 0.05).done:
+        if asked.is_set():
+            session.cancel()
+            break
+    return doing.result()
+
+
+def _given_up(error: DapiscopeError) -> bool:
+    """Tell whether `error` says that something was cancelled, as by a signal."""
+    return isinstance(error, CancelledError) or (isinstance(error, RefusedError) and error.reason == "cancelled")
 
 
 def _wait(

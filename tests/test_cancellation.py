@@ -1,6 +1,10 @@
 """What takes long can be cancelled: the wait ends, it is dark, and what does not come back is left behind."""
 
+import os
+import signal
 import threading
+import time
+from contextlib import suppress
 from itertools import pairwise
 
 import pytest
@@ -33,6 +37,7 @@ from app.events import (
 )
 from app.hardware.lumencor import LumencorLight
 from app.hardware.serial_simulator import port_to
+from app.headless import run_live, run_snap
 from app.recording import open_replay
 
 
@@ -510,3 +515,48 @@ def test_the_last_picture_is_redrawn_while_a_model_that_was_left_behind_hangs(ma
     made.session.set_contrast(Contrast())
     made.wait(lambda: len(made.of(PictureReady)) > shown + 1)
     assert not made.release.is_set()
+
+
+RUNS = {
+    "live": lambda made: run_live(made.session, seconds=5, out=None),
+    "snap": lambda made: run_snap(made.session, segment=False, out=made.folder),
+}
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_a_signal_cancels_what_a_run_without_a_window_waits_for(made, run):
+    hangs = hang(made, made.camera, "open")
+
+    def strike():
+        assert hangs.wait(20)
+        os.kill(os.getpid(), signal.SIGINT)
+        with suppress(AssertionError):
+            made.wait(lambda: made.session._cancellation.left, 10)
+        made.release.set()
+
+    striker = threading.Thread(target=strike)
+    striker.start()
+    account = RUNS[run](made)
+    striker.join()
+    assert account["interrupted"] and account["error"] is None and "refused" not in account
+    assert account["frames"]["grabbed"] == 0 and account["light"]["confirmed_off"]
+    assert not any(any(levels) for _, levels in made.box.changes_between(0.0, time.monotonic()))
+
+
+@pytest.mark.parametrize("when", ["measuring", "models"])
+def test_a_signal_before_the_first_frame_is_no_refusal_and_no_failure(made, when, monkeypatch):
+    if when == "measuring":
+
+        def measure(folder, camera, frames, progress):
+            os.kill(os.getpid(), signal.SIGTERM)
+            while True:
+                time.sleep(0.05)
+                progress(0.1)
+
+        monkeypatch.setattr("app.desks.check_rate", measure)
+    else:
+        loading = hang(made, made, "_counter")
+        threading.Thread(target=lambda: (loading.wait(20), os.kill(os.getpid(), signal.SIGTERM))).start()
+    account = run_live(made.session, seconds=5, out=made.folder)
+    made.release.set()
+    assert account["interrupted"] and account["error"] is None and "refused" not in account
