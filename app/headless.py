@@ -258,7 +258,7 @@ def run_live(
             _done(session, session.start_live(record_to=out, record_frames=record_frames, notes=log.notes), asked)
             _wait(session, log, seconds, asked, progress)
             if session.state is State.LIVE:
-                session.stop_live().result()
+                _ended(session, session.stop_live())
         except DapiscopeError as error:
             if _given_up(error):
                 log.interrupted = True
@@ -284,7 +284,7 @@ def run_replay(
         try:
             _done(session, session.open_replay(path, hold=False, speed=None), asked)
             _wait(session, log, None, asked, progress)
-            session.close_replay().result()
+            _ended(session, session.close_replay())
         except DapiscopeError as error:
             if _given_up(error):
                 log.interrupted = True
@@ -325,6 +325,12 @@ def _done(session: Session, doing: "Future[T]", asked: threading.Event) -> T:
             session.cancel()
             break
     return doing.result()
+
+
+def _ended(session: Session, ending: "Future[None]") -> None:
+    """Wait for the end of a run; a device that hangs in it is left to `Session.close`, which leaves it behind."""
+    if session.outlast(ending):
+        ending.result()
 
 
 def _given_up(error: DapiscopeError) -> bool:

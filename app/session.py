@@ -140,6 +140,7 @@ class Session:
         self._live_recording = LiveRecording(at)
         self._replaying = Replaying(at)
         self._stopping = Stopping(at, self._live_recording, self._replaying)
+        self._patience = Patience(lambda: self._stopping.finishing(), publish, clock)
         self._replug = Replug(at, self._devices.submit)
         self._starting = Starting(
             at, self._imaging, self._live_recording, self._replaying, self._stopping, self._replug
@@ -476,21 +477,24 @@ class Session:
         first = self._life.end(State.CLOSED, go_dark)
         if first:
             self._replug.forget()
-            patience = Patience(self._stopping.finishing, self._publish, self._clock)
             stopped = self._devices.submit(self._stopping.end)
             self._devices.shutdown(wait=False)
-            if patience.outlast(stopped):
+            if self.outlast(stopped):
                 self._devices.shutdown()
             else:
-                self._stopping.leave_behind(patience)
+                self._stopping.leave_behind(self._patience)
             self._light_was_dark = self._bench.close_light()
-            if not self._models.shutdown(patience.outlast):
+            if not self._models.shutdown(self.outlast):
                 self._publish(Notice("error", MODEL_HUNG))
             self._closed.set()
             self._publish(StateChanged(State.CLOSED))
         elif self._closer is not threading.current_thread():
             self._closed.wait()
         return self._light_was_dark
+
+    def outlast(self, work: "Future[Any]") -> bool:
+        """Wait for `work`, which ends something, as `close` would; False when a device hangs in its driver."""
+        return self._patience.outlast(work)
 
     # ------------------------------------------------------------------ helpers
 

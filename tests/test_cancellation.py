@@ -560,3 +560,17 @@ def test_a_signal_before_the_first_frame_is_no_refusal_and_no_failure(made, when
     account = run_live(made.session, seconds=5, out=made.folder)
     made.release.set()
     assert account["interrupted"] and account["error"] is None and "refused" not in account
+
+
+def test_a_run_without_a_window_ends_though_the_camera_does_not_come_back_from_its_stop(made, monkeypatch):
+    monkeypatch.setattr("app.patience.DEVICE_S", 0.5)
+    hung = []
+
+    def runs(log):
+        if log.first_frame.is_set() and not hung:
+            hung.append(hang(made, made.camera, "stop"))
+
+    account = run_live(made.session, seconds=0.5, out=None, progress=runs)
+    assert hung[0].is_set()
+    assert not made.release.is_set() and account["light"]["confirmed_off"]
+    assert any("does not come back" in text for text in account["notices"])
