@@ -153,7 +153,9 @@ def check_rate(folder: Path, camera: Camera, frames: int | None, progress: Progr
     frame_bytes = width * height * (1 if settings.pixel_format == "Mono8" else 2) / settings.binning**2
     if frames is not None and frames * frame_bytes <= RECORDER_QUEUE_BYTES:
         return
-    check_disk(folder, frame_bytes * (settings.fps or limits.fps[1]), progress=progress)
+    # A camera that runs free is as fast as its readout, whatever else the rate may be set to.
+    fastest = 1000 / camera.readout_ms if camera.readout_ms else limits.fps[1]
+    check_disk(folder, frame_bytes * (settings.fps or fastest), progress=progress)
 
 
 def unfinished_notice(folder: Path) -> Notice | None:

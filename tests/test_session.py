@@ -11,6 +11,7 @@ import pytest
 import tifffile
 
 import app.build
+from app.desks import check_rate
 from app.display import View
 from app.errors import CameraError, CameraGoneError, DapiscopeError, RefusedError, UsageError
 from app.events import (
@@ -30,6 +31,7 @@ from app.events import (
     StatsReady,
 )
 from app.hardware.base import CameraStats
+from app.hardware.simulated import SimulatedCamera
 from app.headless import RunLog
 from app.recording import open_replay
 from app.recording.store import FrameStore
@@ -422,6 +424,16 @@ def test_a_slow_disk_is_refused_before_the_light_goes_on(bench, tmp_path, monkey
     assert not any(bench.lit())
     assert all(event.channel is None for event in bench.watch.of(LightSeen))
     assert bench.session.state is State.IDLE
+
+
+def test_a_free_running_camera_asks_no_more_of_the_disk_than_it_reads_out(tmp_path, monkeypatch):
+    wanted = []
+    monkeypatch.setattr("app.desks.check_disk", lambda folder, bytes_per_s, progress: wanted.append(bytes_per_s))
+    camera = SimulatedCamera()
+    camera.open()
+    camera.configure(CameraSettings(fps=None))
+    check_rate(tmp_path, camera, None)
+    assert wanted == [pytest.approx(3840 * 2160 * 44.9, rel=0.01)]
 
 
 def test_a_full_disk_fails_loudly_and_keeps_what_was_written(bench, tmp_path, monkeypatch):
