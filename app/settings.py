@@ -122,7 +122,7 @@ class Settings(_Settings):
     """A folder that pylon's own emulator plays, one image a trigger."""
     light_id: str = "sim"
     """``sim``, a port (``/dev/ttyACM0``, ``COM3``) or a pyserial URL (``socket://…``)."""
-    seed: int = 1
+    seed: Annotated[int, Field(ge=0)] = 1
     """Of the simulated sample; 0 is an even fluorescent slide, to try a flat field with."""
     channels: tuple[Channel, ...] = DEFAULT_CHANNELS
     camera: CameraSettings = CameraSettings()

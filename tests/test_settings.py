@@ -81,6 +81,7 @@ def test_the_machines_own_file_is_found(tmp_path, monkeypatch):
         ("[camera]\nexposure_ms = -1", "exposure-ms"),
         ('[light]\nchannel = "700"', "channel"),
         ("[[channels]]\nname = 'x'", "wavelength"),
+        ("seed = -1", "seed"),
     ],
 )
 def test_a_wrong_file_is_one_sentence_that_names_the_key(tmp_path, text, says):
