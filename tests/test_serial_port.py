@@ -135,7 +135,7 @@ def test_nobody_listening_says_what_to_do():
         SerialPort(url).open()
 
 
-@pytest.mark.parametrize("url", ["nonsense://x", "socket://", "socket://host:notaport", ""])
+@pytest.mark.parametrize("url", ["nonsense://x", "socket://", "socket://host:notaport", "hwgrep://(", ""])
 def test_a_malformed_address_is_one_sentence(url):
     with pytest.raises(LightError, match=r"check|choose|plug"):
         SerialPort(url).open()

@@ -7,6 +7,7 @@ TypeError when it is closed during a read. All of them become `LightGoneError` h
 import errno
 import logging
 import os
+import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,8 +31,8 @@ except ImportError:  # Windows has none
 PORT_ERRORS: tuple[type[Exception], ...] = (serial.SerialException, OSError, TypeError, *_TERMINAL_ERRORS)
 """Whatever a dead or dying port raises; a TypeError comes from a close during a read."""
 
-OPEN_ERRORS: tuple[type[Exception], ...] = (*PORT_ERRORS, ValueError)
-"""The same, and what pyserial says to a malformed URL."""
+OPEN_ERRORS: tuple[type[Exception], ...] = (*PORT_ERRORS, ValueError, re.error)
+"""The same, and what pyserial says to a malformed URL, or to a pattern in one."""
 
 READ_SLICE_S = 0.02
 """A single read waits no longer than this, so that the overall deadline is kept."""
