@@ -537,6 +537,14 @@ def test_the_record_button_shows_what_is_really_recorded(qtbot, window, session)
     assert any("99" in notice.text for _, notice in window.messages.notices)
 
 
+def test_a_recording_without_frames_offers_no_file_that_is_not_there(qtbot, window, session, monkeypatch):
+    offered = []
+    monkeypatch.setattr(window, "notify_file", lambda notice, path: offered.append(path))
+    session.publish(RecordingChanged(True, Path("a.ome.tif")), RecordingChanged(False, Path("a.ome.tif"), 0))
+    qtbot.waitUntil(lambda: any("0" in notice.text for _, notice in window.messages.notices) or bool(offered))
+    assert not offered
+
+
 # --- picture ---------------------------------------------------------------------------------------------------------
 
 

@@ -228,8 +228,11 @@ class Presenter:
 
     def _recording(self, event: RecordingChanged) -> None:
         if self.recording and not event.active and event.path is not None:
-            text = f"{tr('Recorded')} {number(event.frames)} {tr('frames')}: {event.path.name}"
-            self.w.notify_file(Notice("info", text), event.path)
+            text = f"{tr('Recorded')} {number(event.frames)} {tr('frames')}"
+            if event.frames:
+                self.w.notify_file(Notice("info", f"{text}: {event.path.name}"), event.path)
+            else:  # then there is no file
+                self.w.notify(Notice("info", text))
         self.recording = event.active
         if event.active:
             self.w.microscope.take_back_waiting()
