@@ -60,7 +60,7 @@ class LightKeeper:
     failed : callable
         Gets the error when the light source stops answering or refuses outside a command.
     poll_s : float
-        Seconds between readings when nothing is asked.
+        Seconds between readings when nothing is asked; fewer where a short watchdog wants it.
     """
 
     def __init__(
@@ -99,6 +99,8 @@ class LightKeeper:
     def open(self, watchdog_ms: int = 0, timeout_s: float = 15.0) -> LightInfo:
         """Open the light source, dark and read back, with its watchdog set where it has one."""
         self._watchdog_ms = watchdog_ms
+        if watchdog_ms:
+            self._poll_s = min(self._poll_s, watchdog_ms / 4000)  # the readings are what feeds it while all is well
         self._thread.start()
         try:
             return self._opened.result(timeout_s)

@@ -889,3 +889,11 @@ def test_a_light_that_does_not_go_off_for_a_snapshot_is_not_switched_on_again(be
     after = bench.watch.events[bench.watch.events.index("refused") :]
     assert [event.channel for event in after if isinstance(event, LightSeen) and event.channel] == []
     assert State.LIVE not in [event.state for event in after if isinstance(event, StateChanged)]
+
+
+def test_a_short_watchdog_does_not_go_off_between_two_readings():
+    made = Bench(Settings(camera=SMALL, light=LightSettings(watchdog_ms=390)))
+    made.session.start_live().result(20)
+    time.sleep(1.5)
+    assert made.session.state is State.LIVE and any(made.lit())
+    assert made.session.close()
