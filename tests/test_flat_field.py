@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -213,6 +214,7 @@ class Looking:
     """A model that finds nothing, and keeps what it was given."""
 
     name, sha256 = "looking", "ab" * 32
+    model = SimpleNamespace(card=SimpleNamespace(input=SimpleNamespace(scale_um=0.65)))
 
     def __init__(self):
         self.seen = []

@@ -33,6 +33,12 @@ def run(qtbot, session, store, begin, **more):
         guard.stop()
 
 
+def window_of(session):
+    """Return the window on this session; those of other tests may not be gone yet."""
+    windows = (each for each in QApplication.topLevelWidgets() if isinstance(each, MainWindow))
+    return next(each for each in windows if each.session is session)
+
+
 def terminate():
     os.kill(os.getpid(), signal.SIGTERM)
 
@@ -60,7 +66,7 @@ def test_a_signal_leaves_a_window_that_waits_to_be_read(qtbot, store):
     asked = []
 
     def begin():
-        (window,) = (each for each in QApplication.topLevelWidgets() if isinstance(each, MainWindow))
+        window = window_of(session)
         window.close()
         qtbot.waitUntil(window.veil.button.isVisible)
         asked.append(window.veil.text.text())
@@ -83,7 +89,7 @@ def test_a_signal_opens_no_window_on_other_devices(qtbot, store, ended):
     chosen = []
 
     def begin():
-        (window,) = (each for each in QApplication.topLevelWidgets() if isinstance(each, MainWindow))
+        window = window_of(session)
         window.start.use("pylon", "/dev/ttyACM0")
         if ended:
             terminate()

@@ -311,32 +311,6 @@ def test_a_trainer_restored_half_way_ends_the_same(tmp_path: Path) -> None:
 
 
 @needs_torch
-def test_a_mirror_network_answers_mirrored_images_with_mirrored_answers() -> None:
-    import torch
-
-    from models.training.networks import FastUNet, MirrorUNet, averaged
-
-    torch.manual_seed(0)
-    network = MirrorUNet((8, 16), (2, 1))
-    for _ in range(3):  # means and spreads that are not alike by chance
-        network(torch.rand(2, 1, 32, 32))
-    network.eval()
-    x = torch.rand(1, 1, 32, 48)
-    with torch.no_grad():
-        answer = network(x)
-        assert answer.shape == (1, 3, 32, 48)
-        for axes in ((2,), (3,), (2, 3)):
-            torch.testing.assert_close(network(x.flip(axes)).flip(axes), answer)
-        assert not torch.allclose(network(x.transpose(2, 3)).transpose(2, 3), answer, atol=1e-4)
-        config = {"maps": (8, 16), "depths": (2, 1), "mirrored": True}
-        plain = averaged({"config": config, "average": network.state_dict()}).eval()
-        assert type(plain) is FastUNet
-        torch.testing.assert_close(plain(x), answer)
-    weights = [sum(p.numel() for p in n.parameters()) for n in (network, plain)]
-    assert 4 * weights[0] == weights[1]
-
-
-@needs_torch
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning", "ignore::FutureWarning")
 def test_export_gives_the_same_results_and_holds_no_paths(tmp_path: Path) -> None:
     import torch

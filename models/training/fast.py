@@ -16,7 +16,7 @@ from torch.nn import functional
 from models.training.augment import CropMaker
 from models.training.data import Item, read_folder, split_by_group
 from models.training.evaluation import outputs, score_outputs
-from models.training.networks import FastUNet, MirrorUNet
+from models.training.networks import FastUNet
 from models.training.runs import (
     RunLog,
     choose_device,
@@ -53,7 +53,6 @@ class FastConfig(BaseModel):
     seed: int = 1
     maps: tuple[int, ...] = (16, 32, 64, 128)
     depths: tuple[int, ...] = (2, 2, 2, 2)
-    mirrored: bool = False
     nominal_diameter: float = 20.0
     scale_jitter: tuple[float, float] = (-1.0, 1.1)
     crop: int = 208
@@ -111,8 +110,7 @@ def as_function(network: torch.nn.Module) -> Callable[[np.ndarray], np.ndarray]:
 
 def build(config: FastConfig) -> FastUNet:
     """Return the untrained network."""
-    kind = MirrorUNet if config.mirrored else FastUNet
-    return kind(config.maps, config.depths).to(memory_format=torch.channels_last)
+    return FastUNet(config.maps, config.depths).to(memory_format=torch.channels_last)
 
 
 class _Trainer:
@@ -125,7 +123,7 @@ class _Trainer:
         seed_everything(config.seed)
         self.network = build(config).to(device)
         self.teachers = Teachers(teachers, device, config.bfloat16) if teachers else None
-        if teachers and not config.mirrored:
+        if teachers:
             self.network.load_state_dict(teachers[0].state_dict())
         self.average = copy.deepcopy(self.network)
         self.optimiser = torch.optim.AdamW(

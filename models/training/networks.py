@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -136,116 +135,6 @@ class FastUNet(nn.Module):
             x = functional.interpolate(self.narrow[level](x), scale_factor=2.0, mode="nearest")
             x = self.merge[level](x + skips[level])
         return functional.pixel_shuffle(self.head(x), 2)
-
-
-class _MirrorConv(nn.Module):
-    """A convolution that commutes with mirroring both axes: every kernel comes in its four mirror images.
-
-    Maps come in fours, one for each mirror image of the same feature: neither axis mirrored, columns, rows, both.
-    That is the order in which a 2x2 space-to-depth lays out the pixels of a block: stem and head fit as they are.
-    """
-
-    def __init__(self, inputs: int, outputs: int, size: int, bias: bool) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.empty(outputs // 4, inputs, size, size))
-        self.bias = nn.Parameter(torch.zeros(outputs // 4)) if bias else None
-        nn.init.kaiming_uniform_(self.weight, a=5**0.5)
-
-    def full(self) -> tuple[Tensor, Tensor | None]:
-        """Return weight and bias of the ordinary convolution that this is."""
-        images = []
-        for mirror in range(4):
-            axes = [axis for axis, bit in ((-2, 2), (-1, 1)) if mirror & bit]
-            order = [4 * (i // 4) + (i % 4 ^ mirror) for i in range(self.weight.shape[1])]
-            images.append(self.weight[:, order].flip(axes))
-        weight = torch.stack(images, dim=1).flatten(0, 1)
-        return weight, None if self.bias is None else self.bias.repeat_interleave(4)
-
-    def forward(self, x: Tensor) -> Tensor:
-        weight, bias = self.full()
-        return functional.conv2d(x, weight, bias, padding=weight.shape[-1] // 2)
-
-
-class _MirrorNorm(nn.Module):
-    """Batch norm that treats the four mirror images of a feature alike.
-
-    While training each is brought to its own mean and spread, which differ by chance only, since crops are mirrored at
-    random.
-    """
-
-    def __init__(self, maps: int) -> None:
-        super().__init__()
-        self.weight, self.bias = nn.Parameter(torch.ones(maps // 4)), nn.Parameter(torch.zeros(maps // 4))
-        self.register_buffer("running_mean", torch.zeros(maps))
-        self.register_buffer("running_var", torch.ones(maps))
-
-    def full(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return mean, variance, weight and bias of the ordinary batch norm that this is once trained."""
-        alike = (seen.unflatten(0, (-1, 4)).mean(dim=1) for seen in (self.running_mean, self.running_var))
-        mean, variance, weight, bias = (each.repeat_interleave(4) for each in (*alike, self.weight, self.bias))
-        return mean, variance, weight, bias
-
-    def forward(self, x: Tensor) -> Tensor:
-        mean, variance, weight, bias = self.full()
-        if self.training:
-            mean, variance = self.running_mean, self.running_var
-        return functional.batch_norm(x, mean, variance, weight, bias, self.training)
-
-
-def _mirror_conv(inputs: int, outputs: int) -> nn.Sequential:
-    return nn.Sequential(_MirrorConv(inputs, outputs, 3, bias=False), _MirrorNorm(outputs), nn.ReLU(inplace=True))
-
-
-class MirrorUNet(FastUNet):
-    """A :class:`FastUNet` that answers for a mirrored image with the mirrored answer.
-
-    So one look tells what the mean over four mirror images would, at the work of one; and a quarter of the weights is
-    left to learn. `plain` gives the ordinary network that it is.
-    """
-
-    def __init__(
-        self, maps: Sequence[int] = (16, 32, 64, 128), depths: Sequence[int] = (2, 2, 2, 2), outputs: int = 3
-    ) -> None:
-        super().__init__(maps, depths, outputs)
-        self.shape = (tuple(maps), tuple(depths), outputs)
-        widths = zip((4, *maps), maps, depths, strict=False)
-        self.down = nn.ModuleList(
-            nn.Sequential(*(_mirror_conv(before if i == 0 else width, width) for i in range(depth)))
-            for before, width, depth in widths
-        )
-        self.narrow = nn.ModuleList(_MirrorConv(maps[i + 1], maps[i], 1, bias=True) for i in range(len(maps) - 1))
-        self.merge = nn.ModuleList(_mirror_conv(maps[i], maps[i]) for i in range(len(maps) - 1))
-        self.head = _MirrorConv(maps[0], 4 * outputs, 3, bias=True)
-
-    @torch.no_grad()
-    def plain(self) -> FastUNet:
-        """Return the same network of ordinary convolutions and batch norms."""
-        network = FastUNet(*self.shape).to(self.head.weight.device)
-        there = dict(network.named_modules())
-        for name, part in self.named_modules():
-            ordinary = there[name]
-            if isinstance(part, _MirrorConv):
-                weight, bias = part.full()
-                ordinary.weight.copy_(weight)
-                if bias is not None:
-                    ordinary.bias.copy_(bias)
-            elif isinstance(part, _MirrorNorm):
-                kept = (ordinary.running_mean, ordinary.running_var, ordinary.weight, ordinary.bias)
-                for seen, value in zip(kept, part.full(), strict=True):
-                    seen.copy_(value)
-        return network.train(self.training)
-
-
-def averaged(state: Mapping[str, Any]) -> FastUNet:
-    """Return the network of a checkpoint with the running average of its weights, as an ordinary one."""
-    config = state["config"]
-    if config.get("mirrored"):
-        mirrored = MirrorUNet(config["maps"], config["depths"])
-        mirrored.load_state_dict(state["average"])
-        return mirrored.plain()
-    network = FastUNet(config["maps"], config["depths"])
-    network.load_state_dict(state["average"])
-    return network
 
 
 class WithSigmoid(nn.Module):

@@ -14,7 +14,7 @@ from models.training.calibrate import Choice, calibrate
 from models.training.compare import as_frame, open_segmenter
 from models.training.data import Item, groups, read_folder, split_by_group
 from models.training.evaluation import mirrored, outputs, over_scales
-from models.training.networks import averaged
+from models.training.networks import FastUNet
 from models.training.runs import load_checkpoint
 from models.training.screen import console
 
@@ -49,6 +49,13 @@ def _checkpoint(run: Path) -> dict[str, Any]:
     return state
 
 
+def _averaged(state: dict[str, Any]) -> FastUNet:
+    """Return the network of a checkpoint with its running average of the weights."""
+    network = fast.build(fast.FastConfig(**state["config"]))
+    network.load_state_dict(state["average"])
+    return network
+
+
 def _choose(run: Path, data: Path, views: int) -> tuple[dict[str, Any], Choice]:
     """Return the better of a run's best and last checkpoint, with its decoding, score and figures.
 
@@ -61,7 +68,7 @@ def _choose(run: Path, data: Path, views: int) -> tuple[dict[str, Any], Choice]:
             continue
         config = fast.FastConfig(**state["config"])
         _, validation, _ = split_by_group(read_folder(data), config.validation_fraction, config.seed)
-        network = averaged(state)
+        network = _averaged(state)
         function = mirrored(fast.as_function(network), views)
         results = outputs(function, validation, config.nominal_diameter, multiple=network.multiple_of)
         choice = calibrate(validation, results, config.nominal_diameter)
@@ -94,7 +101,7 @@ def publish_fast(run: Path, data: Path, target: Path, name: str, version: str, v
     """
     state, choice = _choose(run, data, views)
     config = fast.FastConfig(**state["config"])
-    network = averaged(state)
+    network = _averaged(state)
     multiple = network.multiple_of
     digest = export.to_onnx(network, target / f"{name}.onnx", 1, multiple)
     _, validation, group = split_by_group(read_folder(data), config.validation_fraction, config.seed)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch.nn import functional
 
-from models.training.networks import FastUNet, averaged
+from models.training.networks import FastUNet
 from models.training.runs import load_checkpoint
 
 if TYPE_CHECKING:
@@ -32,7 +32,9 @@ def read_teacher(run: Path) -> FastUNet:
     if state is None:
         msg = f"{run} holds no last.pt: train it first"
         raise ValueError(msg)
-    return averaged(state).eval().to(memory_format=torch.channels_last)
+    network = FastUNet(state["config"]["maps"], state["config"]["depths"])
+    network.load_state_dict(state["average"])
+    return network.eval().to(memory_format=torch.channels_last)
 
 
 class Teachers:
