@@ -3,11 +3,13 @@
 import atexit
 import functools
 import math
+import os
 import shutil
 import subprocess
 import tempfile
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -57,6 +59,8 @@ class AvrBoard(SimulatedBox):
             stdout=subprocess.PIPE,
             text=True,
         )
+        with suppress(PermissionError):  # a real one is no slower while other tests run
+            os.setpriority(os.PRIO_PROCESS, self._program.pid, -10)
         self.path = next(told.split()[1] for told in self._program.stdout if told.startswith("pty "))
         self.timers: tuple[int, ...] = ()
         self.board_us: list[int] = []
